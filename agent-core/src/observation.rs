@@ -1,0 +1,40 @@
+//! What was seen: node signals and per-pod usage at one moment.
+
+use crate::{MonoTime, PodObservation, Signal};
+
+/// One signal as sampled (kubelet spec S-2). An incomplete signal is absent, never zero (S-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalObservation {
+    /// What is left, in the signal's unit. Signed: an overcommitted cgroup is below zero (S-9).
+    pub available: i64,
+    /// All there is, in the signal's unit.
+    pub capacity: i64,
+    /// When it was sampled; `None` if the source does not say.
+    pub at: Option<MonoTime>,
+}
+
+/// The node's signals, indexed by [`Signal::index`]. `None` is "unknown".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeSignals([Option<SignalObservation>; Signal::COUNT]);
+
+impl NodeSignals {
+    /// The observation of `signal`, if known.
+    pub const fn get(&self, signal: Signal) -> Option<SignalObservation> {
+        self.0[signal.index()]
+    }
+
+    /// Sets or clears the observation of `signal`.
+    pub const fn set(&mut self, signal: Signal, observation: Option<SignalObservation>) {
+        self.0[signal.index()] = observation;
+    }
+}
+
+/// Everything one evaluation may look at.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The node's signals.
+    pub signals: NodeSignals,
+    /// The active pods and what they use. Usage is filled in only for the resource that
+    /// `Evaluator::usage_wanted` asked for; the rest is `None`.
+    pub pods: Vec<PodObservation>,
+}

@@ -1,0 +1,2 @@
+#![no_std]
+//! Lets cargo rebuild agent when the probes change.
