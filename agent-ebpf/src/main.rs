@@ -1,6 +1,30 @@
+//! evictd's kernel probes: one file per probe family.
+//!
+//! Counters are added up in per-CPU maps; only crossings and rare events go through the ring
+//! buffer. Each family has programs for several rungs (fexit, BTF tracepoint, raw tracepoint); user
+//! space attaches one rung of each.
+
 #![no_std]
 #![no_main]
-//! evictd's kernel probes.
+// `core::sync::atomic` has no fetch_add on BPF targets; the instruction exists since Linux 5.12.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "the only way to a fetching atomic add on this target")]
+
+mod cgroup_life;
+mod kernel;
+mod maps;
+mod memory_events;
+mod offsets;
+mod oom;
+mod reclaim;
+mod tasks;
+mod tripwires;
+mod writes;
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,1 +1,3 @@
-//! evictd
+//! evictd: keeps Kubernetes nodes alive under pressure.
+
+pub mod probe;

@@ -1,2 +1,5 @@
-//! evictd
-fn main() {}
+//! See the library.
+
+fn main() -> std::process::ExitCode {
+    evictd::cli::main()
+}

@@ -1,0 +1,62 @@
+//! Budgets that the kernel counts against.
+//!
+//! The kernel only ever adds to `spent`; user space only ever writes `limit`. A budget of *b* is
+//! armed by `limit = spent + b` followed by reading `spent` again: if it has passed the limit by
+//! then, user space wakes itself. The kernel adds to `spent` before it reads `limit`, both fully
+//! ordered, so at least one side sees the crossing and no wake-up is lost.
+
+/// The slot that counts tasks (forks minus exits); the others count bytes, a filesystem each.
+pub const TASKS_TRIPWIRE: u32 = 0;
+
+/// Number of slots: tasks and up to 15 filesystems.
+pub const MAX_TRIPWIRES: u32 = 16;
+
+/// One slot of the kernel's counters. `limit` lives in a map of its own, so that arming never
+/// overwrites what the kernel has counted meanwhile. Padded to a cache line: slots are hot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Tripwire {
+    /// What has been used since the probe was loaded. Signed: tasks also end.
+    pub spent: i64,
+    /// Always zero.
+    pub reserved: [u64; 7],
+}
+
+const _: () = assert!(size_of::<Tripwire>() == 64);
+
+impl Tripwire {
+    /// Whether adding `amount` on top of `before` uses up the budget: true for exactly one adder.
+    pub const fn crosses(before: i64, amount: i64, limit: i64) -> bool {
+        before < limit && before.saturating_add(amount) >= limit
+    }
+}
+
+#[cfg(feature = "user")]
+// SAFETY: repr(C) integers without padding; every bit pattern is valid.
+unsafe impl aya::Pod for Tripwire {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_adder_crosses() {
+        let limit = 100;
+        let mut spent = 0;
+        let mut crossed = 0;
+        for amount in [30, 30, 30, 30, 30] {
+            crossed += u32::from(Tripwire::crosses(spent, amount, limit));
+            spent += amount;
+        }
+        assert_eq!(crossed, 1);
+    }
+
+    #[test]
+    fn edges() {
+        assert!(Tripwire::crosses(99, 1, 100), "reaching the limit is crossing it");
+        assert!(!Tripwire::crosses(98, 1, 100));
+        assert!(!Tripwire::crosses(100, 1, 100), "already crossed");
+        assert!(!Tripwire::crosses(5, -1, 5), "an exit never crosses upwards");
+        assert!(Tripwire::crosses(i64::MAX - 1, i64::MAX, i64::MAX), "no overflow");
+    }
+}

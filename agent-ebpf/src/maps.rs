@@ -1,0 +1,71 @@
+//! The maps shared with user space. Sizes may be overridden at load.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    macros::btf_map,
+};
+use evictd_common::{
+    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, Probe, ReclaimSource, Record, Tasks, Tripwire,
+    Writes,
+};
+
+/// Crossings and rare events.
+#[btf_map]
+pub static RECORDS: RingBuf<Record, { 256 * 1024 }, 0> = RingBuf::new();
+
+/// Failed reserves and full maps, by [`Probe`].
+#[btf_map]
+pub static DROPS: PerCpuArray<u64, { Probe::COUNT }> = PerCpuArray::new();
+
+/// Bytes and calls by (cgroup, filesystem).
+#[btf_map]
+pub static WRITES: PerCpuHashMap<DeviceCgroup, Writes, 4096> = PerCpuHashMap::new();
+
+/// Bytes and calls by log directory. Only directories that user space put in are counted.
+#[btf_map]
+pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap::new();
+
+/// Forks and exits by cgroup.
+#[btf_map]
+pub static TASKS: PerCpuHashMap<u64, Tasks, 4096> = PerCpuHashMap::new();
+
+/// Watched filesystems: kernel `dev_t` to tripwire slot.
+#[btf_map]
+pub static WATCHED: HashMap<u32, u32, { MAX_TRIPWIRES as usize }> = HashMap::new();
+
+/// What has been used, by tripwire slot. Written by the kernel alone.
+#[btf_map]
+pub static TRIPWIRES: Array<Tripwire, { MAX_TRIPWIRES as usize }> = Array::new();
+
+/// Where each slot wakes user space. Written by user space alone; `i64::MAX` is disarmed.
+#[btf_map]
+pub static LIMITS: Array<i64, { MAX_TRIPWIRES as usize }> = Array::new();
+
+/// When a reclaim record was last sent, by source.
+#[btf_map]
+pub static RECLAIM_SENT: Array<u64, { ReclaimSource::COUNT }> = Array::new();
+
+/// Counts one record or key that could not be delivered.
+#[inline(always)]
+pub fn dropped(probe: Probe) {
+    if let Some(count) = DROPS.get_ptr_mut(probe as u32) {
+        // SAFETY: a per-CPU slot; the map lookup guarantees a valid pointer.
+        unsafe { *count += 1 };
+    }
+}
+
+/// Sends one record, or counts the drop.
+#[inline(always)]
+pub fn send(probe: Probe, record: Record) -> bool {
+    match RECORDS.reserve(0) {
+        Some(mut entry) => {
+            entry.write(record);
+            entry.submit(0);
+            true
+        }
+        None => {
+            dropped(probe);
+            false
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Struct offsets of the running kernel, resolved from its BTF by user space and set at load.
+//!
+//! They live in frozen read-only data, so the verifier sees constants and may check the accesses
+//! against BTF. A program whose offsets could not be resolved is not loaded.
+
+use aya_ebpf::Global;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])* #[unsafe(no_mangle)] pub static $name: Global<u64> = Global::new(0);)*
+    };
+}
+
+offsets! {
+    /// `inode.i_sb`
+    INODE_SB,
+    /// `inode.i_ino`
+    INODE_INO,
+    /// `inode.i_dentry.first`
+    INODE_FIRST_DENTRY,
+    /// `super_block.s_dev`
+    SB_DEV,
+    /// `dentry.d_u.d_alias`
+    DENTRY_ALIAS,
+    /// `dentry.d_parent`
+    DENTRY_PARENT,
+    /// `dentry.d_inode`
+    DENTRY_INODE,
+    /// `kiocb.ki_filp`
+    KIOCB_FILE,
+    /// `file.f_inode`
+    FILE_INODE,
+    /// `file.f_path.dentry`
+    FILE_DENTRY,
+    /// `task_struct.cgroups`
+    TASK_CGROUPS,
+    /// `task_struct.tgid`
+    TASK_TGID,
+    /// `task_struct.comm`
+    TASK_COMM,
+    /// `css_set.dfl_cgrp`
+    CSS_SET_CGROUP,
+    /// `cgroup.kn`
+    CGROUP_NODE,
+    /// `cgroup.root`
+    CGROUP_ROOT,
+    /// `cgroup_root.hierarchy_id`
+    ROOT_HIERARCHY,
+    /// `kernfs_node.id`
+    NODE_ID,
+    /// `kernfs_node.name`
+    NODE_NAME,
+    /// `kernfs_node.parent` (`__parent` since 6.15)
+    NODE_PARENT,
+    /// `cgroup_file.kn`
+    FILE_NODE,
+    /// 1 if `mark_victim` passes the task, 0 if only its pid.
+    VICTIM_IS_TASK,
+}

@@ -1,0 +1,77 @@
+//! Forks and exits per cgroup, threads included.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_cgroup_id,
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+use evictd_common::{Probe, TASKS_TRIPWIRE, Tasks};
+
+use crate::{
+    kernel::{Copied, Direct, Follow, Kernel},
+    maps::{TASKS, dropped},
+    offsets::{CGROUP_NODE, CSS_SET_CGROUP, NODE_ID, TASK_CGROUPS},
+    tripwires::spend,
+};
+
+/// `(parent, child)`
+#[btf_tracepoint]
+pub fn fork_btf(ctx: BtfTracePointContext) -> i32 {
+    count(cgroup_of::<Direct>(ctx.arg(1)), Tasks { forks: 1, exits: 0 });
+    0
+}
+
+/// `(parent, child)`; needs no offsets: the child starts in the cgroup of its parent, unless it was
+/// cloned into another one.
+#[raw_tracepoint]
+pub fn fork_raw(_ctx: RawTracePointContext) -> i32 {
+    count(current(), Tasks { forks: 1, exits: 0 });
+    0
+}
+
+/// `(task, …)`, run by the task itself.
+#[btf_tracepoint]
+pub fn exit_btf(_ctx: BtfTracePointContext) -> i32 {
+    count(current(), Tasks { forks: 0, exits: 1 });
+    0
+}
+
+/// `(task, …)`, run by the task itself.
+#[raw_tracepoint]
+pub fn exit_raw(_ctx: RawTracePointContext) -> i32 {
+    count(current(), Tasks { forks: 0, exits: 1 });
+    0
+}
+
+/// cgroup v2 id of a task.
+#[inline(always)]
+pub fn cgroup_of<F: Follow>(task: Kernel) -> u64 {
+    let css_set = F::pointer(task, TASK_CGROUPS.load());
+    if css_set.is_null() {
+        return 0;
+    }
+    // css_set and below are read by copy: newer kernels give an RCU pointer to it, which the
+    // verifier does not let through two loads.
+    let cgroup = Copied::pointer(css_set, CSS_SET_CGROUP.load());
+    Copied::long(Copied::pointer(cgroup, CGROUP_NODE.load()), NODE_ID.load())
+}
+
+#[inline(always)]
+fn current() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
+#[inline(always)]
+fn count(cgroup_id: u64, change: Tasks) {
+    if let Some(tasks) = TASKS.get_ptr_mut(cgroup_id) {
+        // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
+        unsafe {
+            (*tasks).forks += change.forks;
+            (*tasks).exits += change.exits;
+        }
+    } else if TASKS.insert(cgroup_id, change, 0).is_err() {
+        dropped(Probe::Tasks);
+    }
+    spend(Probe::Tasks, TASKS_TRIPWIRE, change.forks as i64 - change.exits as i64);
+}

@@ -1,0 +1,273 @@
+//! Just enough of the kernel's BTF to find struct members and tracepoint arguments.
+//!
+//! aya keeps members private, and the one crate that reads them is LGPL; the format is small and
+//! stable (Documentation/bpf/btf.rst).
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+/// Why a question to BTF has no answer.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum BtfError {
+    /// Not BTF, or cut short.
+    #[error("malformed BTF: {0}")]
+    Malformed(&'static str),
+    /// No struct of this name.
+    #[error("kernel BTF has no struct {0}")]
+    NoStruct(String),
+    /// The struct has no such member.
+    #[error("kernel BTF has no member {member} in struct {name}")]
+    NoMember {
+        /// Struct.
+        name: String,
+        /// Member path.
+        member: String,
+    },
+    /// No such tracepoint.
+    #[error("kernel BTF has no tracepoint {0}")]
+    NoTracepoint(String),
+}
+
+const KIND_INT: u32 = 1;
+const KIND_PTR: u32 = 2;
+const KIND_ARRAY: u32 = 3;
+const KIND_STRUCT: u32 = 4;
+const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
+const KIND_RESTRICT: u32 = 11;
+const KIND_FUNC_PROTO: u32 = 13;
+const KIND_VAR: u32 = 14;
+const KIND_DATASEC: u32 = 15;
+const KIND_DECL_TAG: u32 = 17;
+const KIND_TYPE_TAG: u32 = 18;
+const KIND_ENUM64: u32 = 19;
+
+/// Chains of typedefs and qualifiers are a handful long; BTF from elsewhere may loop.
+const MAX_CHAIN: usize = 32;
+
+/// The kernel's type information, indexed for look-ups by name.
+pub struct Btf {
+    bytes: Vec<u8>,
+    strings: usize,
+    /// Byte offset of each type; type 0 is void.
+    types: Vec<usize>,
+    structs: HashMap<Vec<u8>, u32>,
+    tracepoints: HashMap<Vec<u8>, u32>,
+}
+
+impl Btf {
+    /// Parses the contents of `/sys/kernel/btf/vmlinux`.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+        let mut btf = Self {
+            bytes,
+            strings: 0,
+            types: vec![0],
+            structs: HashMap::new(),
+            tracepoints: HashMap::new(),
+        };
+        if btf.bytes.get(..2) != Some(0xeb9f_u16.to_ne_bytes().as_slice()) {
+            return Err(BtfError::Malformed("no BTF magic"));
+        }
+        let header = btf.word(4)? as usize;
+        let (types, length) = (btf.word(8)? as usize, btf.word(12)? as usize);
+        btf.strings = header + btf.word(16)? as usize;
+        let (mut at, end) = (header + types, header + types + length);
+        while at < end {
+            let id = u32::try_from(btf.types.len()).map_err(|_| BtfError::Malformed("too long"))?;
+            btf.types.push(at);
+            let (kind, members) = (btf.kind_at(at)?, btf.word(at + 4)? & 0xffff);
+            if kind == KIND_STRUCT && members > 0 {
+                let name = btf.name_at(at)?.to_vec();
+                btf.structs.entry(name).or_insert(id);
+            } else if kind == KIND_TYPEDEF
+                && let Some(name) = btf.name_at(at)?.strip_prefix(b"btf_trace_")
+            {
+                let name = name.to_vec();
+                btf.tracepoints.insert(name, id);
+            }
+            at += 12 + tail_length(kind, members as usize)?;
+        }
+        Ok(btf)
+    }
+
+    /// Byte offset of a member path such as `i_dentry.first`, through anonymous structs and unions.
+    pub fn member_offset(&self, name: &str, path: &str) -> Result<u64, BtfError> {
+        let missing = || BtfError::NoMember { name: name.to_owned(), member: path.to_owned() };
+        let mut id = *self
+            .structs
+            .get(name.as_bytes())
+            .ok_or_else(|| BtfError::NoStruct(name.to_owned()))?;
+        let mut bits = 0;
+        for member in path.split('.') {
+            let (offset, member_type) =
+                self.member(id, member.as_bytes(), 0)?.ok_or_else(missing)?;
+            bits += offset;
+            id = self.resolve(member_type)?;
+        }
+        Ok(bits / 8)
+    }
+
+    /// Whether argument `n` of the tracepoint is a pointer (else a number).
+    pub fn tracepoint_argument_is_pointer(&self, name: &str, n: usize) -> Result<bool, BtfError> {
+        let missing = || BtfError::NoTracepoint(name.to_owned());
+        let typedef = *self.tracepoints.get(name.as_bytes()).ok_or_else(missing)?;
+        let pointer = self.resolve(typedef)?;
+        let proto = self.at(self.resolve(self.word(self.at(pointer)? + 8)?)?)?;
+        // The first parameter is the probe's private data.
+        if self.kind_at(proto)? != KIND_FUNC_PROTO
+            || self.word(proto + 4)? & 0xffff <= u32::try_from(n + 1).unwrap_or(u32::MAX)
+        {
+            return Err(missing());
+        }
+        let argument = self.resolve(self.word(proto + 12 + 8 * (n + 1) + 4)?)?;
+        Ok(self.kind_at(self.at(argument)?)? == KIND_PTR)
+    }
+
+    /// Bit offset and type of a member of `id`, looking into anonymous members.
+    fn member(&self, id: u32, name: &[u8], depth: usize) -> Result<Option<(u64, u32)>, BtfError> {
+        let at = self.at(id)?;
+        let info = self.word(at + 4)?;
+        if !matches!(self.kind_at(at)?, KIND_STRUCT | KIND_UNION) || depth > MAX_CHAIN {
+            return Ok(None);
+        }
+        // With the kind flag set, the upper byte of an offset is a bit-field size.
+        let mask = if info >> 31 == 1 { 0xff_ffff } else { u32::MAX };
+        for member in 0..(info & 0xffff) as usize {
+            let at = at + 12 + 12 * member;
+            let (member_type, offset) = (self.word(at + 4)?, u64::from(self.word(at + 8)? & mask));
+            let member_name = self.name_at(at)?;
+            if member_name == name {
+                return Ok(Some((offset, member_type)));
+            }
+            if member_name.is_empty()
+                && let Some((inner, found)) =
+                    self.member(self.resolve(member_type)?, name, depth + 1)?
+            {
+                return Ok(Some((offset + inner, found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Follows typedefs and qualifiers.
+    fn resolve(&self, mut id: u32) -> Result<u32, BtfError> {
+        for _ in 0..MAX_CHAIN {
+            let at = self.at(id)?;
+            match self.kind_at(at)? {
+                KIND_TYPEDEF..=KIND_RESTRICT | KIND_TYPE_TAG => id = self.word(at + 8)?,
+                _ => return Ok(id),
+            }
+        }
+        Err(BtfError::Malformed("type chain without end"))
+    }
+
+    fn at(&self, id: u32) -> Result<usize, BtfError> {
+        let at = self.types.get(id as usize).filter(|_| id != 0);
+        at.copied().ok_or(BtfError::Malformed("type id out of range"))
+    }
+
+    fn kind_at(&self, at: usize) -> Result<u32, BtfError> {
+        Ok(self.word(at + 4)? >> 24 & 0x1f)
+    }
+
+    fn name_at(&self, at: usize) -> Result<&[u8], BtfError> {
+        let start = self.strings + self.word(at)? as usize;
+        let rest = self.bytes.get(start..).ok_or(BtfError::Malformed("name out of range"))?;
+        rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed("name without end"))
+    }
+
+    fn word(&self, at: usize) -> Result<u32, BtfError> {
+        let bytes = self.bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u32::from_ne_bytes).ok_or(BtfError::Malformed("cut short"))
+    }
+}
+
+/// Bytes behind the three words that every type starts with.
+fn tail_length(kind: u32, members: usize) -> Result<usize, BtfError> {
+    Ok(match kind {
+        KIND_INT | KIND_VAR | KIND_DECL_TAG => 4,
+        KIND_ARRAY => 12,
+        KIND_STRUCT | KIND_UNION | KIND_DATASEC | KIND_ENUM64 => 12 * members,
+        KIND_ENUM | KIND_FUNC_PROTO => 8 * members,
+        0 | 20.. => return Err(BtfError::Malformed("unknown kind")),
+        _ => 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRINGS: &[u8] = b"\0inner\0outer\0a\0b\0btf_trace_t\0int\0";
+
+    /// int(1); struct inner { int a; } (2); struct outer { [anonymous at byte 8: struct inner] (3),
+    /// ptr (4), func_proto(void *, inner *, int) (5), ptr to it (6), typedef btf_trace_t (7).
+    fn sample() -> Vec<u8> {
+        let name = |s: &str| {
+            let at = STRINGS.windows(s.len() + 1).position(|w| w == [s.as_bytes(), b"\0"].concat());
+            u32::try_from(at.unwrap()).unwrap()
+        };
+        let words: Vec<u32> = [
+            vec![name("int"), 1 << 24, 4, 32],
+            vec![name("inner"), 4 << 24 | 1, 4, name("a"), 1, 0],
+            vec![name("outer"), 4 << 24 | 2, 16, name("b"), 2, 0, 0, 2, 64],
+            vec![0, 2 << 24, 2],
+            vec![0, 13 << 24 | 3, 0, 0, 4, 0, 4, 0, 1],
+            vec![0, 2 << 24, 5],
+            vec![name("btf_trace_t"), 8 << 24, 6],
+        ]
+        .concat();
+        let types: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        let mut bytes = 0xeb9f_u16.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        let length = u32::try_from(types.len()).unwrap();
+        for word in [24, 0, length, length, u32::try_from(STRINGS.len()).unwrap()] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        [bytes, types, STRINGS.to_vec()].concat()
+    }
+
+    #[test]
+    fn members_are_found_also_in_anonymous_structs() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.member_offset("inner", "a"), Ok(0));
+        assert_eq!(btf.member_offset("outer", "a"), Ok(8));
+        assert_eq!(btf.member_offset("outer", "b.a"), Ok(0));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let btf = Btf::parse(sample()).unwrap();
+        let error = |r: Result<u64, BtfError>| r.unwrap_err().to_string();
+        assert_eq!(error(btf.member_offset("nope", "a")), "kernel BTF has no struct nope");
+        assert_eq!(
+            error(btf.member_offset("outer", "b.z")),
+            "kernel BTF has no member b.z in struct outer"
+        );
+    }
+
+    #[test]
+    fn tracepoint_arguments_are_told_apart() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.tracepoint_argument_is_pointer("t", 0), Ok(true));
+        assert_eq!(btf.tracepoint_argument_is_pointer("t", 1), Ok(false));
+        assert!(btf.tracepoint_argument_is_pointer("t", 2).is_err());
+        assert!(btf.tracepoint_argument_is_pointer("u", 0).is_err());
+    }
+
+    #[test]
+    fn garbage_is_refused_without_panic() {
+        assert!(Btf::parse(vec![]).is_err());
+        assert!(Btf::parse(b"not btf at all, really".to_vec()).is_err());
+        for length in 0..sample().len() {
+            let mut cut = sample();
+            cut.truncate(length);
+            if let Ok(btf) = Btf::parse(cut) {
+                let _ = btf.member_offset("outer", "a");
+                let _ = btf.tracepoint_argument_is_pointer("t", 0);
+            }
+        }
+    }
+}

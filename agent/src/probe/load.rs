@@ -1,0 +1,265 @@
+//! Loads the BPF object and climbs each family's ladder.
+
+use std::{fmt, path::Path};
+
+use aya::{
+    Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
+    maps::{Map, MapError},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+};
+use serde::Serialize;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::{
+    btf::Btf,
+    ladder::{Attachment, Family, Hook, LADDER, Rung},
+    offsets,
+};
+
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
+
+/// Where the running kernel describes its types.
+pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// A rung that was tried and cannot be used here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The rung.
+    pub rung: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The family.
+    pub family: Family,
+    /// The rung in use; `None` if all were refused.
+    pub rung: Option<&'static str>,
+    /// The better rungs that were refused.
+    pub refused: Vec<Refused>,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.family.name(), self.rung.unwrap_or("none"))?;
+        for Refused { rung, reason } in &self.refused {
+            write!(f, "; {rung} refused: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The object could not be loaded at all: no BPF on this kernel, or no right to it.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The kernel refused the object.
+    #[error("cannot load the BPF maps: {}", causes(.0))]
+    Object(#[source] Box<aya::EbpfError>),
+    /// A map is missing or of the wrong kind.
+    #[error("BPF map {name}: {source}")]
+    Map {
+        /// Its name in the object.
+        name: &'static str,
+        /// What aya says.
+        source: Box<MapError>,
+    },
+    /// The ring buffer cannot be waited for.
+    #[error("cannot wait for the ring buffer: {0}")]
+    Ring(#[source] std::io::Error),
+}
+
+/// Takes a map out of the object.
+pub(super) fn take_map<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, LoadError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() });
+    map.and_then(M::try_from).map_err(|source| LoadError::Map { name, source: Box::new(source) })
+}
+
+/// How to load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions<'a> {
+    /// The kernel's BTF, normally [`KERNEL_BTF`].
+    pub btf: &'a Path,
+    /// Size of the ring buffer in bytes, a power of two of pages; `None` is the object's own.
+    pub ring_bytes: Option<u32>,
+    /// Whether the programs log what they see (aya-log); off, the verifier removes the code.
+    pub log: bool,
+    /// The ladder, normally [`LADDER`].
+    pub ladder: &'a [(Family, &'a [Rung])],
+}
+
+impl Default for LoadOptions<'_> {
+    fn default() -> Self {
+        Self { btf: Path::new(KERNEL_BTF), ring_bytes: None, log: false, ladder: LADDER }
+    }
+}
+
+/// Loads the object and attaches the best rung of each family. A family without a rung is a
+/// degraded family, not an error.
+pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError> {
+    let types = std::fs::read(options.btf)
+        .map_err(|error| format!("no kernel BTF: {}: {error}", options.btf.display()))
+        .and_then(|bytes| Btf::parse(bytes).map_err(|error| error.to_string()));
+    let globals: Vec<(&str, u64)> = match &types {
+        Ok(btf) => globals(btf),
+        Err(_) => Vec::new(),
+    };
+    let kernel_btf = KernelBtf::parse_file(options.btf, Endianness::default())
+        .map_err(|error| format!("no kernel BTF: {}: {error}", options.btf.display()));
+
+    let mut loader = EbpfLoader::new();
+    loader.btf(kernel_btf.as_ref().ok());
+    for (name, value) in &globals {
+        loader.override_global(name, value, true);
+    }
+    let log_level = if options.log { u8::MAX } else { 0 };
+    loader.override_global(aya_log::LEVEL, &log_level, false);
+    if let Some(bytes) = options.ring_bytes {
+        loader.map_max_entries("RECORDS", bytes);
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(Box::new(error)))?;
+
+    let climber = Climber { types: types.as_ref(), kernel_btf: kernel_btf.as_ref() };
+    let standings: Vec<Standing> = options
+        .ladder
+        .iter()
+        .map(|(family, rungs)| climber.climb(&mut ebpf, *family, rungs))
+        .collect();
+    for standing in &standings {
+        match standing.rung {
+            Some(_) => info!("probe {standing}"),
+            None => warn!("probe {standing}; {}", standing.family.cost_of_absence()),
+        }
+    }
+    Ok((ebpf, standings))
+}
+
+/// Values of the object's globals on this kernel. Offsets that it lacks stay 0; rungs that need them
+/// are refused before they are loaded.
+fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
+    let offsets = offsets::ALL
+        .iter()
+        .filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
+    let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
+    offsets.chain([("VICTIM_IS_TASK", u64::from(victim_is_task))]).collect()
+}
+
+struct Climber<'a> {
+    types: Result<&'a Btf, &'a String>,
+    kernel_btf: Result<&'a KernelBtf, &'a String>,
+}
+
+impl Climber<'_> {
+    fn climb(&self, ebpf: &mut Ebpf, family: Family, rungs: &[Rung]) -> Standing {
+        let mut standing = Standing { family, rung: None, refused: Vec::new() };
+        for rung in rungs {
+            match self.stand(ebpf, rung) {
+                Ok(()) => {
+                    standing.rung = Some(rung.name);
+                    break;
+                }
+                Err(reason) => standing.refused.push(Refused { rung: rung.name, reason }),
+            }
+        }
+        standing
+    }
+
+    fn stand(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<(), String> {
+        for offset in rung.offsets {
+            offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
+        }
+        for (index, attachment) in rung.attachments.iter().enumerate() {
+            let attached = self.attach(ebpf, rung.hook, *attachment);
+            match attached {
+                Err(_) if attachment.optional => {}
+                Err(reason) => {
+                    for done in &rung.attachments[..index] {
+                        detach(ebpf, done.program);
+                    }
+                    return Err(reason);
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&self, ebpf: &mut Ebpf, hook: Hook, to: Attachment) -> Result<(), String> {
+        let Attachment { program, target, .. } = to;
+        let described = |error: ProgramError| format!("{target}: {}", describe(&error));
+        let btf = || self.kernel_btf.map_err(Clone::clone);
+        let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
+        match hook {
+            Hook::Fentry => {
+                let program: &mut FEntry = found.try_into().map_err(described)?;
+                program.load(target, btf()?).map_err(described)?;
+                program.attach().map_err(described)?;
+            }
+            Hook::Fexit => {
+                let program: &mut FExit = found.try_into().map_err(described)?;
+                program.load(target, btf()?).map_err(described)?;
+                program.attach().map_err(described)?;
+            }
+            Hook::BtfTracepoint => {
+                let program: &mut BtfTracePoint = found.try_into().map_err(described)?;
+                program.load(target, btf()?).map_err(described)?;
+                program.attach().map_err(described)?;
+            }
+            Hook::RawTracepoint => {
+                let program: &mut RawTracePoint = found.try_into().map_err(described)?;
+                program.load().map_err(described)?;
+                program.attach(target).map_err(described)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Unloading a program detaches it.
+fn detach(ebpf: &mut Ebpf, program: &str) {
+    let unloaded = match ebpf.program_mut(program) {
+        Some(Program::FEntry(program)) => program.unload(),
+        Some(Program::FExit(program)) => program.unload(),
+        Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::RawTracePoint(program)) => program.unload(),
+        _ => Ok(()),
+    };
+    if let Err(error) = unloaded {
+        warn!("program {program} stays loaded: {error}");
+    }
+}
+
+/// One line: the verifier's log can be thousands.
+fn describe(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
+        let log = verifier_log.to_string();
+        let last = log.lines().rev().find(|line| {
+            !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification")
+        });
+        return match last {
+            Some(line) => format!("the kernel refused the program: {io_error} ({line})"),
+            None => format!("the kernel refused the program: {io_error}"),
+        };
+    }
+    causes(error)
+}
+
+/// An error and what caused it, in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Transparent errors repeat their cause.
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

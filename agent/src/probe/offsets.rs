@@ -1,0 +1,61 @@
+//! Which struct offsets each probe needs, resolved from the running kernel's BTF.
+//!
+//! Rust BPF objects carry no CO-RE relocations, so the offsets are load-time globals.
+
+use super::btf::{Btf, BtfError};
+
+/// A load-time global of the BPF object and the struct members it may stand for: the first that the
+/// kernel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset {
+    /// Name of the global.
+    pub global: &'static str,
+    members: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! offsets {
+    ($($name:ident = $($struct:literal . $member:literal)|+;)*) => {
+        $(pub(super) const $name: Offset =
+            Offset { global: stringify!($name), members: &[$(($struct, $member)),+] };)*
+        /// Every offset the BPF object knows.
+        pub(super) const ALL: &[Offset] = &[$($name),*];
+    };
+}
+
+offsets! {
+    INODE_SB = "inode"."i_sb";
+    INODE_INO = "inode"."i_ino";
+    INODE_FIRST_DENTRY = "inode"."i_dentry.first";
+    SB_DEV = "super_block"."s_dev";
+    DENTRY_ALIAS = "dentry"."d_u.d_alias" | "dentry"."d_alias";
+    DENTRY_PARENT = "dentry"."d_parent";
+    DENTRY_INODE = "dentry"."d_inode";
+    KIOCB_FILE = "kiocb"."ki_filp";
+    FILE_INODE = "file"."f_inode";
+    FILE_DENTRY = "file"."f_path.dentry";
+    TASK_CGROUPS = "task_struct"."cgroups";
+    TASK_TGID = "task_struct"."tgid";
+    TASK_COMM = "task_struct"."comm";
+    CSS_SET_CGROUP = "css_set"."dfl_cgrp";
+    CGROUP_NODE = "cgroup"."kn";
+    CGROUP_ROOT = "cgroup"."root";
+    ROOT_HIERARCHY = "cgroup_root"."hierarchy_id";
+    NODE_ID = "kernfs_node"."id";
+    NODE_NAME = "kernfs_node"."name";
+    NODE_PARENT = "kernfs_node"."__parent" | "kernfs_node"."parent";
+    FILE_NODE = "cgroup_file"."kn";
+}
+
+impl Offset {
+    /// Byte offset of the first of the members that this kernel has.
+    pub fn resolve(&self, btf: &Btf) -> Result<u64, BtfError> {
+        let mut answer = Err(BtfError::NoStruct(self.global.to_owned()));
+        for (name, member) in self.members {
+            answer = btf.member_offset(name, member);
+            if answer.is_ok() {
+                break;
+            }
+        }
+        answer
+    }
+}

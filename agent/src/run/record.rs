@@ -1,0 +1,271 @@
+//! What evictd reports on stdout: one JSON object a line, so that every eviction can be explained
+//! afterwards from one record.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use evictd_core::{NodeCondition, Signal};
+use serde::{Serialize, Serializer};
+
+use crate::probe::Refused;
+
+/// Why the evaluator looked at the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WokenBy {
+    /// A budget was used up.
+    Tripwire,
+    /// The kernel began to reclaim memory.
+    Reclaim,
+    /// `memory.events` of some cgroup changed.
+    MemoryEvent,
+    /// Memory could have reached a threshold by now, or a timer of the evaluator ran out.
+    Look,
+    /// A second has passed.
+    Tick,
+    /// Pods or cgroups came or went.
+    Pods,
+}
+
+/// A record and when it was made.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    pub mono_ns: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// What happened.
+#[derive(Debug, Serialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The daemon watches from now on.
+    Started(Box<Started>),
+    /// A decision, and what came of it.
+    Eviction(Box<Eviction>),
+    /// The victim has no task left.
+    Emptied {
+        /// Number of the eviction.
+        id: u64,
+    },
+    /// What the victim held has come back, or will not be waited for any longer.
+    Released {
+        /// Number of the eviction.
+        id: u64,
+        /// What is left of the signal now.
+        available: i64,
+        /// False if the deadline passed first.
+        seen: bool,
+    },
+    /// A node condition changed.
+    Condition {
+        /// Which.
+        #[serde(serialize_with = "display")]
+        condition: NodeCondition,
+        /// Its new status.
+        status: bool,
+    },
+    /// A threshold is met, and no pod may be evicted for it.
+    UnableToEvict {
+        /// The signal.
+        #[serde(serialize_with = "display")]
+        signal: Signal,
+    },
+    /// The kernel's OOM killer came first.
+    OomVictim {
+        /// cgroup v2 id, 0 if the kernel does not tell.
+        cgroup_id: u64,
+        /// Thread group.
+        pid: u32,
+        /// Command name; control characters are escaped by JSON.
+        comm: String,
+        /// The pod it belonged to.
+        #[serde(flatten)]
+        pod: Option<PodName>,
+    },
+    /// The daemon has ended.
+    Stopped(Box<Stopped>),
+}
+
+/// A pod as people know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PodName {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub pod: Arc<str>,
+}
+
+/// See [`Record::Started`].
+#[derive(Debug, Serialize)]
+pub struct Started {
+    /// evictd's version.
+    pub version: &'static str,
+    /// The kernel's release.
+    pub kernel: String,
+    /// `observe` or `enforce`.
+    pub mode: &'static str,
+    /// `v2`, `hybrid` or `v1`.
+    pub cgroup: &'static str,
+    /// Number of pods.
+    pub pods: usize,
+    /// Probe family to the rung in use.
+    pub rungs: BTreeMap<&'static str, RungInUse>,
+    /// nodefs now.
+    pub nodefs: Nodefs,
+}
+
+/// The rung of one family.
+#[derive(Debug, Serialize)]
+pub struct RungInUse {
+    /// `null` if none can be used.
+    pub rung: Option<&'static str>,
+    /// Better rungs and why they were refused.
+    pub refused: Vec<Refused>,
+}
+
+/// See [`Started::nodefs`].
+#[derive(Debug, Serialize)]
+pub struct Nodefs {
+    /// A path on it.
+    pub path: String,
+    /// Bytes available; `null` if unknown.
+    pub available: Option<i64>,
+    /// Bytes in all; `null` if unknown.
+    pub capacity: Option<i64>,
+}
+
+/// See [`Record::Eviction`]. Times are nanoseconds of CLOCK_MONOTONIC.
+#[derive(Debug, Serialize)]
+pub struct Eviction {
+    /// Number since start.
+    pub id: u64,
+    /// `observe` or `enforce`.
+    pub mode: &'static str,
+    /// The signal.
+    #[serde(serialize_with = "display")]
+    pub signal: Signal,
+    /// True for a hard threshold.
+    pub hard: bool,
+    /// Whom.
+    #[serde(flatten)]
+    pub name: PodName,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// Inode of the pod's cgroup.
+    pub cgroup_inode: u64,
+    /// What was left.
+    pub available: i64,
+    /// The threshold.
+    pub quantity: i64,
+    /// What the pod is expected to give back.
+    pub expected_release: u64,
+    /// Why the node was looked at.
+    pub woken_by: WokenBy,
+    /// When the kernel wrote the record that woke evictd.
+    pub event_ns: Option<u64>,
+    /// When the signal was sampled.
+    pub observed_ns: u64,
+    /// When it was decided.
+    pub decided_ns: u64,
+    /// When the kill had been issued.
+    pub kill_issued_ns: Option<u64>,
+    /// `killed`, `observed`, `gone`, `reused` or `failed`.
+    pub outcome: &'static str,
+    /// What exactly went wrong.
+    pub detail: Option<String>,
+    /// The kubelet's text.
+    pub message: String,
+    /// The first places of the ranking.
+    pub rank: Vec<Place>,
+}
+
+/// A pod's place in the ranking, and what put it there.
+#[derive(Debug, Serialize)]
+pub struct Place {
+    /// Whom.
+    #[serde(flatten)]
+    pub name: PodName,
+    /// `spec.priority`.
+    pub priority: i32,
+    /// Usage of the resource; `null` is unknown.
+    pub usage: Option<u64>,
+    /// Request of the resource; `null` where there is no such notion.
+    pub request: Option<u64>,
+    /// The comparator that put it before the next.
+    pub decided_by: String,
+}
+
+/// See [`Record::Stopped`].
+#[derive(Debug, Serialize)]
+pub struct Stopped {
+    /// By program.
+    pub programs: BTreeMap<String, ProgramCost>,
+    /// Undelivered records and keys, by probe family.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// Records evictd itself could not write out.
+    pub records_dropped: u64,
+    /// Evictions decided.
+    pub evictions: u64,
+    /// Looks at the node, by reason.
+    pub wakes: BTreeMap<WokenBy, u64>,
+    /// From the kernel's record to the end of the evaluation it caused.
+    pub decision_ns: Histogram,
+}
+
+/// What the kernel measured; zero unless `--probe-stats` or kernel.bpf_stats_enabled is on.
+#[derive(Debug, Serialize)]
+pub struct ProgramCost {
+    /// Invocations.
+    pub run_count: u64,
+    /// Nanoseconds in all.
+    pub run_time_ns: u64,
+    /// Instructions that the verifier looked at.
+    pub verified_instructions: Option<u32>,
+}
+
+/// A distribution in nanoseconds.
+#[derive(Debug, Default, Serialize)]
+pub struct Histogram {
+    /// Values.
+    pub count: u64,
+    /// Median.
+    pub p50: u64,
+    /// 90th percentile.
+    pub p90: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// Maximum.
+    pub max: u64,
+}
+
+fn display<T: ToString, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_flat_json() {
+        let record = Record::OomVictim {
+            cgroup_id: 7,
+            pid: 9,
+            comm: "a\u{1b}[2J".into(),
+            pod: Some(PodName { namespace: "ns".into(), pod: "p".into() }),
+        };
+        let json = serde_json::to_string(&Line { mono_ns: 1, record }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p"}"#
+        );
+        let condition = Record::Condition { condition: NodeCondition::DiskPressure, status: true };
+        let json = serde_json::to_string(&Line { mono_ns: 2, record: condition }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"mono_ns":2,"record":"condition","condition":"DiskPressure","status":true}"#
+        );
+    }
+}
