@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{MonoTime, NodeCondition, PodRef, Signal};
+use crate::{Format, MonoTime, NodeCondition, PodRef, Signal};
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,8 @@ pub struct Eviction {
     pub available: i64,
     /// The threshold, in the signal's unit, without minimum reclaim (O-2).
     pub quantity: i64,
+    /// The suffix family the threshold is printed with.
+    pub quantity_format: Format,
     /// When the sample that crossed was taken.
     pub observed_at: MonoTime,
     /// When it was decided.

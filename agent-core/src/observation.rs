@@ -34,7 +34,11 @@ impl NodeSignals {
 pub struct Observation {
     /// The node's signals.
     pub signals: NodeSignals,
-    /// The active pods and what they use. Usage is filled in only for the resource that
-    /// `Evaluator::usage_wanted` asked for; the rest is `None`.
+    /// The signal whose per-pod figures were read, as [`crate::Evaluator::usage_wanted`] asked;
+    /// `None` when pods were not looked at, and then nothing is evicted.
+    pub usage_for: Option<Signal>,
+    /// All active pods and what they use, when pods were looked at. Usage is filled in only for
+    /// `usage_for`; the rest is `None`. Tasks cost one small read and are better always filled in:
+    /// they tell a pod that was killed and is empty from one that started again.
     pub pods: Vec<PodObservation>,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Format;
+
 /// An eviction signal. The operator is always "less than" (S-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -110,6 +112,14 @@ impl Signal {
         }
     }
 
+    /// The suffix family its available amount is printed with (kubelet spec §1.1).
+    pub const fn format(self) -> Format {
+        match self.resource() {
+            Resource::Memory | Resource::EphemeralStorage => Format::BinarySi,
+            Resource::Inodes | Resource::Pids => Format::DecimalSi,
+        }
+    }
+
     /// Position in [`Signal::ALL`], for tables indexed by signal.
     pub const fn index(self) -> usize {
         self as usize
@@ -123,6 +133,22 @@ impl fmt::Display for Signal {
 }
 
 impl Resource {
+    /// Number of resources.
+    pub const COUNT: usize = 4;
+
+    /// Every resource.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Memory,
+        Self::EphemeralStorage,
+        Self::Inodes,
+        Self::Pids,
+    ];
+
+    /// Position in [`Resource::ALL`], for tables indexed by resource.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// The name used in messages (kubelet spec §1.1).
     pub const fn name(self) -> &'static str {
         match self {
@@ -141,6 +167,18 @@ impl fmt::Display for Resource {
 }
 
 impl NodeCondition {
+    /// Number of conditions.
+    pub const COUNT: usize = 3;
+
+    /// Every condition.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::MemoryPressure, Self::DiskPressure, Self::PidPressure];
+
+    /// Position in [`NodeCondition::ALL`], for tables indexed by condition.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// The kubelet's name of the condition.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,3 +1,12 @@
 //! evictd: keeps Kubernetes nodes alive under pressure.
+//!
+//! Data flows one way: [`probe`] and [`sample`] see, [`run`] collects what they saw into one
+//! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
+pub mod actuate;
+pub mod cli;
+pub mod config;
+pub mod pods;
 pub mod probe;
+pub mod run;
+pub mod sample;

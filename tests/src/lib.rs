@@ -1,1 +1,25 @@
-//! Placeholder.
+//! A sandboxed node to let workloads go wrong on: its own filesystem, its own cgroup tree, eight
+//! pods, a container runtime that writes their logs, and an independent observer of the truth.
+//! The incident runner (`evictd-incidents`), the latency harness and the integration tests share it.
+
+pub mod cgroup;
+pub mod clock;
+pub mod container;
+pub mod cri_log;
+pub mod evictd;
+pub mod hierarchies;
+pub mod histogram;
+pub mod inbox;
+pub mod incident;
+pub mod loop_device;
+pub mod manifest;
+pub mod node;
+pub mod nodefs;
+pub mod pod;
+pub mod record;
+pub mod report;
+pub mod roster;
+pub mod runtime;
+pub mod session;
+pub mod sweep;
+pub mod truth;

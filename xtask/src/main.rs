@@ -1,2 +1,53 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: everything this repository does besides compiling one crate.
+//!
+//! One module a subcommand, each with its `Options` and `run`.
+
+mod bench;
+mod build;
+mod ci;
+mod demo;
+mod process;
+mod progress;
+mod setup;
+mod test;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, demonstrates and tests evictd.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Setup(setup::Options),
+    Build(build::Options),
+    Demo(demo::Options),
+    Test(test::Options),
+    Vm(vm::Options),
+    Bench(bench::Options),
+    Ci(ci::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Setup(options) => setup::run(options),
+        Task::Build(options) => build::run(options),
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => test::run(options),
+        Task::Vm(options) => vm::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Ci(options) => ci::run(options),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

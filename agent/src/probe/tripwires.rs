@@ -28,13 +28,18 @@ impl Tripwires {
         Ok(tripwires)
     }
 
-    /// Wakes after `budget` more has been used in `slot`. True if it is used up already, in which
-    /// case no record comes and the caller looks again at once.
-    pub fn arm(&mut self, slot: u32, budget: u64) -> Result<bool, MapError> {
-        let spent = self.spent.get(&slot, 0)?.spent;
-        let limit = spent.saturating_add(i64::try_from(budget).unwrap_or(i64::MAX));
+    /// What has been used in `slot` so far. Read it before sampling the signal that a budget is
+    /// computed from: what is used between sample and arming then counts against the budget.
+    pub fn spent(&self, slot: u32) -> Result<i64, MapError> {
+        Ok(self.spent.get(&slot, 0)?.spent)
+    }
+
+    /// Wakes once `budget` has been used on top of `since` (an earlier [`Self::spent`]). True if it
+    /// is used up already, in which case no record comes and the caller looks again at once.
+    pub fn arm(&mut self, slot: u32, since: i64, budget: u64) -> Result<bool, MapError> {
+        let limit = since.saturating_add(i64::try_from(budget).unwrap_or(i64::MAX));
         self.limits.set(slot, limit, 0)?;
-        Ok(self.spent.get(&slot, 0)?.spent >= limit)
+        Ok(self.spent(slot)? >= limit)
     }
 
     /// Never wakes for `slot` until it is armed again.

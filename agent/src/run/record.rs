@@ -194,7 +194,9 @@ pub struct Place {
     /// Request of the resource; `null` where there is no such notion.
     pub request: Option<u64>,
     /// The comparator that put it before the next.
-    pub decided_by: String,
+    pub decided_by: &'static str,
+    /// Why it may not be evicted, if it may not.
+    pub passed_over: Option<&'static str>,
 }
 
 /// See [`Record::Stopped`].

@@ -1,0 +1,67 @@
+//! Why a pod that is ranked is passed over.
+
+use crate::PodFacts;
+
+/// What keeps a ranked pod from being evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// Static or mirror pod (K-7).
+    Static,
+    /// Priority of 2 000 000 000 or more (K-7).
+    Critical,
+    /// Protected by the configuration.
+    Protected,
+    /// It has no cgroup that could be killed.
+    NoCgroup,
+    /// Its eviction is under way.
+    InFlight,
+    /// Its cgroup was gone when it was to be killed.
+    Gone,
+    /// Its UID belonged to another cgroup when it was to be killed.
+    Reused,
+    /// Killing it failed a moment ago.
+    BackingOff,
+    /// It was killed and has no task left; what it still holds is not freed by killing it again.
+    Emptied,
+    /// Observe mode: counted as evicted already.
+    Simulated,
+}
+
+impl Bar {
+    /// The name used in decision records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Critical => "critical",
+            Self::Protected => "protected",
+            Self::NoCgroup => "no cgroup",
+            Self::InFlight => "eviction under way",
+            Self::Gone => "gone",
+            Self::Reused => "uid reused",
+            Self::BackingOff => "kill failed just now",
+            Self::Emptied => "killed and empty",
+            Self::Simulated => "observed as evicted",
+        }
+    }
+
+    /// True when the pod may be evicted in a moment, or its eviction may show one.
+    pub(crate) const fn is_passing(self) -> bool {
+        matches!(self, Self::InFlight | Self::BackingOff)
+    }
+
+    /// The bar that follows from the manifest and the cgroup alone.
+    pub(crate) const fn of(facts: &PodFacts) -> Option<Self> {
+        const SYSTEM_CRITICAL: i32 = 2_000_000_000;
+        if facts.is_static {
+            Some(Self::Static)
+        } else if facts.priority >= SYSTEM_CRITICAL {
+            Some(Self::Critical)
+        } else if facts.protected {
+            Some(Self::Protected)
+        } else if facts.id.cgroup_inode == 0 {
+            Some(Self::NoCgroup)
+        } else {
+            None
+        }
+    }
+}

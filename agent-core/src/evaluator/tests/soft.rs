@@ -1,0 +1,92 @@
+//! Grace periods, conditions and changes of policy.
+
+use super::*;
+
+#[test]
+fn soft_thresholds_wait_for_their_grace_and_give_the_pod_its_own() {
+    let mut policy = policy(|maps| soft_memory(maps, "300", "10ms"));
+    policy.max_pod_grace = Duration::from_secs(60);
+    let mut node = Node::new(policy, &[user("hog", 500)]);
+    assert_eq!(node.look(1, &[(MEMORY, 200)]), []);
+    assert_eq!(node.evaluator.poll_timeout(), Some(ms(11)));
+    assert_eq!(node.look(10, &[(MEMORY, 200)]), []);
+    let [Command::Evict(eviction)] = &node.look(11, &[(MEMORY, 200)])[..] else {
+        panic!()
+    };
+    assert!(!eviction.hard);
+    assert_eq!(
+        eviction.grace,
+        Duration::from_secs(30),
+        "K-2: the pod's own is smaller"
+    );
+    assert_eq!(
+        node.evaluator.poll_timeout(),
+        Some(ms(11 + 30_000 + 10_000))
+    );
+}
+
+#[test]
+fn a_soft_eviction_in_its_grace_becomes_hard_when_the_hard_threshold_is_crossed() {
+    let mut policy = policy(|maps| soft_memory(maps, "300", "0.001ms"));
+    policy.max_pod_grace = Duration::from_secs(60);
+    let mut node = Node::new(policy, &[user("hog", 500), user("other", 5)]);
+    node.look(1, &[(MEMORY, 200)]);
+    assert_eq!(
+        short(&node.look(2, &[(MEMORY, 200)])),
+        ["evict hog for memory.available (1)"]
+    );
+    assert_eq!(
+        node.look_at_samples(3, 2, &[(MEMORY, 99)]),
+        [],
+        "a stale sample changes nothing"
+    );
+    let commands = node.look(4, &[(MEMORY, 99)]);
+    let text = short(&commands);
+    assert_eq!(
+        text,
+        ["released 1 99 false", "evict hog for memory.available (2)"]
+    );
+    assert!(matches!(&commands[1], Command::Evict(e) if e.hard && e.grace.is_zero()));
+    assert_eq!(node.look(5, &[(MEMORY, 90)]), []);
+}
+
+#[test]
+fn conditions_follow_the_threshold_not_the_grace() {
+    let mut node = Node::new(policy(|maps| soft_memory(maps, "300", "1h")), &[]);
+    let mut change = |at, available| {
+        let seen = SignalObservation {
+            available,
+            capacity: 0,
+            at: Some(ms(at)),
+        };
+        let mut observation = Observation::default();
+        observation.signals.set(MEMORY, Some(seen));
+        node.evaluator.handle_observation(&observation, ms(at));
+        let commands: Vec<_> = std::iter::from_fn(|| node.evaluator.poll_command()).collect();
+        short(&commands)
+    };
+    assert_eq!(change(1, 299), ["MemoryPressure true"], "E-53");
+    assert_eq!(change(2, 300), [""; 0]);
+    assert_eq!(change(300_000, 300), [""; 0]);
+    assert_eq!(change(300_001, 300), ["MemoryPressure false"], "E-41");
+}
+
+#[test]
+fn a_new_policy_keeps_the_timers_of_thresholds_that_stay() {
+    let with_soft = || policy(|maps| soft_memory(maps, "300", "10ms"));
+    let mut node = Node::new(with_soft(), &[user("hog", 5)]);
+    node.look(1, &[(MEMORY, 200)]);
+    let mut changed = with_soft();
+    changed.thresholds.remove(0);
+    node.evaluator.set_policy(changed, ms(5));
+    assert_eq!(node.look(11, &[(MEMORY, 200)]).len(), 1, "timer kept");
+    let mut node = Node::new(with_soft(), &[user("hog", 5)]);
+    node.look(1, &[(MEMORY, 200)]);
+    node.evaluator
+        .set_policy(policy(|maps| soft_memory(maps, "301", "10ms")), ms(5));
+    assert_eq!(
+        node.look(11, &[(MEMORY, 200)]),
+        [],
+        "another threshold: timer anew"
+    );
+}

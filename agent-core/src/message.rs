@@ -1,0 +1,94 @@
+//! The kubelet's eviction message (O-1, O-2).
+
+use std::fmt;
+
+use crate::{Eviction, Quantity};
+
+/// Prints the message of an eviction as the kubelet words it, each fragment with its closing space:
+/// `The node was low on resource: memory. Threshold quantity: 100Mi, available: 96Mi. `
+#[derive(Clone, Copy, Debug)]
+pub struct EvictionMessage<'a>(pub &'a Eviction);
+
+impl fmt::Display for EvictionMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(eviction) = self;
+        let quantity = Quantity::new(eviction.quantity, eviction.quantity_format);
+        let available = Quantity::new(eviction.available, eviction.signal.format());
+        let resource = eviction.signal.resource();
+        write!(f, "The node was low on resource: {resource}. ")?;
+        write!(
+            f,
+            "Threshold quantity: {quantity}, available: {available}. "
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{EvictionId, Format, MonoTime, PodRef, Signal};
+
+    #[test]
+    fn reads_as_the_kubelets() {
+        use Format::{BinarySi, DecimalSi};
+        let cases = [
+            (
+                Signal::MemoryAvailable,
+                100 << 20,
+                BinarySi,
+                96 << 20,
+                "memory. Threshold quantity: 100Mi, available: 96Mi. ",
+            ),
+            (
+                Signal::MemoryAvailable,
+                2 << 30,
+                BinarySi,
+                1500 << 20,
+                "memory. Threshold quantity: 2Gi, available: 1500Mi. ",
+            ),
+            (
+                Signal::PidAvailable,
+                1200,
+                DecimalSi,
+                500,
+                "pids. Threshold quantity: 1200, available: 500. ",
+            ),
+            (
+                Signal::NodefsAvailable,
+                2 << 30,
+                BinarySi,
+                1536 << 20,
+                "ephemeral-storage. Threshold quantity: 2Gi, available: 1536Mi. ",
+            ),
+            (
+                Signal::NodefsInodesFree,
+                131_072,
+                BinarySi,
+                131_000,
+                "inodes. Threshold quantity: 128Ki, available: 131k. ",
+            ),
+        ];
+        for (signal, quantity, quantity_format, available, rest) in cases {
+            let eviction = Eviction {
+                id: EvictionId(1),
+                pod: PodRef {
+                    uid: "u".into(),
+                    cgroup_inode: 1,
+                },
+                signal,
+                hard: true,
+                grace: Duration::ZERO,
+                available,
+                quantity,
+                quantity_format,
+                observed_at: MonoTime::default(),
+                decided_at: MonoTime::default(),
+                expected_release: 0,
+            };
+            let message = EvictionMessage(&eviction).to_string();
+            assert_eq!(message, format!("The node was low on resource: {rest}"));
+        }
+    }
+}

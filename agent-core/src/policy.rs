@@ -1,0 +1,196 @@
+//! What to do when: thresholds and the knobs around them.
+
+mod error;
+mod parse;
+mod value;
+
+use std::time::Duration;
+
+pub use error::{MapField, PolicyError, PolicyErrorKind};
+pub use parse::EvictionMaps;
+
+use crate::{FsLayout, NodeSignals, Resource, Signal, Threshold};
+
+/// Whose mistakes to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Semantics {
+    /// The kubelet's rules with the rows marked F in the kubelet spec §6 fixed.
+    #[default]
+    Strict,
+    /// As the kubelet behaves, mistakes included.
+    Kubelet,
+}
+
+/// How long an eviction may take to show in the node's signals before the next one may follow,
+/// counted from the end of the victim's grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseDeadlines {
+    /// Memory.
+    pub memory: Duration,
+    /// Bytes and inodes on disk, which are given back later than memory.
+    pub disk: Duration,
+    /// Tasks.
+    pub pids: Duration,
+}
+
+impl ReleaseDeadlines {
+    /// The deadline for that resource.
+    pub const fn of(&self, resource: Resource) -> Duration {
+        match resource {
+            Resource::Memory => self.memory,
+            Resource::EphemeralStorage | Resource::Inodes => self.disk,
+            Resource::Pids => self.pids,
+        }
+    }
+}
+
+impl Default for ReleaseDeadlines {
+    fn default() -> Self {
+        Self {
+            memory: Duration::from_secs(10),
+            disk: Duration::from_secs(30),
+            pids: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Everything the evaluator decides by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Hard, soft and copied thresholds, in this order.
+    pub thresholds: Vec<Threshold>,
+    /// How long a condition outlasts its cause (L-9). See [`Policy::with_transition_period`].
+    pub transition_period: Duration,
+    /// Longest grace a soft eviction leaves a pod (K-2).
+    pub max_pod_grace: Duration,
+    /// The kubelet's rules or the fixed ones.
+    pub semantics: Semantics,
+    /// Until when a release is waited for.
+    pub release_deadlines: ReleaseDeadlines,
+    /// Which filesystems hold what.
+    pub layout: FsLayout,
+}
+
+impl Policy {
+    /// The kubelet's default of `evictionPressureTransitionPeriod` (T-23).
+    pub const DEFAULT_TRANSITION_PERIOD: Duration = Duration::from_secs(300);
+
+    /// The thresholds in force when `evictionHard` is absent (T-18), with their copy for the pods
+    /// cgroup (T-12).
+    pub fn linux_defaults() -> Self {
+        Self::with_thresholds(parse::linux_default_thresholds(), Semantics::default())
+    }
+
+    pub(crate) fn with_thresholds(thresholds: Vec<Threshold>, semantics: Semantics) -> Self {
+        Self {
+            thresholds,
+            transition_period: Self::DEFAULT_TRANSITION_PERIOD,
+            max_pod_grace: Duration::ZERO,
+            semantics,
+            release_deadlines: ReleaseDeadlines::default(),
+            layout: FsLayout::default(),
+        }
+    }
+
+    /// Sets the transition period; zero means the default, as in the kubelet (L-9, T-23).
+    #[must_use]
+    pub fn with_transition_period(mut self, period: Duration) -> Self {
+        self.transition_period = if period.is_zero() {
+            Self::DEFAULT_TRANSITION_PERIOD
+        } else {
+            period
+        };
+        self
+    }
+
+    /// How far `signal` is, in its unit, from the nearest threshold it has not yet met: 0 when every
+    /// one is met, `None` when the signal is unknown or has no threshold.
+    pub fn headroom(&self, signals: &NodeSignals, signal: Signal) -> Option<u64> {
+        let seen = signals.get(signal)?;
+        let mut watched = false;
+        let mut nearest: Option<u64> = None;
+        for threshold in self.thresholds.iter().filter(|t| t.signal == signal) {
+            watched = true;
+            let quantity = threshold.quantity(seen.capacity);
+            if quantity <= seen.available {
+                let distance = seen.available.abs_diff(quantity);
+                nearest = Some(nearest.map_or(distance, |n| n.min(distance)));
+            }
+        }
+        watched.then(|| nearest.unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SignalObservation;
+
+    #[test]
+    fn defaults_are_those_of_linux() {
+        let policy = Policy::linux_defaults();
+        let signals: Vec<_> = policy.thresholds.iter().map(|t| t.signal.name()).collect();
+        assert_eq!(
+            signals,
+            [
+                "memory.available",
+                "nodefs.available",
+                "nodefs.inodesFree",
+                "imagefs.available",
+                "imagefs.inodesFree",
+                "allocatableMemory.available",
+            ]
+        );
+        assert!(policy.thresholds.iter().all(Threshold::is_hard));
+        assert_eq!(policy.thresholds[0].quantity(0), 100 << 20);
+        assert_eq!(policy.thresholds[5].quantity(0), 100 << 20);
+        assert_eq!(
+            policy.thresholds[1].quantity(107_374_182_400),
+            10_737_418_400
+        );
+        assert_eq!(policy.transition_period, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_transition_period_of_zero_is_the_default() {
+        let policy = Policy::linux_defaults().with_transition_period(Duration::ZERO);
+        assert_eq!(policy.transition_period, Policy::DEFAULT_TRANSITION_PERIOD);
+    }
+
+    #[test]
+    fn headroom_is_the_way_to_the_nearest_threshold_not_yet_met() {
+        let mut maps = EvictionMaps::default();
+        maps.hard.insert("memory.available".into(), "100".into());
+        maps.soft.insert("memory.available".into(), "300".into());
+        maps.soft_grace_period
+            .insert("memory.available".into(), "1m".into());
+        let policy = Policy::parse(&maps).unwrap();
+        let cases = [
+            ("above both", Some(1000), Some(700)),
+            ("at soft", Some(300), Some(0)),
+            ("between", Some(250), Some(150)),
+            ("below both", Some(99), Some(0)),
+            ("extreme", Some(i64::MAX), Some(i64::MAX as u64 - 300)),
+            ("unknown", None, None),
+        ];
+        for (name, available, headroom) in cases {
+            let mut signals = NodeSignals::default();
+            let seen = available.map(|a| SignalObservation {
+                available: a,
+                capacity: 0,
+                at: None,
+            });
+            signals.set(Signal::MemoryAvailable, seen);
+            assert_eq!(
+                policy.headroom(&signals, Signal::MemoryAvailable),
+                headroom,
+                "{name}"
+            );
+            assert_eq!(
+                policy.headroom(&signals, Signal::PidAvailable),
+                None,
+                "{name}"
+            );
+        }
+    }
+}

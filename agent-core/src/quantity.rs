@@ -1,0 +1,180 @@
+//! Kubernetes quantities: `100Mi`, `1.5Gi`, `2500m`, `12e6`.
+
+mod parse;
+
+use std::fmt;
+
+pub use parse::QuantityError;
+
+/// Nano units in one unit: the finest a quantity can say.
+const NANOS: i128 = 1_000_000_000;
+
+/// The family of suffixes a quantity was written with and is printed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `Ki`, `Mi`, `Gi`, …
+    BinarySi,
+    /// `m`, none, `k`, `M`, …
+    DecimalSi,
+    /// `e3`, `e6`, …
+    DecimalExponent,
+}
+
+/// A fixed-point number with the suffix family it was written with.
+///
+/// At most 2^63−1 units in magnitude and no finer than a nano unit; more is capped, finer is rounded
+/// away from zero. [`fmt::Display`] prints the canonical form (`1.5Gi` is `1536Mi`, `1000` is `1k`).
+/// A few odd spellings that the kubelet echoes as typed (`+5`, `1.500`) are printed canonically too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quantity {
+    nanos: i128,
+    format: Format,
+}
+
+impl Quantity {
+    /// `units` whole units, to be printed in `format`.
+    pub const fn new(units: i64, format: Format) -> Self {
+        Self {
+            nanos: units as i128 * NANOS,
+            format,
+        }
+    }
+
+    /// Parses a quantity as the Kubernetes API does.
+    pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        parse::parse(text)
+    }
+
+    /// Whole units, rounded away from zero.
+    pub fn value(self) -> i64 {
+        let whole = self.nanos / NANOS;
+        let rest = self.nanos % NANOS;
+        let units = whole + rest.signum();
+        i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The suffix family.
+    pub const fn format(self) -> Format {
+        self.format
+    }
+
+    /// -1, 0 or 1.
+    pub const fn signum(self) -> i128 {
+        self.nanos.signum()
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nanos == 0 {
+            return f.write_str("0");
+        }
+        // Binary suffixes are given up below 1024 and for fractions, where they would round.
+        let exact = self.nanos.abs() >= 1024 * NANOS && self.nanos % NANOS == 0;
+        if self.format == Format::BinarySi && exact {
+            let (number, power) = without_factors(self.nanos / NANOS, 1024, 6);
+            let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
+                .get(power)
+                .unwrap_or(&"");
+            return write!(f, "{number}{suffix}");
+        }
+        // Nine nano digits down, E (10^18) up: 27 powers of ten in steps of three.
+        let (number, steps) = without_factors(self.nanos, 1000, 9);
+        if self.format != Format::DecimalExponent {
+            let suffix = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]
+                .get(steps)
+                .unwrap_or(&"");
+            return write!(f, "{number}{suffix}");
+        }
+        match steps {
+            3 => write!(f, "{number}"),
+            steps if steps < 3 => write!(f, "{number}e-{}", 9 - 3 * steps),
+            steps => write!(f, "{number}e{}", 3 * steps - 9),
+        }
+    }
+}
+
+/// Divides `base` out of `number` as often as it goes, at most `most` times.
+fn without_factors(mut number: i128, base: i128, most: usize) -> (i128, usize) {
+    let mut times = 0;
+    while times < most && number % base == 0 {
+        number /= base;
+        times += 1;
+    }
+    (number, times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_the_kubelet_does() {
+        let cases = [
+            ("0", 0, "0"),
+            ("0Gi", 0, "0"),
+            ("100Mi", 100 << 20, "100Mi"),
+            ("1.5Gi", 1536 << 20, "1536Mi"),
+            ("1500Mi", 1500 << 20, "1500Mi"),
+            ("1024Mi", 1 << 30, "1Gi"),
+            ("10Gi", 10 << 30, "10Gi"),
+            ("8Ei", i64::MAX, "9223372036854775807"),
+            ("1000", 1000, "1k"),
+            ("1200", 1200, "1200"),
+            ("1500k", 1_500_000, "1500k"),
+            ("2M", 2_000_000, "2M"),
+            ("1.5", 2, "1500m"),
+            ("-1.5", -2, "-1500m"),
+            ("2500m", 3, "2500m"),
+            ("1u", 1, "1u"),
+            ("0.1n", 1, "1n"),
+            ("1.00000000000000000000000000000001", 2, "1000000001n"),
+            ("12e6", 12_000_000, "12e6"),
+            ("1E3", 1000, "1e3"),
+            ("12e-3", 1, "12e-3"),
+            ("7e0", 7, "7"),
+            ("512Ki", 512 << 10, "512Ki"),
+            ("0.5Ki", 512, "512"),
+            ("1.0001Ki", 1025, "1024102400u"),
+            ("-3Ki", -3072, "-3Ki"),
+            ("+5", 5, "5"),
+            ("007", 7, "7"),
+            (".5Gi", 512 << 20, "512Mi"),
+            ("1.G", 1_000_000_000, "1G"),
+            ("9E", 9_000_000_000_000_000_000, "9E"),
+            ("99E", i64::MAX, "9223372036854775807"),
+            ("1e400", i64::MAX, "9223372036854775807"),
+            ("1e-400", 1, "1e-9"),
+            (
+                "123456789012345678901234567890.5",
+                i64::MAX,
+                "9223372036854775807",
+            ),
+        ];
+        for (text, value, printed) in cases {
+            let quantity = Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(quantity.value(), value, "value of {text}");
+            assert_eq!(quantity.to_string(), printed, "print of {text}");
+        }
+    }
+
+    #[test]
+    fn numbers_print_with_the_unit_of_their_signal() {
+        let cases = [
+            (131_072, Format::BinarySi, "128Ki"),
+            (131_072, Format::DecimalSi, "131072"),
+            (96 << 20, Format::BinarySi, "96Mi"),
+            (1023, Format::BinarySi, "1023"),
+            (1000, Format::BinarySi, "1k"),
+            (
+                -2_097_758_044_639_028 * 1024,
+                Format::BinarySi,
+                "-2097758044639028Ki",
+            ),
+            (i64::MIN, Format::BinarySi, "-8Ei"),
+        ];
+        for (units, format, printed) in cases {
+            assert_eq!(Quantity::new(units, format).to_string(), printed);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Text to quantity.
+
+use super::{Format, NANOS, Quantity};
+
+/// Why a text is not a quantity; the texts are those of the Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// Neither number nor number with suffix.
+    #[error(
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    )]
+    Format,
+    /// The suffix is none of the known ones.
+    #[error("unable to parse quantity's suffix")]
+    Suffix,
+}
+
+/// The greatest magnitude in nano units.
+const CAP: i128 = i64::MAX as i128 * NANOS;
+
+/// Digits are gathered up to this mantissa: as nano units it is already beyond [`CAP`], so further
+/// digits decide nothing but the rounding.
+const MANTISSA_CAP: u128 = 10_u128.pow(28);
+
+pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
+    if text.is_empty() {
+        return Err(QuantityError::Format);
+    }
+    let (negative, unsigned) = match text.as_bytes()[0] {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (whole, rest) = split_digits(unsigned);
+    let (fraction, suffix) = match rest.strip_prefix('.') {
+        Some(rest) => split_digits(rest),
+        None => ("", rest),
+    };
+    let (scale, format) = interpret_suffix(suffix)?;
+    let nanos = magnitude(whole, fraction, scale);
+    let nanos = if negative { -nanos } else { nanos };
+    Ok(Quantity { nanos, format })
+}
+
+/// What a suffix multiplies by.
+#[derive(Clone, Copy)]
+enum Scale {
+    PowerOfTwo(u32),
+    PowerOfTen(i32),
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn interpret_suffix(suffix: &str) -> Result<(Scale, Format), QuantityError> {
+    let binary = |power| Ok((Scale::PowerOfTwo(power), Format::BinarySi));
+    let decimal = |power| Ok((Scale::PowerOfTen(power), Format::DecimalSi));
+    match suffix {
+        "Ki" => binary(10),
+        "Mi" => binary(20),
+        "Gi" => binary(30),
+        "Ti" => binary(40),
+        "Pi" => binary(50),
+        "Ei" => binary(60),
+        "n" => decimal(-9),
+        "u" => decimal(-6),
+        "m" => decimal(-3),
+        "" => decimal(0),
+        "k" => decimal(3),
+        "M" => decimal(6),
+        "G" => decimal(9),
+        "T" => decimal(12),
+        "P" => decimal(15),
+        "E" => decimal(18),
+        _ => interpret_exponent(suffix),
+    }
+}
+
+fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
+    let letters = suffix.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
+    let digits = letters.strip_prefix(['-', '+']).unwrap_or(letters);
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(QuantityError::Format);
+    }
+    let exponent = suffix
+        .strip_prefix(['e', 'E'])
+        .ok_or(QuantityError::Suffix)?;
+    let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
+    // Beyond ±1000 every mantissa of a sane length is capped or rounded alike.
+    let power = i32::try_from(power.clamp(-1000, 1000)).map_err(|_| QuantityError::Suffix)?;
+    Ok((Scale::PowerOfTen(power), Format::DecimalExponent))
+}
+
+/// Nano units of `whole.fraction × scale`, rounded up, at most [`CAP`].
+fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
+    let mut mantissa: u128 = 0;
+    let mut power: i64 = 9;
+    // Something non-zero lies below the last digit kept: the result rounds up.
+    let mut inexact = false;
+    for (digits, is_fraction) in [(whole, false), (fraction, true)] {
+        for digit in digits.bytes().map(|b| u128::from(b - b'0')) {
+            let kept = mantissa < MANTISSA_CAP;
+            if kept {
+                mantissa = mantissa * 10 + digit;
+            } else {
+                inexact |= digit != 0;
+            }
+            power += i64::from(!kept) - i64::from(is_fraction);
+        }
+    }
+    if mantissa == 0 {
+        return 0;
+    }
+    match scale {
+        Scale::PowerOfTen(exponent) => power += i64::from(exponent),
+        Scale::PowerOfTwo(bits) => {
+            // Room for the shift; what is cut lies far below one unit.
+            while mantissa >= 1 << (127 - bits) {
+                inexact |= !mantissa.is_multiple_of(10);
+                mantissa /= 10;
+                power += 1;
+            }
+            mantissa <<= bits;
+        }
+    }
+    scaled_up(mantissa, power, inexact)
+}
+
+fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
+    let cap = CAP.unsigned_abs();
+    let factor = u32::try_from(power.unsigned_abs())
+        .ok()
+        .and_then(|p| 10_u128.checked_pow(p));
+    let nanos = match (power >= 0, factor) {
+        (true, Some(factor)) => mantissa
+            .saturating_mul(factor)
+            .saturating_add(inexact.into()),
+        (true, None) => cap,
+        (false, Some(factor)) => {
+            let rounds = inexact || !mantissa.is_multiple_of(factor);
+            (mantissa / factor).saturating_add(rounds.into())
+        }
+        (false, None) => 1,
+    };
+    i128::try_from(nanos.min(cap)).unwrap_or(CAP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_the_api_refuses() {
+        let cases = [
+            ("", QuantityError::Format),
+            ("100MiB", QuantityError::Format),
+            ("1.2.3", QuantityError::Format),
+            ("ten", QuantityError::Format),
+            ("10 Mi", QuantityError::Format),
+            ("1_000", QuantityError::Format),
+            ("100mi", QuantityError::Suffix),
+            ("100K", QuantityError::Suffix),
+            ("100KiMi", QuantityError::Suffix),
+            ("1e", QuantityError::Suffix),
+            ("1e+", QuantityError::Suffix),
+            ("1k3", QuantityError::Suffix),
+            ("--1", QuantityError::Suffix),
+        ];
+        for (text, error) in cases {
+            assert_eq!(parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_suffix_is_zero_as_in_the_api() {
+        for text in ["Ki", "k", ".", "+", "e5"] {
+            assert_eq!(parse(text).map(Quantity::value), Ok(0), "{text:?}");
+        }
+    }
+}

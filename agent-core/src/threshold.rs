@@ -1,0 +1,130 @@
+//! A threshold: below how much of a signal something must be done.
+
+use std::time::Duration;
+
+use crate::{Format, Quantity, Signal, SignalObservation};
+
+/// The value of a threshold or of a minimum reclaim.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ThresholdValue {
+    /// An absolute quantity in the signal's unit.
+    Quantity(Quantity),
+    /// A share of the capacity, 0.0 to 1.0; single precision as in the kubelet (T-7).
+    Percentage(f32),
+}
+
+impl ThresholdValue {
+    /// The quantity in the signal's unit on something of that `capacity` (T-7).
+    ///
+    /// A share is multiplied in double precision and cut towards zero; NaN gives 0.
+    pub fn resolve(self, capacity: i64) -> i64 {
+        match self {
+            Self::Quantity(quantity) => quantity.value(),
+            Self::Percentage(share) => (capacity as f64 * f64::from(share)) as i64,
+        }
+    }
+
+    /// How the kubelet prints the resolved quantity: a share always in binary units (T-7, E-45).
+    pub const fn format(self) -> Format {
+        match self {
+            Self::Quantity(quantity) => quantity.format(),
+            Self::Percentage(_) => Format::BinarySi,
+        }
+    }
+}
+
+/// Below which value of a signal something must be done, and after how long. The operator is always
+/// "less than" (S-1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold {
+    /// The signal it watches.
+    pub signal: Signal,
+    /// The value: met while strictly less is available.
+    pub value: ThresholdValue,
+    /// How long it must be met before anything is done; zero makes it hard.
+    pub grace: Duration,
+    /// How much more than the value has to be available for an eviction to be enough (L-5).
+    pub min_reclaim: Option<ThresholdValue>,
+}
+
+impl Threshold {
+    /// True for a threshold without grace period (E-5: also for a soft one of `0s`).
+    pub const fn is_hard(&self) -> bool {
+        self.grace.is_zero()
+    }
+
+    /// The threshold in the signal's unit, without minimum reclaim (O-2).
+    pub fn quantity(&self, capacity: i64) -> i64 {
+        self.value.resolve(capacity)
+    }
+
+    /// The threshold in the signal's unit with minimum reclaim; saturates.
+    pub fn quantity_with_min_reclaim(&self, capacity: i64) -> i64 {
+        let reclaim = self.min_reclaim.map_or(0, |value| value.resolve(capacity));
+        self.quantity(capacity).saturating_add(reclaim)
+    }
+
+    /// L-4, E-1: met when strictly less than the quantity is available.
+    pub fn is_met(&self, seen: SignalObservation) -> bool {
+        self.quantity(seen.capacity) > seen.available
+    }
+
+    /// L-5: less than the quantity with minimum reclaim is available.
+    pub fn is_unresolved(&self, seen: SignalObservation) -> bool {
+        self.quantity_with_min_reclaim(seen.capacity) > seen.available
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of T-7.
+    #[test]
+    fn percentages_follow_the_kubelets_single_precision() {
+        let cases: [(i64, f32, i64); 8] = [
+            (107_374_182_400, 15.0, 16_106_128_000),
+            (107_374_182_400, 10.0, 10_737_418_400),
+            (107_374_182_400, 5.0, 5_368_709_200),
+            (17_179_869_184, 5.0, 858_993_472),
+            (10_737_418_240, 10.0, 1_073_741_840),
+            (52_520_497_152, 15.0, 7_878_074_885),
+            (20_941_697_024, 15.0, 3_141_254_678),
+            (2_621_440, 5.0, 131_072),
+        ];
+        for (capacity, percent, quantity) in cases {
+            let value = ThresholdValue::Percentage(percent / 100.0);
+            assert_eq!(
+                value.resolve(capacity),
+                quantity,
+                "{percent}% of {capacity}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_met_strictly_below_its_quantity() {
+        let threshold = Threshold {
+            signal: Signal::MemoryAvailable,
+            value: ThresholdValue::Quantity(Quantity::new(100, Format::BinarySi)),
+            grace: Duration::ZERO,
+            min_reclaim: Some(ThresholdValue::Percentage(0.05)),
+        };
+        let cases = [
+            ("below", 99, true, true),
+            ("equal (E-1)", 100, false, true),
+            ("within min reclaim", 149, false, true),
+            ("threshold and min reclaim", 150, false, false),
+            ("negative (S-9)", -1, true, true),
+        ];
+        for (name, available, met, unresolved) in cases {
+            let seen = SignalObservation {
+                available,
+                capacity: 1000,
+                at: None,
+            };
+            assert_eq!(threshold.is_met(seen), met, "{name}");
+            assert_eq!(threshold.is_unresolved(seen), unresolved, "{name}");
+        }
+    }
+}

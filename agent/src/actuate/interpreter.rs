@@ -1,0 +1,98 @@
+//! Carrying out an eviction, or only saying that it would have been.
+
+use evictd_core::{Eviction, MonoTime, Outcome, Resource};
+
+use super::{EmptiedWatch, KillError, Killed, kill};
+use crate::{
+    config::Mode,
+    pods::{Pod, PodIndex},
+};
+
+/// The least priority of a critical pod (K-7).
+const CRITICAL_PRIORITY: i32 = 2_000_000_000;
+
+/// One of the two ways to read the evaluator's commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpreter {
+    /// Kills.
+    Enforce,
+    /// Touches nothing.
+    Observe,
+}
+
+/// What came of an eviction. Making one allocates nothing.
+#[derive(Debug)]
+pub struct Evicted {
+    /// For the evaluator.
+    pub outcome: Outcome,
+    /// When and how the kill was issued, if it was.
+    pub killed: Option<Killed>,
+    /// Why it was not, or not completely.
+    pub error: Option<KillError>,
+    /// To see the victim's cgroup empty, if it was killed.
+    pub emptied: Option<EmptiedWatch>,
+}
+
+impl From<Mode> for Interpreter {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Enforce => Self::Enforce,
+            Mode::Observe => Self::Observe,
+        }
+    }
+}
+
+impl Interpreter {
+    /// Carries out `eviction`.
+    pub fn evict(self, eviction: &Eviction, index: &PodIndex) -> Evicted {
+        let id = eviction.id;
+        match self {
+            Self::Observe => Evicted {
+                outcome: Outcome::Observed { id },
+                killed: None,
+                error: None,
+                emptied: None,
+            },
+            Self::Enforce => match enforce(eviction, index) {
+                Ok((killed, emptied)) => Evicted {
+                    outcome: Outcome::Killed { id },
+                    killed: Some(killed),
+                    error: None,
+                    emptied: Some(emptied),
+                },
+                Err(error) => Evicted {
+                    outcome: Outcome::Refused { id, reason: error.reason() },
+                    killed: None,
+                    error: Some(error),
+                    emptied: None,
+                },
+            },
+        }
+    }
+}
+
+fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatch), KillError> {
+    let pod = index.by_uid(&eviction.pod.uid).ok_or(KillError::UnknownPod)?;
+    if is_exempt(pod) {
+        return Err(KillError::Protected);
+    }
+    // Opened before: once the pod is dead, its cgroup may be removed at any moment.
+    let emptied = pod.cgroup().map(EmptiedWatch::new);
+    let reap = eviction.signal.resource() == Resource::Memory;
+    let killed = kill(pod, &eviction.pod, index.tree(), reap)?;
+    emptied.map(|emptied| (killed, emptied)).ok_or(KillError::UnknownPod)
+}
+
+/// Asked again here, so that a mistake in a decision cannot take the node down.
+fn is_exempt(pod: &Pod) -> bool {
+    let facts = pod.facts();
+    facts.is_static || facts.protected || facts.priority >= CRITICAL_PRIORITY
+}
+
+/// `CLOCK_MONOTONIC` now.
+pub fn monotonic_now() -> MonoTime {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
+    MonoTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}

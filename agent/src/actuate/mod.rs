@@ -1,0 +1,15 @@
+//! Actuators: what turns the evaluator's commands into kills. The kill path allocates nothing, so
+//! that it works when memory is what is missing.
+
+mod emptied;
+mod error;
+mod interpreter;
+mod kill;
+mod procs;
+mod reap;
+mod sweep;
+
+pub use emptied::EmptiedWatch;
+pub use error::KillError;
+pub use interpreter::{Evicted, Interpreter, monotonic_now};
+pub use kill::{KillMethod, Killed, kill};

@@ -1,0 +1,59 @@
+//! Giving back the memory of killed processes without waiting for them to die (Linux 5.15).
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::process::{Pid, PidfdFlags};
+
+use super::procs;
+use crate::pods::CgroupDirs;
+
+/// Processes smaller than this die fast enough by themselves.
+const WORTH_IT_BYTES: u64 = 64 << 20;
+/// Processes looked at: a pod of very many small ones must not delay its kill.
+const MAX_LOOKED_AT: u32 = 64;
+const MAX_RELEASED: usize = 4;
+
+/// The largest processes of a pod, pinned so that their numbers cannot pass to others.
+pub(super) struct LargeProcesses([Option<OwnedFd>; MAX_RELEASED]);
+
+impl LargeProcesses {
+    pub(super) fn find(dirs: &CgroupDirs) -> Self {
+        let mut largest = [(0_u64, None::<Pid>); MAX_RELEASED];
+        let mut looked_at = 0;
+        if let Some(dir) = dirs.memory.as_ref().or(dirs.unified.as_ref()) {
+            // Only an optimisation: what cannot be read is left to the kernel.
+            let _ = procs::for_each_process(dir, &mut |pid| {
+                looked_at += 1;
+                if looked_at > MAX_LOOKED_AT {
+                    return;
+                }
+                let bytes = resident_bytes(pid);
+                if let Some(slot) = largest.iter_mut().min_by_key(|(bytes, _)| *bytes)
+                    && bytes >= WORTH_IT_BYTES
+                    && bytes > slot.0
+                {
+                    *slot = (bytes, Some(pid));
+                }
+            });
+        }
+        Self(largest.map(|(_, pid)| rustix::process::pidfd_open(pid?, PidfdFlags::empty()).ok()))
+    }
+
+    /// Call it after the kill.
+    pub(super) fn release_memory(self) {
+        for pidfd in self.0.iter().flatten() {
+            // SAFETY: the call takes a file descriptor, which is open, and no pointers. It fails
+            // unless the process is being killed.
+            unsafe { libc::syscall(libc::SYS_process_mrelease, pidfd.as_raw_fd(), 0) };
+        }
+    }
+}
+
+fn resident_bytes(pid: Pid) -> u64 {
+    let (mut path, mut text) = ([0_u8; 32], [0_u8; 128]);
+    let pages = procs::open_proc(pid, "statm", &mut path).and_then(|file| {
+        let len = rustix::io::read(&file, &mut text).ok()?;
+        str::from_utf8(&text[..len]).ok()?.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
+}

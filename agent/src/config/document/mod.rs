@@ -1,0 +1,109 @@
+//! YAML (and so JSON) documents that remember where each value was written.
+//!
+//! Both the configuration and the Pod manifests are read through this tree, so that every mistake is
+//! reported the same way: file, line, column, field path, what is wrong and what is allowed.
+
+mod node;
+mod read;
+
+use std::{fs, path::Path};
+
+use serde::de::DeserializeOwned;
+
+pub(crate) use node::{Node, Position};
+
+use crate::config::InputError;
+
+/// Larger files are refused: neither a configuration nor a manifest comes near.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// The YAML documents of one file; empty documents are left out.
+pub(crate) struct Documents<'f> {
+    file: &'f Path,
+    roots: Vec<Node>,
+}
+
+impl<'f> Documents<'f> {
+    /// Reads and parses `file`.
+    pub(crate) fn read(file: &'f Path) -> Result<Self, InputError> {
+        let unreadable = |problem| InputError::in_file(file, problem);
+        let len = fs::metadata(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?.len();
+        if len > MAX_FILE_BYTES {
+            return Err(unreadable(format!("{len} bytes, more than {MAX_FILE_BYTES}")));
+        }
+        let text =
+            fs::read_to_string(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
+        Self::parse(file, &text)
+    }
+
+    /// Parses `text` as the content of `file`.
+    pub(crate) fn parse(file: &'f Path, text: &str) -> Result<Self, InputError> {
+        // `y` and `on` are texts, as in YAML 1.2 and JSON.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let roots = serde_saphyr::from_multiple_with_options::<Node>(text, options)
+            .map_err(|e| InputError::syntax(file, e.without_snippet()))?;
+        Ok(Self { file, roots })
+    }
+
+    /// Each document in turn.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Document<'_>> {
+        self.roots.iter().map(|root| Document { file: self.file, root })
+    }
+
+    /// Number of documents.
+    pub(crate) fn len(&self) -> usize {
+        self.roots.len()
+    }
+}
+
+/// One document of a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Document<'a> {
+    file: &'a Path,
+    root: &'a Node,
+}
+
+impl<'a> Document<'a> {
+    /// The document as a `T`; fields unknown to `T` are refused.
+    pub(crate) fn to<T: DeserializeOwned>(self) -> Result<T, InputError> {
+        T::deserialize(self.root).map_err(|e| e.into_input_error(self.file, self.root.at))
+    }
+
+    /// The value at `path`, if it is a text.
+    pub(crate) fn text(self, path: &[&str]) -> Option<&'a str> {
+        let mut node = self.root;
+        for key in path {
+            node = node.child(key)?.1;
+        }
+        node.as_text()
+    }
+
+    /// An error about the field at `path` (keys and sequence indices). It points at the value, or at
+    /// the nearest enclosing one that exists.
+    pub(crate) fn error(self, path: &[&str], problem: impl Into<String>) -> InputError {
+        self.error_at(path, problem, |_, value| value)
+    }
+
+    /// As [`Self::error`], but it points at the key.
+    pub(crate) fn key_error(self, path: &[&str], problem: impl Into<String>) -> InputError {
+        self.error_at(path, problem, |key, _| key)
+    }
+
+    fn error_at(
+        self,
+        path: &[&str],
+        problem: impl Into<String>,
+        choose: impl Fn(Position, Position) -> Position,
+    ) -> InputError {
+        let mut node = self.root;
+        let mut at = node.at;
+        for (depth, key) in path.iter().enumerate() {
+            let Some((key_at, value)) = node.child(key) else { break };
+            let last = depth + 1 == path.len();
+            // The key of the innermost mapping that exists is where something is missing.
+            at = if last { choose(key_at, value.at) } else { key_at };
+            node = value;
+        }
+        InputError::in_field(self.file, at, path.join("."), problem)
+    }
+}

@@ -1,0 +1,13 @@
+//! Configuration in two steps: as written (`written`), then as used ([`Config`]), whose fields
+//! cannot be wrong.
+
+pub(crate) mod document;
+mod error;
+mod protect;
+mod used;
+mod written;
+
+pub use error::InputError;
+pub use protect::{Protect, ProtectRule};
+pub use used::Config;
+pub use written::Mode;

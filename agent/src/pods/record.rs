@@ -1,0 +1,162 @@
+//! What a pod object says, as far as evictd uses it; the same from a manifest and from the API.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use evictd_core::{PodFacts, PodRef, Qos};
+use k8s_openapi::{
+    api::core::v1::{Pod, Volume},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+use super::{qos::qos, requests::{RequestError, Requests}};
+
+const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// One pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodRecord {
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// `metadata.namespace`.
+    pub namespace: Arc<str>,
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `spec.priority`; absent is 0 (R-4).
+    pub priority: i32,
+    /// Static or mirror pod (K-7).
+    pub is_static: bool,
+    /// Quality of service class.
+    pub qos: Qos,
+    /// Aggregated requests (R-5).
+    pub requests: Requests,
+    /// `spec.terminationGracePeriodSeconds`.
+    pub termination_grace_seconds: Option<u64>,
+    /// Names of the emptyDir volumes on disk (R-9: default medium only).
+    pub empty_dirs: Vec<String>,
+}
+
+/// A field that a pod must not lack, or must not have that way.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// Path of the field.
+    pub field: Vec<String>,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+impl RecordError {
+    fn new(path: &[&str], problem: impl Into<String>) -> Self {
+        let field = path.iter().map(|&p| p.to_owned()).collect();
+        Self { field, problem: problem.into() }
+    }
+}
+
+impl From<RequestError> for RecordError {
+    fn from(e: RequestError) -> Self {
+        Self { field: e.field, problem: e.problem }
+    }
+}
+
+impl PodRecord {
+    /// Reads a pod object. `None` if the pod has ended: it uses nothing.
+    pub fn of(pod: &Pod) -> Result<Option<Self>, RecordError> {
+        let meta = &pod.metadata;
+        let uid = identifier(
+            "uid",
+            meta.uid.as_deref(),
+            "add the uid that names the pod's cgroup (kubepods/…/pod<uid>); \
+             `kubectl get pod -o yaml` prints it",
+        )?;
+        let name = identifier("name", meta.name.as_deref(), "add the pod's name")?;
+        let namespace =
+            identifier("namespace", Some(meta.namespace.as_deref().unwrap_or("default")), "")?;
+        let Some(spec) = &pod.spec else {
+            return Err(RecordError::new(&["spec"], "is required"));
+        };
+        let grace = spec.termination_grace_period_seconds.map(u64::try_from).transpose();
+        let termination_grace_seconds = grace.map_err(|_| {
+            RecordError::new(&["spec", "terminationGracePeriodSeconds"], "must not be negative")
+        })?;
+        let record = Self {
+            uid,
+            namespace,
+            name,
+            priority: spec.priority.unwrap_or_default(),
+            is_static: is_static(meta),
+            qos: qos(spec)?,
+            requests: Requests::of(spec)?,
+            termination_grace_seconds,
+            empty_dirs: empty_dirs(spec.volumes.as_deref().unwrap_or_default())?,
+        };
+        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+        Ok((!matches!(phase, Some("Succeeded" | "Failed"))).then_some(record))
+    }
+
+    /// The facts evaluation uses, once the cgroup is known.
+    pub fn facts(&self, cgroup_inode: u64, protected: bool) -> PodFacts {
+        PodFacts {
+            id: PodRef { uid: self.uid.clone(), cgroup_inode },
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            priority: self.priority,
+            is_static: self.is_static,
+            protected,
+            qos: self.qos,
+            memory_request: self.requests.memory,
+            ephemeral_storage_request: self.requests.ephemeral_storage,
+            termination_grace_seconds: self.termination_grace_seconds,
+        }
+    }
+}
+
+/// A name that becomes part of a path, so it must not lead elsewhere.
+fn identifier(
+    field: &str,
+    value: Option<&str>,
+    when_missing: &str,
+) -> Result<Arc<str>, RecordError> {
+    let path = ["metadata", field];
+    match value {
+        None | Some("") => {
+            Err(RecordError::new(&path, format!("is required: {when_missing}")))
+        }
+        Some(value) if is_path_component(value) => Ok(value.into()),
+        Some(value) => Err(RecordError::new(
+            &path,
+            format!("`{value}` cannot be part of a path; use letters, digits, `-` and `.`"),
+        )),
+    }
+}
+
+fn is_path_component(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0', '_'])
+}
+
+fn is_static(meta: &ObjectMeta) -> bool {
+    let annotation = |key| meta.annotations.as_ref().and_then(|a: &BTreeMap<_, String>| a.get(key));
+    annotation(CONFIG_SOURCE).is_some_and(|source| source != "api")
+        || annotation(CONFIG_MIRROR).is_some()
+}
+
+fn empty_dirs(volumes: &[Volume]) -> Result<Vec<String>, RecordError> {
+    let mut names = Vec::new();
+    for (i, volume) in volumes.iter().enumerate() {
+        let on_disk = volume
+            .empty_dir
+            .as_ref()
+            .is_some_and(|e| e.medium.as_deref().unwrap_or_default().is_empty());
+        if !on_disk {
+            continue;
+        }
+        if !is_path_component(&volume.name) {
+            let problem = format!("`{}` cannot be part of a path", volume.name);
+            return Err(RecordError::new(
+                &["spec", "volumes", &i.to_string(), "name"],
+                problem,
+            ));
+        }
+        names.push(volume.name.clone());
+    }
+    Ok(names)
+}

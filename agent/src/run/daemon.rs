@@ -1,0 +1,237 @@
+//! The control loop: one owner of all state, woken by the kernel, by time, or by a signal to stop.
+
+use std::{io, time::Duration};
+
+use evictd_core::{Command, Evaluator, MonoTime, Outcome};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+use tracing::{error, info};
+
+use super::{
+    clock::now,
+    evictions::Evictions,
+    inbox::{Inbox, Wake},
+    kernel::Kernel,
+    observe::Observer,
+    record::{Nodefs, Record, Started, Stopped, WokenBy},
+    reporter::Reporter,
+    schedule::Schedule,
+    tally::Tally,
+};
+
+/// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
+/// used up while it is armed. More can wait for the next turn of the loop.
+const EVALUATIONS: usize = 8;
+
+/// A running evictd.
+pub struct Daemon {
+    /// What is seen.
+    pub observer: Observer,
+    /// What is decided.
+    pub evaluator: Evaluator,
+    /// What is done.
+    pub evictions: Evictions,
+    /// The probes; `None` where the kernel gives none.
+    pub kernel: Option<Kernel>,
+    /// Where it is told.
+    pub reporter: Reporter,
+    /// `v2`, `hybrid` or `v1`.
+    pub cgroup: &'static str,
+}
+
+/// How one turn of the loop ended.
+enum Turn {
+    Stop,
+    Records,
+    Due,
+}
+
+impl Daemon {
+    /// Runs until SIGTERM or SIGINT, then detaches the probes.
+    pub async fn run(mut self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut schedule = Schedule::new(now());
+        let mut tally = Tally::default();
+        self.observer.refresh(self.kernel.as_mut());
+        self.report_start();
+        loop {
+            let mut inbox = Inbox::default();
+            let due = self.due(&schedule);
+            let turn = tokio::select! {
+                biased;
+                _ = terminate.recv() => Turn::Stop,
+                _ = interrupt.recv() => Turn::Stop,
+                result = records(self.kernel.as_mut(), &mut inbox) => {
+                    result?;
+                    Turn::Records
+                }
+                () = until(due) => Turn::Due,
+            };
+            let at = now();
+            let wake = match turn {
+                Turn::Stop => break,
+                Turn::Records => self.read(&inbox, &mut schedule, at),
+                Turn::Due => Some(Wake::by_clock(schedule.reason(at))),
+            };
+            if let Some(wake) = wake {
+                if wake.by == WokenBy::Tick {
+                    self.observer.refresh(self.kernel.as_mut());
+                    schedule.ticked(at);
+                }
+                self.evaluate(wake, &mut schedule);
+                tally.count(wake, now());
+            }
+            self.settle();
+        }
+        self.report_stop(&tally);
+        Ok(())
+    }
+
+    /// When the loop must turn at the latest.
+    fn due(&self, schedule: &Schedule) -> MonoTime {
+        let evaluator = self.evaluator.poll_timeout();
+        let victims = self.evictions.next_check();
+        [Some(schedule.next()), evaluator, victims].into_iter().flatten().min().unwrap_or_default()
+    }
+
+    /// Acts on what the records tell by themselves; gives the reason to look, if there is one.
+    fn read(&mut self, inbox: &Inbox, schedule: &mut Schedule, at: MonoTime) -> Option<Wake> {
+        for victim in &inbox.oom_victims {
+            let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+            let record = Record::OomVictim {
+                cgroup_id: victim.cgroup_id,
+                pid: victim.pid,
+                comm: String::from_utf8_lossy(comm).into_owned(),
+                pod: self.observer.pod_of_cgroup(victim.cgroup_id),
+            };
+            self.reporter.report(at, record);
+        }
+        let wake = inbox.wake?;
+        match wake.by {
+            WokenBy::Pods => {
+                self.observer.refresh(self.kernel.as_mut());
+                if let Some(kernel) = &mut self.kernel {
+                    kernel.forget(&inbox.removed_cgroups);
+                }
+                None
+            }
+            // Reclaim at a limit goes on for as long as the cgroup stays there.
+            WokenBy::Reclaim | WokenBy::MemoryEvent if schedule.too_soon(at) => None,
+            WokenBy::Reclaim | WokenBy::MemoryEvent => Some(wake),
+            WokenBy::Tripwire | WokenBy::Look | WokenBy::Tick => Some(wake),
+        }
+    }
+
+    /// Looks, decides, acts.
+    fn evaluate(&mut self, wake: Wake, schedule: &mut Schedule) {
+        for _ in 0..EVALUATIONS {
+            if let Some(kernel) = &mut self.kernel {
+                kernel.mark();
+            }
+            let at = now();
+            self.observer.look(&self.evaluator, self.kernel.as_ref(), at);
+            self.evaluator.handle_timeout(at);
+            self.evaluator.handle_observation(self.observer.observation(), now());
+            let acted = self.carry_out(wake);
+
+            let signals = &self.observer.observation().signals;
+            schedule.looked(self.evaluator.policy(), signals, at);
+            let used_up = self
+                .kernel
+                .as_mut()
+                .is_some_and(|kernel| kernel.arm(self.evaluator.policy(), signals));
+            if !acted && !used_up {
+                return;
+            }
+        }
+    }
+
+    /// Carries out what was decided. True if something was done that may make more possible.
+    fn carry_out(&mut self, wake: Wake) -> bool {
+        let mut acted = false;
+        while let Some(command) = self.evaluator.poll_command() {
+            let at = now();
+            match command {
+                Command::Evict(eviction) => {
+                    let (outcome, record) =
+                        self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
+                    self.evaluator.handle_outcome(&outcome, now());
+                    self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    acted = true;
+                }
+                Command::SetCondition { condition, status } => {
+                    self.reporter.report(at, Record::Condition { condition, status });
+                }
+                Command::Released { id, available, seen } => {
+                    self.reporter.report(at, Record::Released { id: id.0, available, seen });
+                }
+                Command::UnableToEvict { signal } => {
+                    self.reporter.report(at, Record::UnableToEvict { signal });
+                }
+            }
+        }
+        acted
+    }
+
+    /// Tells the evaluator of victims that are gone.
+    fn settle(&mut self) {
+        let at = now();
+        for id in self.evictions.emptied(at) {
+            self.reporter.report(at, Record::Emptied { id: id.0 });
+            self.evaluator.handle_outcome(&Outcome::Emptied { id }, at);
+        }
+    }
+
+    fn report_start(&mut self) {
+        let at = now();
+        let nodefs = self.observer.sampler().nodefs();
+        let bytes = nodefs.sample(at).map(|sample| sample.bytes);
+        let started = Started {
+            version: env!("CARGO_PKG_VERSION"),
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            mode: self.evictions.mode(),
+            cgroup: self.cgroup,
+            pods: self.observer.index().len(),
+            rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
+            nodefs: Nodefs {
+                path: nodefs.path().display().to_string(),
+                available: bytes.map(|bytes| bytes.available),
+                capacity: bytes.map(|bytes| bytes.capacity),
+            },
+        };
+        info!("watching {} pods in {} mode", started.pods, started.mode);
+        self.reporter.report(at, Record::Started(Box::new(started)));
+    }
+
+    fn report_stop(&mut self, tally: &Tally) {
+        let stopped = Stopped {
+            programs: self.kernel.as_ref().map(Kernel::costs).unwrap_or_default(),
+            drops: self.kernel.as_ref().map(Kernel::drops).unwrap_or_default(),
+            records_dropped: self.reporter.dropped(),
+            evictions: self.evictions.count(),
+            wakes: tally.wakes().clone(),
+            decision_ns: tally.decisions(),
+        };
+        for (probe, drops) in stopped.drops.iter().filter(|(_, drops)| **drops > 0) {
+            error!("probe {probe}: {drops} records or keys were dropped");
+        }
+        info!("stopping after {} evictions; probes detach", stopped.evictions);
+        self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
+    }
+}
+
+/// Waits for records; forever without probes.
+async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<()> {
+    match kernel {
+        Some(kernel) => kernel.records(|record| inbox.take(record)).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: MonoTime) {
+    let wait: Duration = due.since(now());
+    sleep_until(Instant::now() + wait).await;
+}

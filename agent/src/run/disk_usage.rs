@@ -1,0 +1,176 @@
+//! Per-pod disk usage without `du` on the way to a decision: one walk of each pod's directories,
+//! then the kernel's counters; walked again only for the pods that have written since.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use evictd_common::{LogDirectory, kernel_dev};
+use evictd_core::{DiskUsage, PodUsage};
+use rustix::fs::{major, minor};
+
+use crate::{
+    pods::{LogDir, Pod, PodIndex},
+    probe::Counters,
+    sample::{DiskLimits, DiskWalk},
+};
+
+/// One pod's walk. Larger trees are unknown until something is written, then known from below.
+const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_millis(5) };
+
+/// All walks on the way to one decision, and all walks of one tick.
+const WALKS: Duration = Duration::from_millis(10);
+
+/// Key of a log directory in the kernel's map.
+pub fn log_directory(log: &LogDir) -> LogDirectory {
+    let dev = kernel_dev(major(log.dev), minor(log.dev));
+    LogDirectory { inode: log.inode, dev, reserved: 0 }
+}
+
+/// Bytes that the kernel saw written, by part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Written {
+    logs: u64,
+    volumes: u64,
+}
+
+impl Written {
+    fn by(pod: &Pod, counters: &Counters, dev: u32) -> Self {
+        let logs = pod.logs().iter().filter_map(|log| counters.log_writes(&log_directory(log)));
+        let cgroups = pod.cgroup().into_iter().flat_map(|cgroup| {
+            cgroup.containers().iter().copied().chain([cgroup.inode()])
+        });
+        let volumes = cgroups.filter_map(|id| counters.writes(id, dev));
+        Self {
+            logs: logs.map(|writes| writes.bytes).sum(),
+            volumes: volumes.map(|writes| writes.bytes).sum(),
+        }
+    }
+}
+
+/// The last walk of one pod.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    logs: Option<DiskUsage>,
+    volumes: Option<DiskUsage>,
+    at: Written,
+}
+
+/// Disk usage of every pod.
+pub struct DiskUsages {
+    dev: u32,
+    walk: DiskWalk,
+    walked: BTreeMap<Arc<str>, Walked>,
+    /// Reused between decisions: (bytes since the walk, number of the pod).
+    order: Vec<(u64, usize)>,
+}
+
+impl DiskUsages {
+    /// Usage on the filesystem with that kernel `dev_t`.
+    pub fn new(dev: u32) -> Self {
+        Self { dev, walk: DiskWalk::new(POD_WALK), walked: BTreeMap::new(), order: Vec::new() }
+    }
+
+    /// Walks pods that have not been walked yet, as far as time allows, and forgets those that are
+    /// gone. Called at start and on ticks, not on the way to a decision.
+    pub fn prepare(&mut self, index: &PodIndex, counters: Option<&Counters>) {
+        self.walked.retain(|uid, _| index.by_uid(uid).is_some());
+        let begin = Instant::now();
+        for pod in index.iter() {
+            if begin.elapsed() > WALKS {
+                return;
+            }
+            if !self.walked.contains_key(&pod.facts().id.uid) {
+                self.walk(pod, counters);
+            }
+        }
+    }
+
+    /// Fills in the disk usage of every pod; `usages` are in the order of the index.
+    pub fn fill<'u>(
+        &mut self,
+        index: &PodIndex,
+        counters: Option<&Counters>,
+        usages: impl Iterator<Item = &'u mut PodUsage>,
+    ) {
+        self.refresh_writers(index, counters);
+        for (pod, usage) in index.iter().zip(usages) {
+            let written = counters.map(|counters| Written::by(pod, counters, self.dev));
+            let walked = self.walked.get(&pod.facts().id.uid).copied();
+            let at = walked.map(|walked| walked.at).unwrap_or_default();
+            let since = |now: fn(Written) -> u64| written.map_or(0, now).saturating_sub(now(at));
+            usage.logs = grown(walked.and_then(|w| w.logs), since(|w| w.logs));
+            usage.local_volumes = grown(walked.and_then(|w| w.volumes), since(|w| w.volumes));
+        }
+    }
+
+    /// Walks those that wrote, most first, as far as time allows. Without counters anybody may have
+    /// written.
+    fn refresh_writers(&mut self, index: &PodIndex, counters: Option<&Counters>) {
+        let begin = Instant::now();
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        for (number, pod) in index.iter().enumerate() {
+            let at = self.walked.get(&pod.facts().id.uid).map(|walked| walked.at);
+            let written = counters.map(|counters| Written::by(pod, counters, self.dev));
+            let bytes = match (at, written) {
+                (Some(at), Some(now)) => {
+                    now.logs.saturating_sub(at.logs) + now.volumes.saturating_sub(at.volumes)
+                }
+                (None, _) | (_, None) => u64::MAX,
+            };
+            if bytes > 0 {
+                order.push((bytes, number));
+            }
+        }
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, number) in &order {
+            if begin.elapsed() > WALKS {
+                break;
+            }
+            if let Some(pod) = index.get(*number) {
+                self.walk(pod, counters);
+            }
+        }
+        self.order = order;
+    }
+
+    fn walk(&mut self, pod: &Pod, counters: Option<&Counters>) {
+        // Read before the walk: what is written meanwhile counts twice rather than never.
+        let at = counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default();
+        let logs = self.walk.measure(pod.logs().iter().map(|log| log.path.as_c_str()));
+        let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
+        self.walked.insert(pod.facts().id.uid.clone(), Walked { logs, volumes, at });
+    }
+}
+
+/// What was walked plus what was written since. A tree too large to walk is known from below once
+/// something was written to it; without that it is unknown.
+fn grown(walked: Option<DiskUsage>, written: u64) -> Option<DiskUsage> {
+    match walked {
+        Some(usage) => Some(DiskUsage { bytes: usage.bytes.saturating_add(written), ..usage }),
+        None => (written > 0).then_some(DiskUsage { bytes: written, inodes: 0 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_adds_to_what_was_walked() {
+        let walked = Some(DiskUsage { bytes: 100, inodes: 3 });
+        let cases = [
+            ("walked, quiet", walked, 0, walked),
+            ("walked, written", walked, 50, Some(DiskUsage { bytes: 150, inodes: 3 })),
+            ("unknown, quiet", None, 0, None),
+            ("unknown, written", None, 50, Some(DiskUsage { bytes: 50, inodes: 0 })),
+            ("no overflow", walked, u64::MAX, Some(DiskUsage { bytes: u64::MAX, inodes: 3 })),
+        ];
+        for (name, walked, written, expected) in cases {
+            assert_eq!(grown(walked, written), expected, "{name}");
+        }
+    }
+}

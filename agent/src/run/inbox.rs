@@ -1,0 +1,85 @@
+//! Sorts the records of one wake-up: what to look at, and what to tell.
+
+use evictd_common::{Kind, Record};
+
+use super::record::WokenBy;
+
+/// Why the evaluator is about to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// The reason.
+    pub by: WokenBy,
+    /// `ktime` of the first record with that reason.
+    pub event_ns: Option<u64>,
+}
+
+impl Wake {
+    /// A wake-up that no record caused.
+    pub const fn by_clock(by: WokenBy) -> Self {
+        Self { by, event_ns: None }
+    }
+}
+
+/// The records of one wake-up.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// The most urgent reason to look.
+    pub wake: Option<Wake>,
+    /// Victims of the OOM killer.
+    pub oom_victims: Vec<Record>,
+    /// cgroups that are gone.
+    pub removed_cgroups: Vec<u64>,
+}
+
+impl Inbox {
+    /// Takes one record.
+    pub fn take(&mut self, record: Record) {
+        match record.kind() {
+            Some(Kind::Tripwire) => self.wake(WokenBy::Tripwire, record.ktime),
+            Some(Kind::Reclaim) => self.wake(WokenBy::Reclaim, record.ktime),
+            Some(Kind::MemoryEvent) => self.wake(WokenBy::MemoryEvent, record.ktime),
+            Some(Kind::OomVictim) => self.oom_victims.push(record),
+            Some(Kind::CgroupMkdir) => self.wake(WokenBy::Pods, record.ktime),
+            Some(Kind::CgroupRmdir) => {
+                self.removed_cgroups.push(record.cgroup_id);
+                self.wake(WokenBy::Pods, record.ktime);
+            }
+            // A newer kernel object than this binary cannot be loaded, so there is none.
+            None => {}
+        }
+    }
+
+    /// `WokenBy` is ordered by urgency; of two records with the same reason the first counts.
+    fn wake(&mut self, by: WokenBy, ktime: u64) {
+        if self.wake.is_none_or(|wake| by < wake.by) {
+            self.wake = Some(Wake { by, event_ns: Some(ktime) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: u32, ktime: u64) -> Record {
+        Record { ktime, cgroup_id: 5, kind, detail: 0, pid: 1, reserved: 0, comm: [0; 16] }
+    }
+
+    #[test]
+    fn the_most_urgent_and_earliest_record_wakes() {
+        let mut inbox = Inbox::default();
+        for (kind, ktime) in [(4, 1), (2, 2), (1, 3), (1, 4), (6, 5), (3, 6), (5, 7), (99, 8)] {
+            inbox.take(record(kind, ktime));
+        }
+        assert_eq!(inbox.wake, Some(Wake { by: WokenBy::Tripwire, event_ns: Some(3) }));
+        assert_eq!(inbox.oom_victims.len(), 1);
+        assert_eq!(inbox.removed_cgroups, [5]);
+    }
+
+    #[test]
+    fn an_oom_victim_alone_is_told_but_wakes_nobody() {
+        let mut inbox = Inbox::default();
+        inbox.take(record(3, 1));
+        assert_eq!(inbox.wake, None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The loaded probes, as the control loop uses them.
+
+use std::{collections::BTreeMap, io, os::fd::OwnedFd};
+
+use aya::{Ebpf, sys::Stats};
+use aya_log::EbpfLogger;
+use evictd_common::{Probe, Record};
+use evictd_core::{NodeSignals, Policy};
+use tokio::io::{Interest, unix::AsyncFd};
+use tracing::warn;
+
+use super::{
+    record::{ProgramCost, RungInUse},
+    watch::Watch,
+};
+use crate::{
+    pods::PodIndex,
+    probe::{Counters, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
+    sample::NodeSampler,
+};
+
+/// The probes and their maps. Dropping it detaches every program.
+pub struct Kernel {
+    ebpf: Ebpf,
+    ring: Ring,
+    counters: Counters,
+    tripwires: Tripwires,
+    watch: Watch,
+    standings: Vec<Standing>,
+    log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    /// The kernel measures run times while this is open.
+    _stats: Option<OwnedFd>,
+}
+
+impl Kernel {
+    /// Loads the probes and points them at what the sampler samples.
+    pub fn open(
+        options: LoadOptions<'_>,
+        stats: bool,
+        sampler: &NodeSampler,
+    ) -> Result<Self, LoadError> {
+        let log = options.log;
+        let stats = stats.then(|| aya::sys::enable_stats(Stats::RunTime)).and_then(|fd| {
+            fd.map_err(|error| warn!("the kernel does not measure the probes: {error}")).ok()
+        });
+        let (mut ebpf, standings) = load(options)?;
+        let mut counters = Counters::take(&mut ebpf)?;
+        let watch = Watch::new(sampler, &mut counters);
+        Ok(Self {
+            ring: Ring::take(&mut ebpf)?,
+            tripwires: Tripwires::take(&mut ebpf)?,
+            log: if log { open_log(&mut ebpf) } else { None },
+            counters,
+            watch,
+            standings,
+            ebpf,
+            _stats: stats,
+        })
+    }
+
+    /// The kernel's counters.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Waits for records. Cancel safe.
+    pub async fn records(&mut self, take: impl FnMut(Record)) -> io::Result<()> {
+        loop {
+            let Some(log) = &mut self.log else {
+                return self.ring.drain(take).await;
+            };
+            tokio::select! {
+                biased;
+                drained = self.ring.drain(take) => return drained,
+                ready = log.readable_mut() => {
+                    let mut guard = ready?;
+                    guard.get_inner_mut().flush();
+                    guard.clear_ready();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// To be called before the signals are sampled; see [`Watch::mark`].
+    pub fn mark(&mut self) {
+        self.watch.mark(&self.tripwires);
+    }
+
+    /// Arms the tripwires. True if one is used up already.
+    pub fn arm(&mut self, policy: &Policy, signals: &NodeSignals) -> bool {
+        self.watch.arm(&mut self.tripwires, policy, signals)
+    }
+
+    /// Counts the log directories of these pods.
+    pub fn follow(&mut self, index: &PodIndex) {
+        self.watch.follow(index, &mut self.counters);
+    }
+
+    /// Drops the keys of cgroups that are gone.
+    pub fn forget(&mut self, cgroups: &[u64]) {
+        let devs: Vec<u32> = self.watch.devs().collect();
+        for cgroup in cgroups {
+            self.counters.forget_cgroup(*cgroup, &devs);
+        }
+    }
+
+    /// Which rung serves each family.
+    pub fn rungs(&self) -> BTreeMap<&'static str, RungInUse> {
+        let rung = |standing: &Standing| RungInUse {
+            rung: standing.rung,
+            refused: standing.refused.clone(),
+        };
+        self.standings.iter().map(|standing| (standing.family.name(), rung(standing))).collect()
+    }
+
+    /// What each loaded program has cost.
+    pub fn costs(&self) -> BTreeMap<String, ProgramCost> {
+        let loaded = self.ebpf.programs().filter_map(|(name, program)| {
+            let info = program.info().ok()?;
+            let cost = ProgramCost {
+                run_count: info.run_count(),
+                run_time_ns: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
+                verified_instructions: info.verified_instruction_count(),
+            };
+            Some((name.to_owned(), cost))
+        });
+        loaded.collect()
+    }
+
+    /// What could not be delivered.
+    pub fn drops(&self) -> BTreeMap<&'static str, u64> {
+        Probe::ALL.into_iter().map(|probe| (probe.name(), self.counters.drops(probe))).collect()
+    }
+}
+
+/// The programs' own log, if they have any to give.
+fn open_log(ebpf: &mut Ebpf) -> Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>> {
+    let logger = EbpfLogger::init(ebpf)
+        .map_err(|error| warn!("the probes do not log: {error}"))
+        .ok()?;
+    // SAFETY: the logger owns its ring's descriptor and keeps it for as long as the AsyncFd lives.
+    unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }.ok()
+}

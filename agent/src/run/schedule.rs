@@ -1,0 +1,143 @@
+//! When to look next if nothing happens.
+
+use std::time::Duration;
+
+use evictd_core::{FillRate, MonoTime, NodeSignals, Policy, Signal, memory_look};
+
+use super::record::WokenBy;
+
+/// The slow tick: looks whatever else happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Looks while a threshold is met: for the release to show, or for a pod to evict to appear.
+const WHILE_MET: Duration = Duration::from_millis(10);
+
+/// Records that say "look now" are heeded no more often than this.
+const LEAST_GAP: Duration = Duration::from_millis(5);
+
+const MEMORY: [Signal; 2] = [Signal::MemoryAvailable, Signal::AllocatableMemoryAvailable];
+
+/// The clock-driven part of looking at the node.
+#[derive(Debug)]
+pub struct Schedule {
+    rates: [FillRate; MEMORY.len()],
+    looked: MonoTime,
+    look: MonoTime,
+    tick: MonoTime,
+}
+
+impl Schedule {
+    /// Both are due at once.
+    pub fn new(now: MonoTime) -> Self {
+        Self { rates: [FillRate::default(); MEMORY.len()], looked: now, look: now, tick: now }
+    }
+
+    /// When to look at the latest.
+    pub fn next(&self) -> MonoTime {
+        self.look.min(self.tick)
+    }
+
+    /// Why to look at `now`, if the clock says so.
+    pub fn reason(&self, now: MonoTime) -> WokenBy {
+        if now >= self.tick { WokenBy::Tick } else { WokenBy::Look }
+    }
+
+    /// Whether a "look now" at `now` comes too soon after the last look. The look is then due at the
+    /// end of the gap.
+    pub fn too_soon(&mut self, now: MonoTime) -> bool {
+        let due = self.looked.after(LEAST_GAP);
+        if now < due {
+            self.look = self.look.min(due);
+        }
+        now < due
+    }
+
+    /// The next slow tick begins to count now.
+    pub fn ticked(&mut self, now: MonoTime) {
+        self.tick = now.after(TICK);
+    }
+
+    /// Plans the next look after one that saw `signals`.
+    pub fn looked(&mut self, policy: &Policy, signals: &NodeSignals, now: MonoTime) {
+        self.looked = now;
+        let mut wait = TICK;
+        for (rate, signal) in self.rates.iter_mut().zip(MEMORY) {
+            let (Some(seen), Some(headroom)) = (signals.get(signal), policy.headroom(signals, signal))
+            else {
+                continue;
+            };
+            rate.observe(seen, now);
+            wait = wait.min(memory_look(headroom, rate.per_second()));
+        }
+        let met = Signal::ALL.into_iter().any(|signal| {
+            signals.get(signal).is_some() && policy.headroom(signals, signal) == Some(0)
+        });
+        if met {
+            wait = wait.min(WHILE_MET);
+        }
+        self.look = now.after(wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evictd_core::{EvictionMaps, SignalObservation};
+
+    use super::*;
+
+    fn at(millis: u64) -> MonoTime {
+        MonoTime::from_nanos(millis * 1_000_000)
+    }
+
+    fn policy() -> Policy {
+        let mut maps = EvictionMaps::default();
+        maps.hard.insert("allocatableMemory.available".into(), "100Mi".into());
+        maps.hard.insert("nodefs.available".into(), "100Mi".into());
+        Policy::parse(&maps).unwrap()
+    }
+
+    fn signals(memory: i64, disk: i64) -> NodeSignals {
+        let mut signals = NodeSignals::default();
+        let seen = |mib: i64| {
+            Some(SignalObservation { available: mib << 20, capacity: 1 << 40, at: None })
+        };
+        signals.set(Signal::AllocatableMemoryAvailable, seen(memory));
+        signals.set(Signal::NodefsAvailable, seen(disk));
+        signals
+    }
+
+    #[test]
+    fn looks_become_rarer_with_headroom() {
+        let cases = [
+            ("plenty", 100_000, 100_000, 1000),
+            ("1 GiB of headroom", 1124, 100_000, 250),
+            ("nearly there", 101, 100_000, 5),
+            ("memory met", 99, 100_000, 5),
+            ("disk met", 100_000, 99, 10),
+        ];
+        for (name, memory, disk, wait) in cases {
+            let mut schedule = Schedule::new(at(0));
+            schedule.ticked(at(0));
+            schedule.looked(&policy(), &signals(memory, disk), at(0));
+            assert_eq!(schedule.next().since(at(0)).as_millis(), wait, "{name}");
+        }
+    }
+
+    #[test]
+    fn look_now_waits_for_the_gap() {
+        let mut schedule = Schedule::new(at(0));
+        schedule.ticked(at(0));
+        schedule.looked(&policy(), &signals(100_000, 100_000), at(100));
+        assert!(schedule.too_soon(at(102)));
+        assert_eq!(schedule.next(), at(105));
+        assert!(!schedule.too_soon(at(105)));
+    }
+
+    #[test]
+    fn the_tick_is_told_from_a_look() {
+        let mut schedule = Schedule::new(at(0));
+        schedule.ticked(at(0));
+        assert_eq!(schedule.reason(at(999)), WokenBy::Look);
+        assert_eq!(schedule.reason(at(1000)), WokenBy::Tick);
+    }
+}

@@ -1,0 +1,164 @@
+//! Keeps the kernel's maps in step with what is to be watched.
+
+use std::collections::BTreeSet;
+
+use evictd_common::{LogDirectory, TASKS_TRIPWIRE, kernel_dev};
+use evictd_core::{NodeSignals, Policy, Signal, tripwire_budget};
+use rustix::fs::{major, minor};
+use tracing::warn;
+
+use super::disk_usage::log_directory;
+use crate::{
+    pods::PodIndex,
+    probe::{Counters, Tripwires},
+    sample::NodeSampler,
+};
+
+/// The smallest budget of bytes. A writer that hovers just above a threshold (overwriting in place,
+/// say) wakes evictd once per this much, and the threshold is overshot by no more than this.
+const LEAST_BYTES: u64 = 1 << 20;
+
+/// One tripwire: a filesystem's, or that of the tasks.
+struct Slot {
+    number: u32,
+    /// `None` for tasks.
+    dev: Option<u32>,
+    signals: &'static [Signal],
+    /// The smallest budget.
+    least: u64,
+    /// What had been used before the signals were last sampled.
+    mark: i64,
+}
+
+impl Slot {
+    const fn filesystem(number: u32, dev: u32, signals: &'static [Signal]) -> Self {
+        Self { number, dev: Some(dev), signals, least: LEAST_BYTES, mark: 0 }
+    }
+}
+
+/// What the kernel watches for evictd.
+pub struct Watch {
+    slots: Vec<Slot>,
+    log_directories: BTreeSet<LogDirectory>,
+}
+
+const TASKS: &[Signal] = &[Signal::PidAvailable];
+const NODEFS: &[Signal] = &[Signal::NodefsAvailable];
+const IMAGEFS: &[Signal] = &[Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
+const BOTH: &[Signal] =
+    &[Signal::NodefsAvailable, Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
+
+/// The kernel's number of a device that stat(2) numbers `st_dev`.
+pub fn kernel_dev_of(st_dev: u64) -> u32 {
+    kernel_dev(major(st_dev), minor(st_dev))
+}
+
+impl Watch {
+    /// Watches the sampler's filesystems.
+    pub fn new(sampler: &NodeSampler, counters: &mut Counters) -> Self {
+        let nodefs = kernel_dev_of(sampler.nodefs().dev());
+        let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
+        let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
+        let tasks =
+            Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
+        let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
+        let separate = imagefs.filter(|dev| *dev != nodefs);
+        slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
+        for (slot, dev) in slots.iter().filter_map(|slot| Some((slot, slot.dev?))) {
+            if let Err(error) = counters.watch(dev, slot.number) {
+                warn!("no tripwire for device {dev:#x}: {error}");
+            }
+        }
+        Self { slots, log_directories: BTreeSet::new() }
+    }
+
+    /// The kernel's numbers of the watched devices.
+    pub fn devs(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().filter_map(|slot| slot.dev)
+    }
+
+    /// Counts the log directories that the pods have now, and no others.
+    pub fn follow(&mut self, index: &PodIndex, counters: &mut Counters) {
+        let now: BTreeSet<LogDirectory> =
+            index.iter().flat_map(|pod| pod.logs()).map(log_directory).collect();
+        for gone in self.log_directories.difference(&now) {
+            counters.forget_log_directory(gone);
+        }
+        for directory in now.difference(&self.log_directories) {
+            if let Err(error) = counters.watch_log_directory(*directory) {
+                warn!("log directory {} is not counted: {error}", directory.inode);
+            }
+        }
+        self.log_directories = now;
+    }
+
+    /// Notes what has been used so far. To be called before the signals are sampled.
+    pub fn mark(&mut self, tripwires: &Tripwires) {
+        for slot in &mut self.slots {
+            // An array slot can always be read; an old mark only makes the budget smaller.
+            slot.mark = tripwires.spent(slot.number).unwrap_or(slot.mark);
+        }
+    }
+
+    /// Arms every budget for the way that is left, counted from the last [`Self::mark`]. True if one
+    /// is used up already.
+    pub fn arm(&self, tripwires: &mut Tripwires, policy: &Policy, signals: &NodeSignals) -> bool {
+        let mut again = false;
+        for slot in &self.slots {
+            let armed = match budget(policy, signals, slot.signals) {
+                Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
+                None => tripwires.disarm(slot.number).map(|()| false),
+            };
+            again |= armed.unwrap_or_else(|error| {
+                warn!("tripwire {} is not armed: {error}", slot.number);
+                false
+            });
+        }
+        again
+    }
+}
+
+/// Half the way to the nearest threshold of these signals; `None` where there is none ahead: no
+/// threshold, no sample, or met already (a crossed threshold is looked after by the clock).
+fn budget(policy: &Policy, signals: &NodeSignals, watched: &[Signal]) -> Option<u64> {
+    let headrooms = watched.iter().filter_map(|signal| policy.headroom(signals, *signal));
+    headrooms.filter(|headroom| *headroom > 0).min().map(tripwire_budget)
+}
+
+#[cfg(test)]
+mod tests {
+    use evictd_core::{EvictionMaps, SignalObservation};
+
+    use super::*;
+
+    #[test]
+    fn budgets_go_half_the_way_to_the_nearest_threshold_ahead() {
+        let mut maps = EvictionMaps::default();
+        maps.hard.insert("nodefs.available".into(), "100".into());
+        maps.hard.insert("imagefs.available".into(), "200".into());
+        let policy = Policy::parse(&maps).unwrap();
+        let cases = [
+            ("both ahead", Some(1000), Some(1000), Some(400)),
+            ("one met", Some(1000), Some(150), Some(450)),
+            ("one unknown", None, Some(400), Some(100)),
+            ("both met", Some(50), Some(50), None),
+            ("nothing known", None, None, None),
+        ];
+        for (name, nodefs, imagefs, expected) in cases {
+            let mut signals = NodeSignals::default();
+            for (signal, available) in
+                [(Signal::NodefsAvailable, nodefs), (Signal::ImagefsAvailable, imagefs)]
+            {
+                signals.set(
+                    signal,
+                    available.map(|available| SignalObservation {
+                        available,
+                        capacity: 5000,
+                        at: None,
+                    }),
+                );
+            }
+            assert_eq!(budget(&policy, &signals, BOTH), expected, "{name}");
+        }
+    }
+}

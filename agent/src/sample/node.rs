@@ -1,0 +1,153 @@
+//! The node's signals.
+
+use std::{io, path::Path};
+
+use evictd_core::{MonoTime, NodeSignals, Signal};
+use thiserror::Error;
+
+use super::{
+    CgroupMemory, CgroupPids, Filesystem,
+    memory::NodeMemory,
+    pids::{NodePids, tighter},
+};
+use crate::pods::CgroupTree;
+
+/// What a [`NodeSampler`] reads.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeSources<'a> {
+    /// Where procfs is mounted (`/proc`).
+    pub proc: &'a Path,
+    /// nodefs is the file system that holds this path (S-16).
+    pub nodefs: &'a Path,
+    /// imagefs likewise, if it is watched.
+    pub imagefs: Option<&'a Path>,
+    /// Whether `pid.available` also heeds the limit of the pods cgroup; the kubelet does not.
+    pub pods_pids_limit: bool,
+}
+
+/// A source that must be there is not.
+#[derive(Debug, Error)]
+#[error("cannot read {what} at {path}: {source}")]
+pub struct SourceError {
+    /// What was to be read.
+    pub what: &'static str,
+    /// Where.
+    pub path: std::path::PathBuf,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+/// Reads the node's signals. Sampling takes microseconds and allocates nothing; what cannot be read
+/// is absent (S-3).
+#[derive(Debug)]
+pub struct NodeSampler {
+    memory: NodeMemory,
+    pids: NodePids,
+    nodefs: Filesystem,
+    imagefs: Option<Filesystem>,
+    pods: Option<PodsCgroup>,
+    pods_pids_limit: bool,
+}
+
+/// The cgroup that holds all pods.
+#[derive(Debug)]
+struct PodsCgroup {
+    inode: u64,
+    memory: Option<CgroupMemory>,
+    pids: Option<CgroupPids>,
+}
+
+impl NodeSampler {
+    /// Opens the sources. The pods cgroup may be missing: see [`Self::refresh`].
+    pub fn open(sources: NodeSources<'_>, tree: &CgroupTree) -> Result<Self, SourceError> {
+        let proc = sources.proc;
+        let error = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| SourceError { what, path, source }
+        };
+        let filesystem = |what, path: &Path| Filesystem::open(path).map_err(error(what, path));
+        let mut sampler = Self {
+            memory: NodeMemory::open(proc).map_err(error("node memory", proc))?,
+            pids: NodePids::open(proc).map_err(error("node tasks", proc))?,
+            nodefs: filesystem("nodefs", sources.nodefs)?,
+            imagefs: sources.imagefs.map(|path| filesystem("imagefs", path)).transpose()?,
+            pods: None,
+            pods_pids_limit: sources.pods_pids_limit,
+        };
+        sampler.refresh(tree);
+        Ok(sampler)
+    }
+
+    /// Looks for the pods cgroup again: it may have been made, or made anew, since. Call it when
+    /// cgroups come and go.
+    pub fn refresh(&mut self, tree: &CgroupTree) {
+        let inode = tree.pods_inode();
+        if self.pods.as_ref().map(|p| p.inode) == inode {
+            return;
+        }
+        self.pods = inode.map(|inode| {
+            let dirs = tree.open_pods();
+            PodsCgroup {
+                inode,
+                memory: CgroupMemory::open(&dirs).ok(),
+                pids: CgroupPids::open(&dirs).ok(),
+            }
+        });
+    }
+
+    /// nodefs.
+    pub const fn nodefs(&self) -> &Filesystem {
+        &self.nodefs
+    }
+
+    /// imagefs, if it is watched.
+    pub const fn imagefs(&self) -> Option<&Filesystem> {
+        self.imagefs.as_ref()
+    }
+
+    /// Every signal, sampled now.
+    pub fn signals(&self, now: MonoTime) -> NodeSignals {
+        let mut signals = NodeSignals::default();
+        self.memory_only(&mut signals, now);
+        self.disks_only(&mut signals, now);
+        self.pids_only(&mut signals, now);
+        signals
+    }
+
+    /// Renews the memory signals alone: the fast look.
+    pub fn memory_only(&self, signals: &mut NodeSignals, now: MonoTime) {
+        signals.set(Signal::MemoryAvailable, self.memory.available(now));
+        let pods = self.pods.as_ref().and_then(|p| p.memory.as_ref());
+        signals.set(
+            Signal::AllocatableMemoryAvailable,
+            pods.and_then(|memory| memory.available(now)),
+        );
+    }
+
+    /// Renews the file system signals alone. containerfs is the same object as imagefs (S-17).
+    pub fn disks_only(&self, signals: &mut NodeSignals, now: MonoTime) {
+        let nodefs = self.nodefs.sample(now);
+        signals.set(Signal::NodefsAvailable, nodefs.map(|s| s.bytes));
+        signals.set(Signal::NodefsInodesFree, nodefs.and_then(|s| s.inodes));
+        let imagefs = self.imagefs.as_ref().and_then(|f| f.sample(now));
+        for (bytes, inodes) in [
+            (Signal::ImagefsAvailable, Signal::ImagefsInodesFree),
+            (Signal::ContainerfsAvailable, Signal::ContainerfsInodesFree),
+        ] {
+            signals.set(bytes, imagefs.map(|s| s.bytes));
+            signals.set(inodes, imagefs.and_then(|s| s.inodes));
+        }
+    }
+
+    /// Renews `pid.available` alone.
+    pub fn pids_only(&self, signals: &mut NodeSignals, now: MonoTime) {
+        let node = self.pids.available(now);
+        let pods = self
+            .pods
+            .as_ref()
+            .filter(|_| self.pods_pids_limit)
+            .and_then(|p| p.pids.as_ref())
+            .and_then(|pids| pids.available(now));
+        signals.set(Signal::PidAvailable, tighter(node, pods));
+    }
+}

@@ -1,0 +1,53 @@
+//! What one pod uses.
+
+use evictd_core::{PodObservation, PodUsage, Resource, Signal};
+
+use super::{CgroupMemory, CgroupPids};
+use crate::pods::{CgroupDirs, Pod, PodIndex};
+
+/// The open counters of one pod cgroup. A controller that is missing stays unknown.
+#[derive(Debug, Default)]
+pub struct PodCounters {
+    memory: Option<CgroupMemory>,
+    pids: Option<CgroupPids>,
+}
+
+impl PodCounters {
+    /// Opens what there is.
+    pub fn open(dirs: &CgroupDirs) -> Self {
+        Self { memory: CgroupMemory::open(dirs).ok(), pids: CgroupPids::open(dirs).ok() }
+    }
+
+    /// Working set in bytes (S-11).
+    pub fn memory_working_set(&self) -> Option<u64> {
+        self.memory.as_ref()?.working_set()
+    }
+
+    /// Tasks.
+    pub fn tasks(&self) -> Option<u64> {
+        self.pids.as_ref()?.tasks()
+    }
+}
+
+/// The usage of `pod` that ranking for `wanted` needs and its cgroup tells; disk usage is left
+/// unknown. Tasks are one small read and always told.
+fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
+    let counters = pod.counters();
+    let memory = wanted.resource() == Resource::Memory;
+    PodUsage {
+        memory_working_set: counters
+            .filter(|_| memory)
+            .and_then(PodCounters::memory_working_set),
+        tasks: counters.and_then(PodCounters::tasks),
+        ..PodUsage::default()
+    }
+}
+
+/// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
+pub fn observe_pods(index: &PodIndex, wanted: Signal, out: &mut Vec<PodObservation>) {
+    out.clear();
+    out.extend(index.iter().map(|pod| PodObservation {
+        facts: pod.facts().clone(),
+        usage: pod_usage(pod, wanted),
+    }));
+}

@@ -1,0 +1,46 @@
+//! The processes of the sandbox's containers. Each is bounded in size and in time, runs in a PID
+//! namespace like any container, and dies with the process that started it.
+
+mod args;
+mod background;
+mod bomb;
+mod contain;
+mod hog;
+mod pace;
+mod writer;
+
+use std::process::ExitCode;
+
+use args::Args;
+
+const USAGE: &str = "\
+evictd-workload COMMAND [--option N]...
+  idle           [--mib N] [--tasks N]                holds memory and processes
+  steady-writer  the same, and [--log-rate BYTES/S] [--dir DIR --rate BYTES/S --file-mib N]
+  log-writer     [--rate MIB/S] [--max-mib N]         lines to stdout; rate 0 is full speed
+  memory-hog     [--mib-per-s N] [--max-mib N]        rate 0 is full speed
+  fork-bomb      [--max N]                            every process forks
+each also: [--lifetime SECONDS]";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let done = Args::parse(words).and_then(|args| {
+        contain::enter(args.number("lifetime", 60))?;
+        match command.as_str() {
+            "idle" => background::idle(&args),
+            "steady-writer" => background::steady_writer(&args),
+            "log-writer" => writer::log_writer(&args),
+            "memory-hog" => hog::memory_hog(&args),
+            "fork-bomb" => bomb::fork_bomb(&args),
+            _ => Err(USAGE.to_owned()),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! evictd's records, as it prints them: one JSON object a line.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One line of evictd's stdout. Every record has the time it was made, `mono_ns`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The probes are attached and the first observation has been made.
+    Started(Started),
+    /// A pod was chosen.
+    Eviction(Eviction),
+    /// The victim's cgroup has no task left.
+    Emptied(Emptied),
+    /// What the eviction freed has arrived, or its deadline passed.
+    Released(Released),
+    /// The kernel's OOM killer took somebody.
+    OomVictim(OomVictim),
+    /// A threshold is met and nobody may be evicted.
+    UnableToEvict {
+        /// The signal.
+        signal: String,
+    },
+    /// evictd ends.
+    Stopped(Stopped),
+    /// `condition` and whatever else may come.
+    #[serde(other)]
+    Other,
+}
+
+/// See [`Record::Started`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Started {
+    /// evictd's version.
+    pub version: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// `observe` or `enforce`.
+    pub mode: String,
+    /// `v2`, `hybrid` or `v1`.
+    pub cgroup: String,
+    /// Number of pods read from the manifests.
+    pub pods: u64,
+    /// Probe family to the rung in use.
+    pub rungs: BTreeMap<String, Rung>,
+}
+
+/// What became of one probe family's ladder.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rung {
+    /// The rung in use; `None` when every one was refused.
+    pub rung: Option<String>,
+    /// The rungs refused before it.
+    #[serde(default)]
+    pub refused: Vec<RefusedRung>,
+}
+
+/// A rung this kernel does not allow.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RefusedRung {
+    /// Its name.
+    pub rung: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// See [`Record::Eviction`]. Times are `CLOCK_MONOTONIC` nanoseconds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Eviction {
+    /// Number of the eviction.
+    pub id: u64,
+    /// The signal that crossed its threshold.
+    pub signal: String,
+    /// Hard threshold.
+    pub hard: bool,
+    /// The victim.
+    pub namespace: String,
+    /// The victim.
+    pub pod: String,
+    /// The victim.
+    pub uid: String,
+    /// The victim's cgroup.
+    pub cgroup_inode: u64,
+    /// What was left.
+    pub available: i64,
+    /// The threshold.
+    pub quantity: i64,
+    /// What made evictd look.
+    pub woken_by: String,
+    /// Kernel time of the record that woke it.
+    pub event_ns: Option<u64>,
+    /// When the sample was taken.
+    pub observed_ns: u64,
+    /// When the victim was chosen.
+    pub decided_ns: u64,
+    /// When the kill was issued.
+    pub kill_issued_ns: Option<u64>,
+    /// `killed`, `gone`, `reused`, `failed` or `observed`.
+    pub outcome: String,
+    /// More about the outcome.
+    pub detail: Option<String>,
+    /// The kubelet's message.
+    pub message: String,
+}
+
+/// See [`Record::Emptied`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Emptied {
+    /// When.
+    pub mono_ns: u64,
+    /// The eviction.
+    pub id: u64,
+}
+
+/// See [`Record::Released`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Released {
+    /// When.
+    pub mono_ns: u64,
+    /// The eviction.
+    pub id: u64,
+    /// What is left now.
+    pub available: i64,
+    /// False when the deadline passed first.
+    pub seen: bool,
+}
+
+/// See [`Record::OomVictim`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct OomVictim {
+    /// Process.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// The pod, if it was a pod's.
+    pub pod: Option<String>,
+}
+
+/// See [`Record::Stopped`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stopped {
+    /// Number of evictions.
+    pub evictions: u64,
+    /// What woke evictd, and how often.
+    #[serde(default)]
+    pub wakes: BTreeMap<String, u64>,
+    /// The probes and what they cost.
+    #[serde(default)]
+    pub probes: BTreeMap<String, ProbeCost>,
+    /// Kernel record to decision.
+    pub decision_ns: Option<DecisionTime>,
+}
+
+/// What one BPF program did. The `run_*` figures need `kernel.bpf_stats_enabled=1`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ProbeCost {
+    /// Runs.
+    #[serde(default)]
+    pub run_count: u64,
+    /// Time in them, nanoseconds.
+    #[serde(default)]
+    pub run_time_ns: u64,
+    /// Records and counts it could not store.
+    #[serde(default)]
+    pub drops: u64,
+}
+
+/// Quantiles in nanoseconds; absent ones were not measured.
+#[derive(Clone, Debug, Default, Deserialize, serde::Serialize)]
+pub struct DecisionTime {
+    /// Decisions made for a kernel record.
+    #[serde(default)]
+    pub count: u64,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// Longest.
+    pub max: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_by_their_kind() {
+        let parse = |line: &str| serde_json::from_str::<Record>(line).unwrap();
+        let eviction = r#"{"record":"eviction","mono_ns":9,"id":1,"mode":"enforce",
+            "signal":"pid.available","hard":true,"namespace":"ci","pod":"runner","uid":"u",
+            "cgroup_inode":7,"available":127,"quantity":128,"woken_by":"tripwire","event_ns":null,
+            "observed_ns":5,"decided_ns":6,"kill_issued_ns":7,"outcome":"killed","detail":null,
+            "message":"The node was low on resource: pids.","rank":[]}"#;
+        assert!(
+            matches!(parse(eviction), Record::Eviction(e) if e.decided_ns == 6 && e.event_ns.is_none())
+        );
+        let released = r#"{"record":"released","mono_ns":1,"id":1,"available":-5,"seen":true}"#;
+        assert!(matches!(parse(released), Record::Released(r) if r.available == -5));
+        let condition = r#"{"record":"condition","mono_ns":1,"condition":"PIDPressure","status":true}"#;
+        assert!(matches!(parse(condition), Record::Other));
+        assert!(serde_json::from_str::<Record>("not a record").is_err());
+    }
+}

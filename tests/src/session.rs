@@ -1,0 +1,103 @@
+//! Everything together: the node, the runtime, the eight pods, evictd.
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    evictd::{Ended, Evictd, Options},
+    inbox::Inbox,
+    manifest::PodSpec,
+    node::Node,
+    pod::Pod,
+    record::Started,
+    roster::PODS,
+    runtime::Runtime,
+};
+
+/// A running sandbox. Fields are dropped in order: evictd first, the node last.
+#[derive(Debug)]
+pub struct Session {
+    evictd: Evictd,
+    /// The pods, in the order of [`PODS`].
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) runtime: Runtime,
+    node: Node,
+    pub(crate) inbox: Inbox,
+}
+
+impl Session {
+    /// Makes the node, starts the runtime and the pods, then evictd.
+    pub fn start(mut inbox: Inbox, options: &Options) -> Result<Self> {
+        let node = Node::create()?;
+        let mut runtime = Runtime::start(&node, &inbox)?;
+        let mut pods = Vec::with_capacity(PODS.len());
+        for spec in &PODS {
+            let pod = Pod::start(spec, &node, &mut runtime, &mut inbox);
+            pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
+        }
+        let evictd = Evictd::start(&node, &mut inbox, options)?;
+        Ok(Self { evictd, pods, runtime, node, inbox })
+    }
+
+    /// evictd's first record.
+    pub fn started(&self) -> &Started {
+        self.evictd.started()
+    }
+
+    /// evictd's last lines on stderr.
+    pub fn log_tail(&self) -> String {
+        self.evictd.log_tail()
+    }
+
+    /// evictd's process id.
+    pub fn evictd_pid(&self) -> u32 {
+        self.evictd.pid()
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The pods.
+    pub fn pods(&mut self) -> &mut [Pod] {
+        &mut self.pods
+    }
+
+    /// What has happened.
+    pub fn inbox(&mut self) -> &mut Inbox {
+        &mut self.inbox
+    }
+
+    /// The position of the pod `namespace/name`.
+    pub fn position(&self, full_name: &str) -> Result<usize> {
+        let found = self.pods.iter().position(|pod| pod.spec().full_name() == full_name);
+        found.with_context(|| format!("no pod {full_name}"))
+    }
+
+    /// Starts the container `worker` of a pod. Returns its id.
+    pub fn start_worker(&mut self, full_name: &str, args: &[String]) -> Result<String> {
+        let position = self.position(full_name)?;
+        let Self { pods, runtime, inbox, .. } = self;
+        pods[position].start_worker(args, runtime, inbox)
+    }
+
+    /// Removes a pod and makes it again with a new UID, as its controller would.
+    pub fn replace(&mut self, position: usize) -> Result<()> {
+        let spec: PodSpec = self.pods[position].spec().clone();
+        self.pods.remove(position).remove()?;
+        let new = Pod::start(&spec, &self.node, &mut self.runtime, &mut self.inbox)
+            .with_context(|| format!("starting {} again", spec.full_name()))?;
+        self.pods.insert(position, new);
+        Ok(())
+    }
+
+    /// Stops evictd, then everything else.
+    pub fn stop(self) -> Result<Ended> {
+        let Self { evictd, pods, runtime, node, mut inbox } = self;
+        let ended = evictd.stop(&mut inbox);
+        drop(pods);
+        drop(runtime);
+        drop(node);
+        ended
+    }
+}

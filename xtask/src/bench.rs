@@ -1,0 +1,52 @@
+//! `bench`: measurements on this machine's real kernel.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::build::{self, EVICTD};
+use crate::demo::require_root;
+use crate::process;
+use crate::setup::{self, Purpose};
+use crate::workspace::Workspace;
+
+const HARNESS: &str = "evictd-bench";
+
+/// Measures evictd.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Repeats the incidents: time from threshold to decision and kill, cost of each probe
+    Reaction {
+        /// Incidents of each kind
+        #[arg(long, default_value_t = 20)]
+        trials: u32,
+        /// Also write the figures as JSON to this file
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    require_root("bench")?;
+    let What::Reaction { trials, output } = &options.what;
+    let workspace = Workspace::load()?;
+    setup::ensure(&workspace.pins, &[Purpose::Build])?;
+    let programs = build::benches(&workspace)?;
+    let mut harness = Command::new(build::program(&programs, HARNESS)?);
+    harness
+        .arg("reaction")
+        .arg("--evictd")
+        .arg(build::program(&programs, EVICTD)?);
+    harness.arg("--trials").arg(trials.to_string());
+    if let Some(output) = output {
+        harness.arg("-o").arg(output);
+    }
+    process::exec(&mut harness)
+}

@@ -1,0 +1,105 @@
+//! `ci`: what must hold besides the tests.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::build::{self, Linkage};
+use crate::process;
+use crate::progress::step;
+use crate::setup::{self, BpfCompiler, Purpose};
+use crate::workspace::Workspace;
+
+const BPF_TARGET: &str = "bpfel-unknown-none";
+
+/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies.
+#[derive(clap::Args, Clone, Copy)]
+pub(crate) struct Options {}
+
+pub(crate) fn run(_options: Options) -> Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::Lint])?;
+    let checks: [(&str, Command); 4] = [
+        ("rustfmt", rustfmt(&workspace)),
+        ("clippy, host crates", host_clippy(&workspace)?),
+        ("clippy, BPF programs", bpf_clippy(&workspace)?),
+        (
+            "cargo-deny: bans, licenses, sources",
+            cargo_deny(&workspace)?,
+        ),
+    ];
+    let mut failed = Vec::new();
+    for (name, mut command) in checks {
+        if let Err(error) = step(name, || process::run(&mut command)) {
+            eprintln!("{error:#}");
+            failed.push(name);
+        }
+    }
+    // The advisory database is a git repository, which many build machines cannot reach.
+    eprintln!(
+        "not checked: cargo-deny's advisories (needs the network: cargo deny check advisories)"
+    );
+    if !failed.is_empty() {
+        bail!("ci failed: {}", failed.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rustfmt(workspace: &Workspace) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(["fmt", "--all", "--check"])
+        .current_dir(&workspace.root);
+    command
+}
+
+/// The workspace's default members, with their tests.
+fn host_clippy(workspace: &Workspace) -> Result<Command> {
+    let mut command = build::cargo(workspace, "clippy", Linkage::Dynamic)?;
+    command.args(["--all-targets", "--locked", "--", "--deny", "warnings"]);
+    Ok(command)
+}
+
+/// Compiled as aya-build compiles it, but by clippy.
+fn bpf_clippy(workspace: &Workspace) -> Result<Command> {
+    let mut command = match BpfCompiler::find(&workspace.pins) {
+        Some(BpfCompiler::Debian(rustc)) => {
+            let mut cargo = Command::new("cargo");
+            cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
+            cargo
+        }
+        Some(BpfCompiler::Rustup) | None => {
+            let mut rustup = Command::new("rustup");
+            rustup.args(["run", &workspace.pins.rust, "cargo"]);
+            rustup
+        }
+    };
+    command.current_dir(&workspace.root);
+    command.args([
+        "clippy",
+        "--package",
+        "evictd-ebpf",
+        "--lib",
+        "--bins",
+        "--locked",
+    ]);
+    command.args(["--target", BPF_TARGET, "-Z", "build-std=core"]);
+    command.args(["--", "--deny", "warnings"]);
+    command.env(
+        "RUSTFLAGS",
+        format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH),
+    );
+    // Set by the cargo that runs us, they would bring its own toolchain back.
+    command
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("CARGO")
+        .env_remove("RUSTC");
+    Ok(command)
+}
+
+fn cargo_deny(workspace: &Workspace) -> Result<Command> {
+    let mut command = Command::new(setup::cargo_deny().program()?);
+    command.args(["--all-features", "check", "bans", "licenses", "sources"]);
+    command.current_dir(&workspace.root);
+    Ok(command)
+}

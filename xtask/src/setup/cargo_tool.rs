@@ -1,0 +1,139 @@
+//! Tools that cargo builds from source, each in a cache folder of its own version.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::Requirement;
+use super::system::{self, SystemPackages};
+use crate::process;
+use crate::workspace::{self, Pins};
+
+const CARGO_DENY: &str = "0.20.2";
+
+/// A crate with one program of the same name.
+pub(crate) struct CargoTool {
+    name: &'static str,
+    version: String,
+    /// Distinguishes builds of one version, such as by LLVM.
+    variant: String,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+pub(crate) fn bpf_linker(pins: &Pins) -> CargoTool {
+    CargoTool {
+        name: "bpf-linker",
+        version: pins.bpf_linker.clone(),
+        variant: format!("-llvm-{}", pins.llvm),
+        arguments: [
+            "--no-default-features",
+            "--features",
+            &format!("llvm-{}", pins.llvm),
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        environment: vec![("LLVM_PREFIX", system::llvm_prefix(pins).into())],
+    }
+}
+
+pub(crate) fn cargo_deny() -> CargoTool {
+    CargoTool {
+        name: "cargo-deny",
+        version: CARGO_DENY.to_owned(),
+        variant: String::new(),
+        // It runs for seconds, so a quick build beats a quick program.
+        arguments: ["--no-default-features", "--debug"]
+            .map(str::to_owned)
+            .to_vec(),
+        environment: vec![("CARGO_PROFILE_DEV_DEBUG", "none".into())],
+    }
+}
+
+impl CargoTool {
+    /// Folder of the program.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        Ok(self.root()?.join("bin"))
+    }
+
+    /// Path of the program.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        Ok(self.folder()?.join(self.name))
+    }
+
+    fn root(&self) -> Result<PathBuf> {
+        let folder = format!("{}-{}{}", self.name, self.version, self.variant);
+        Ok(workspace::cache()?.join("tools").join(folder))
+    }
+
+    fn cargo_arguments(&self) -> Vec<String> {
+        let fixed = ["install", self.name, "--version", &self.version, "--locked"];
+        fixed
+            .into_iter()
+            .map(str::to_owned)
+            .chain(self.arguments.iter().cloned())
+            .collect()
+    }
+}
+
+impl Requirement for CargoTool {
+    fn name(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
+    /// Running it also proves that the libraries it was linked with are there.
+    fn is_met(&self) -> bool {
+        self.program()
+            .is_ok_and(|program| process::capture(Command::new(program).arg("--version")).is_ok())
+    }
+
+    fn meet(&self) -> Result<()> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(self.cargo_arguments())
+            .arg("--force")
+            .arg("--root")
+            .arg(self.root()?);
+        cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        cargo.env_remove("CARGO_TARGET_DIR");
+        process::run_quietly(&mut cargo).context("building from source")
+    }
+
+    fn commands(&self) -> Vec<String> {
+        let environment: Vec<String> = self
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{name}={} ", value.to_string_lossy()))
+            .collect();
+        let root = self.root().unwrap_or_default();
+        let arguments = self.cargo_arguments().join(" ");
+        vec![format!(
+            "{}cargo {arguments} --root {}",
+            environment.concat(),
+            root.display()
+        )]
+    }
+}
+
+/// LLVM's libraries, wanted only while the tool built with them does not run.
+pub(super) struct LlvmFor(pub(super) CargoTool, pub(super) SystemPackages);
+
+impl Requirement for LlvmFor {
+    fn name(&self) -> String {
+        self.1.name()
+    }
+
+    fn is_met(&self) -> bool {
+        self.0.is_met() || self.1.is_met()
+    }
+
+    fn meet(&self) -> Result<()> {
+        self.1.meet()
+    }
+
+    fn commands(&self) -> Vec<String> {
+        self.1.commands()
+    }
+}

@@ -1,0 +1,62 @@
+//! `test`: unit tests, integration tests on this kernel, and the same in virtual machines.
+
+mod libtest;
+mod suite;
+mod tally;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::process;
+use crate::setup::{self, Purpose};
+use crate::workspace::Workspace;
+use tally::Tally;
+
+/// Sets up and runs the tests: all suites, or those named.
+#[derive(clap::Args, Clone, Copy)]
+pub(crate) struct Options {
+    /// Tests that need no privileges beyond cgroups of their own
+    #[arg(long)]
+    unit: bool,
+    /// Integration tests on this kernel, as root
+    #[arg(long)]
+    host: bool,
+    /// Integration tests and the demo's incidents on every kernel of the matrix
+    #[arg(long)]
+    vm: bool,
+}
+
+/// Runs the suites, lists what could not run, and ends with `N passed, N failed, N skipped`.
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    let all = !(options.unit || options.host || options.vm);
+    let workspace = Workspace::load()?;
+    let mut purposes = vec![Purpose::Build];
+    if all || options.vm {
+        purposes.extend([Purpose::StaticBuild, Purpose::Vm]);
+    }
+    setup::ensure(&workspace.pins, &purposes)?;
+
+    let mut total = Tally::default();
+    if all || options.unit {
+        total.add(suite::unit(&workspace)?);
+    }
+    if options.host {
+        crate::demo::require_root("test --host")?;
+    }
+    if options.host || (all && process::is_root()) {
+        total.add(suite::host(&workspace)?);
+    } else if all {
+        total.skip("host: all integration tests", "not root");
+    }
+    if all || options.vm {
+        total.add(vm::run(&workspace)?);
+    }
+    print!("{total}");
+    Ok(if total.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,205 @@
+//! The VM suite: integration tests and incidents on each kernel of the matrix.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::libtest::{Reader, Show};
+use super::suite::create;
+use super::tally::Tally;
+use crate::build::{self, INCIDENTS, Linkage, Profile, Programs};
+use crate::progress::step;
+use crate::vm::BOOT_LIMIT;
+use crate::vm::boot::Machine;
+use crate::vm::guest::{GuestLine, Verdict};
+use crate::vm::initramfs::{Initramfs, Step};
+use crate::vm::kernel::{KERNELS, Kernel};
+use crate::workspace::Workspace;
+
+/// Packages whose integration tests also run in the guest.
+const PACKAGES: [&str; 2] = ["evictd", "evictd-tests"];
+/// One test program, under emulation.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
+const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
+
+pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
+    let mut programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
+    let mut tests = Programs::new();
+    for package in PACKAGES {
+        tests.append(&mut build::static_tests(workspace, package)?);
+    }
+    let test_names: BTreeSet<String> = tests.keys().cloned().collect();
+    programs.append(&mut tests);
+
+    let mut total = Tally::default();
+    for kernel in &KERNELS {
+        let what = format!("tests on Linux {}", kernel.name);
+        let tally = step(&what, || {
+            on_kernel(workspace, kernel, &programs, &test_names)
+        })?;
+        total.add(tally.within(&format!("vm {}", kernel.name)));
+    }
+    Ok(total)
+}
+
+fn on_kernel(
+    workspace: &Workspace,
+    kernel: &Kernel,
+    programs: &Programs,
+    tests: &BTreeSet<String>,
+) -> Result<Tally> {
+    let steps = plan(tests);
+    let limit = steps.iter().map(|step| step.limit).sum::<Duration>() + BOOT_LIMIT;
+    let machine = Machine::prepare(workspace, kernel, |folder| {
+        Initramfs::pack(&folder.join("initramfs.cpio"), programs, &steps)
+    })?;
+    let mut log = create(
+        &workspace
+            .scratch()
+            .join("vm")
+            .join(kernel.name)
+            .join("guest.log"),
+    )?;
+    let mut results = Results::new(tests);
+    let off = machine.boot(limit, |line| {
+        // The log is for people: a full disk must not end the run.
+        let _logged = writeln!(log, "{line}");
+        if results.line(line) == Show::Yes && !line.is_empty() {
+            println!("{:>5} | {line}", kernel.name);
+        }
+    });
+    Ok(results.finish(off, steps.len()))
+}
+
+/// Every test program, then the demo's incidents.
+fn plan(tests: &BTreeSet<String>) -> Vec<Step> {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let mut steps: Vec<Step> = tests
+        .iter()
+        .map(|name| Step {
+            name: name.clone(),
+            limit: PROGRAM_LIMIT,
+            command: words(&[name, "--test-threads=1", "--show-output"]),
+        })
+        .collect();
+    steps.push(Step {
+        name: INCIDENTS.to_owned(),
+        limit: INCIDENTS_LIMIT,
+        command: words(&[INCIDENTS, "--evictd", "/bin/evictd"]),
+    });
+    steps
+}
+
+/// Turns the guest's lines into counts: a test program's tests one by one, any other step as one.
+struct Results<'a> {
+    tests: &'a BTreeSet<String>,
+    tally: Tally,
+    /// The running step, if it is a test program.
+    reader: Option<Reader>,
+    ended: usize,
+}
+
+impl<'a> Results<'a> {
+    fn new(tests: &'a BTreeSet<String>) -> Self {
+        Self {
+            tests,
+            tally: Tally::default(),
+            reader: None,
+            ended: 0,
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Show {
+        match GuestLine::parse(line) {
+            GuestLine::Started(step) => {
+                self.reader = self.tests.contains(step).then(Reader::default);
+                Show::No
+            }
+            GuestLine::Ended { step, verdict } => {
+                self.end(step, &verdict);
+                Show::Yes
+            }
+            GuestLine::Output(text) => self.reader.as_mut().map_or(Show::Yes, |r| r.line(text)),
+            GuestLine::Kernel(_) => Show::Yes,
+            GuestLine::Done => Show::No,
+        }
+    }
+
+    fn end(&mut self, step: &str, verdict: &Verdict) {
+        self.ended += 1;
+        let test_program = self.reader.take();
+        let single = test_program.is_none();
+        let own = test_program.map_or_else(Tally::default, Reader::finish);
+        let seen = own.failed;
+        self.tally.add(own.within(step));
+        let reason = match verdict {
+            Verdict::Ok if single => return self.tally.pass(),
+            Verdict::Ok => return,
+            Verdict::Exited(code) => format!("{step}: exit code {code}"),
+            Verdict::Failed(reason) => format!("{step}: {reason}"),
+        };
+        if seen == 0 {
+            self.tally.fail(reason);
+        }
+    }
+
+    /// `off` tells whether the machine ran to the end of its plan.
+    fn finish(mut self, off: Result<()>, planned: usize) -> Tally {
+        if let Some(reader) = self.reader.take() {
+            self.tally.add(reader.finish());
+        }
+        if let Err(error) = off {
+            self.tally.fail(format!("{error:#}"));
+        } else if self.ended != planned {
+            self.tally
+                .fail(format!("{} of {planned} steps ended", self.ended));
+        }
+        self.tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(text: &str, off: Result<()>) -> Tally {
+        let tests = BTreeSet::from(["faults".to_owned()]);
+        let mut results = Results::new(&tests);
+        for line in text.lines() {
+            results.line(line);
+        }
+        results.finish(off, 2)
+    }
+
+    const FAULTS: &str = "evictd-vm: kernel 6.1.0\nevictd-vm: faults: start\nrunning 2 tests\n\
+         test a ... ok\ntest b ... FAILED\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n\
+         evictd-vm: faults: FAILED (exit 101)\n";
+
+    #[test]
+    fn tests_count_one_by_one_and_other_steps_as_one() {
+        let cases = [("ok", "ok", (2, 1)), ("failed", "FAILED (exit 1)", (1, 2))];
+        for (name, verdict, counts) in cases {
+            let end = format!("evictd-vm: incidents: start\nevictd-vm: incidents: {verdict}\n");
+            let tally = tally(&format!("{FAULTS}{end}evictd-vm: done\n"), Ok(()));
+            assert_eq!((tally.passed, tally.failed), counts, "{name}");
+            assert_eq!(tally.failures[0], "faults: b", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_dies_is_a_failure() {
+        let tally = tally(FAULTS, Err(anyhow::anyhow!("went off")));
+        assert_eq!((tally.passed, tally.failed), (1, 2));
+        assert_eq!(tally.failures[1], "went off");
+    }
+
+    #[test]
+    fn a_killed_test_program_is_a_failure() {
+        let text = "evictd-vm: faults: start\nrunning 1 test\n\
+             evictd-vm: faults: FAILED (no end after 600 s)\nevictd-vm: x: start\nevictd-vm: x: ok\n";
+        let tally = tally(text, Ok(()));
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+    }
+}

@@ -1,0 +1,172 @@
+//! QEMU: one emulated machine, from its files to its exit code.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::guest::GuestLine;
+use super::initramfs::Initramfs;
+use super::kernel::Kernel;
+use crate::process;
+use crate::workspace::Workspace;
+
+const NODEFS_BYTES: u64 = 512 << 20;
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet \
+     HOME=/root PATH=/bin TMPDIR=/tmp RUST_BACKTRACE=1 EVICTD_BIN=/bin/evictd \
+     EVICTD_NODEFS_DEVICE=/dev/nvme0n1";
+/// KVM is there on many machines where it does not work: emulation is slower and the same
+/// everywhere.
+const HARDWARE: &str = "-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
+     -nodefaults -no-user-config -display none -no-reboot \
+     -device isa-debug-exit,iobase=0xf4,iosize=0x04";
+/// Lines of the kernel's console shown when a machine fails.
+const CONSOLE_TAIL: usize = 60;
+
+/// A machine ready to boot.
+pub(crate) struct Machine {
+    kernel: PathBuf,
+    initramfs: PathBuf,
+    nodefs: PathBuf,
+    /// The kernel's messages go to this file, the steps' output to the caller.
+    console: PathBuf,
+}
+
+impl Machine {
+    /// Makes the machine's files in a folder of its own, with the initramfs that `pack` puts there.
+    pub(crate) fn prepare(
+        workspace: &Workspace,
+        kernel: &Kernel,
+        pack: impl FnOnce(&Path) -> Result<Initramfs>,
+    ) -> Result<Self> {
+        let folder = workspace.scratch().join("vm").join(kernel.name);
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let nodefs = folder.join("nodefs.img");
+        make_ext4(&nodefs)?;
+        Ok(Self {
+            kernel: kernel.image()?,
+            initramfs: pack(&folder)?.path,
+            nodefs,
+            console: folder.join("console.log"),
+        })
+    }
+
+    /// Boots, hands each line of the guest's results to `each`, and returns when the machine is
+    /// off. Anything but a run to init's `done` is an error.
+    pub(crate) fn boot(&self, limit: Duration, mut each: impl FnMut(&str)) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        let mut qemu = Running(self.start()?);
+        let stdout = qemu.0.stdout.take().context("QEMU has no output")?;
+        let lines = read_lines(stdout);
+        let mut done = false;
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    done |= GuestLine::parse(&line) == GuestLine::Done;
+                    each(&line);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!(
+                        "the machine was still on after {} s{}",
+                        limit.as_secs(),
+                        self.tail()
+                    )
+                }
+            }
+        }
+        let status = qemu.0.wait()?;
+        if !done {
+            bail!(
+                "the machine went off before its work was done (QEMU: {status}){}",
+                self.tail()
+            );
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Result<Child> {
+        let mut command = Command::new("qemu-system-x86_64");
+        command.args(HARDWARE.split_whitespace());
+        command
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs);
+        command.args(["-append", KERNEL_ARGUMENTS]);
+        command.arg("-serial").arg(option("file:", &self.console));
+        command.args(["-serial", "stdio"]);
+        command.arg("-drive").arg(option(
+            "if=none,id=nodefs,format=raw,cache=unsafe,file=",
+            &self.nodefs,
+        ));
+        command.args(["-device", "nvme,drive=nodefs,serial=nodefs"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // SAFETY: the closure makes one system call and does not allocate.
+        unsafe {
+            command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        }
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {}", process::line(&command)))
+    }
+
+    fn tail(&self) -> String {
+        let console = fs::read(&self.console).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
+        let last = &lines[lines.len().saturating_sub(CONSOLE_TAIL)..];
+        format!(
+            "; its console ({}) ends:\n{}",
+            self.console.display(),
+            last.join("\n")
+        )
+    }
+}
+
+/// Killed when dropped, whatever made the caller leave.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if it has already ended.
+        let _killed = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn read_lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line)
+                .trim_end_matches('\r')
+                .to_owned();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn make_ext4(image: &Path) -> Result<()> {
+    File::create(image)
+        .and_then(|file| file.set_len(NODEFS_BYTES))
+        .with_context(|| image.display().to_string())?;
+    let mkfs = process::find_program("mkfs.ext4").context("mkfs.ext4 is not installed")?;
+    process::run_quietly(Command::new(mkfs).args(["-q", "-F"]).arg(image))
+}
+
+fn option(start: &str, path: &Path) -> std::ffi::OsString {
+    let mut text = std::ffi::OsString::from(start);
+    text.push(path);
+    text
+}

@@ -1,0 +1,123 @@
+//! The guest's whole userland: init, the static programs and the plan of what to run.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::cpio::Archive;
+use crate::process;
+
+const FOLDERS: [&str; 6] = ["bin", "dev", "etc", "proc", "sys", "root"];
+/// The program of evictd-tests that runs as PID 1.
+const INIT: &str = "init";
+const CONSOLE: (u32, u32) = (5, 1);
+
+/// One command of the plan that init carries out.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) limit: Duration,
+    /// Program and arguments; a bare name is looked up in /bin.
+    pub(crate) command: Vec<String>,
+}
+
+/// A packed archive on disk.
+pub(crate) struct Initramfs {
+    pub(crate) path: PathBuf,
+}
+
+impl Initramfs {
+    /// Packs programs (name in /bin, file here) and the plan into an archive at `path`.
+    pub(crate) fn pack(
+        path: &Path,
+        programs: &BTreeMap<String, PathBuf>,
+        steps: &[Step],
+    ) -> Result<Self> {
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        let mut archive = Archive::new(BufWriter::new(file));
+        for folder in FOLDERS {
+            archive.directory(folder)?;
+        }
+        // The kernel opens it before init runs: init's own complaints go there.
+        archive.character_device("dev/console", CONSOLE)?;
+        archive.file("etc/evictd-vm.plan", plan(steps)?.as_bytes())?;
+        for (name, program) in programs {
+            let at = if name == INIT {
+                INIT.to_owned()
+            } else {
+                format!("bin/{name}")
+            };
+            archive.file(&at, &without_debug_info(program, path)?)?;
+        }
+        archive.finish()?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// The plan as init reads it: tab-separated name, seconds, program, arguments.
+fn plan(steps: &[Step]) -> Result<String> {
+    let mut text = String::new();
+    for Step {
+        name,
+        limit,
+        command,
+    } in steps
+    {
+        let mut words = vec![name.clone(), limit.as_secs().to_string()];
+        words.extend(command.iter().cloned());
+        if let Some(word) = words.iter().find(|word| word.contains(['\t', '\n'])) {
+            bail!("{word:?}: tabs and line ends cannot be passed to the guest");
+        }
+        text.push_str(&words.join("\t"));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The program with its symbols but without debug information, ten times its size, which the
+/// guest would hold in memory.
+fn without_debug_info(program: &Path, beside: &Path) -> Result<Vec<u8>> {
+    let stripped = beside.with_extension("stripped");
+    let mut strip = Command::new("strip");
+    strip
+        .arg("--strip-debug")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(program);
+    process::run_quietly(&mut strip)?;
+    let content = fs::read(&stripped)?;
+    fs::remove_file(stripped)?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(command: &[&str]) -> Step {
+        let command = command.iter().map(|&word| word.to_owned()).collect();
+        Step {
+            name: "one".to_owned(),
+            limit: Duration::from_secs(30),
+            command,
+        }
+    }
+
+    #[test]
+    fn plan_has_a_line_a_step() {
+        let text = plan(&[step(&["evictd", "--version"]), step(&["echo", "a b"])]).unwrap();
+        assert_eq!(text, "one\t30\tevictd\t--version\none\t30\techo\ta b\n");
+    }
+
+    #[test]
+    fn plan_refuses_what_its_form_cannot_hold() {
+        let error = plan(&[step(&["echo", "a\tb"])]).unwrap_err();
+        assert!(error.to_string().starts_with("\"a\\tb\""), "{error}");
+    }
+}
