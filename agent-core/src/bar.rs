@@ -1,5 +1,7 @@
 //! Why a pod that is ranked is passed over.
 
+use std::fmt;
+
 use crate::PodFacts;
 
 /// What keeps a ranked pod from being evicted.
@@ -63,5 +65,11 @@ impl Bar {
         } else {
             None
         }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -104,6 +104,7 @@ impl Evaluator {
     pub fn handle_observation(&mut self, o: &Observation, now: MonoTime) {
         let now = self.advance(now);
         if o.usage_for.is_some() {
+            self.ranking.clear();
             self.ledger.forget_absent(&o.pods);
         }
         self.simulation.refresh(o, self.policy.layout, now);
@@ -155,8 +156,8 @@ impl Evaluator {
         self.commands.pop_front()
     }
 
-    /// The ranking of the last evaluation that ranked; its places point into the pods of the
-    /// observation of that evaluation.
+    /// The ranking of the last evaluation that had pods to look at; its places point into the pods of
+    /// that observation. Empty when it ranked nobody.
     pub fn ranking(&self) -> &[Placement] {
         self.ranking.placements()
     }

@@ -23,7 +23,7 @@ struct Parts {
 impl FsLayout {
     /// What of a pod's disk usage lies on the filesystem of `signal`; `None` when no part that
     /// counts is known. A part that is unknown beside known ones counts nothing: the sum is then a
-    /// lower bound, which is enough to be an offender and never enough to be made one.
+    /// lower bound.
     pub fn disk_usage(self, signal: Signal, usage: &PodUsage) -> Option<DiskUsage> {
         let parts = self.parts(signal);
         if !parts.rootfs && !parts.logs_and_volumes {

@@ -1,6 +1,6 @@
 //! Who goes first (kubelet spec §4).
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 use crate::{
     Bar, FsLayout, PodFacts, PodObservation, Resource, Semantics, Signal, figure::usage_of,
@@ -34,6 +34,12 @@ impl Comparator {
             Self::Consumption => "usage above request",
             Self::Uid => "uid",
         }
+    }
+}
+
+impl fmt::Display for Comparator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -132,6 +138,11 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
+    /// Forgets a ranking whose places point into pods that are not at hand any more.
+    pub(crate) fn clear(&mut self) {
+        self.placements.clear();
+    }
+
     /// Ranks all `pods` for `signal`, those first that are to go first.
     pub(crate) fn rank(
         &mut self,

@@ -333,19 +333,30 @@ proptest! {
     ) {
         let mut evaluator = Evaluator::new(policy, MonoTime::default());
         let mut now = 0;
+        let mut last = EvictionId(0);
         for (pause, step) in history {
             now += pause * 1_000_000;
             let at = MonoTime::from_nanos(now);
-            if let Step::Look { available, .. } = step {
-                let signals = signals(available, at);
-                let usage_for = evaluator.usage_wanted(&signals, at);
-                let observation = Observation { signals, usage_for, pods: pods.clone() };
-                evaluator.handle_observation(&observation, at);
+            match step {
+                Step::Look { available, .. } => {
+                    let signals = signals(available, at);
+                    let usage_for = evaluator.usage_wanted(&signals, at);
+                    let observation = Observation { signals, usage_for, pods: pods.clone() };
+                    evaluator.handle_observation(&observation, at);
+                }
+                Step::Outcome { kind, .. } => evaluator.handle_outcome(&outcome(kind, last), at),
+                Step::Timeout => {
+                    if let Some(timeout) = evaluator.poll_timeout() {
+                        now = now.max(timeout.as_nanos());
+                        evaluator.handle_timeout(timeout);
+                        prop_assert!(evaluator.poll_timeout().is_none_or(|next| next > timeout));
+                    }
+                }
             }
-            if let Some(timeout) = evaluator.poll_timeout() {
-                now = now.max(timeout.as_nanos());
-                evaluator.handle_timeout(timeout);
-                prop_assert!(evaluator.poll_timeout().is_none_or(|next| next > timeout));
+            while let Some(command) = evaluator.poll_command() {
+                if let Command::Evict(eviction) = command {
+                    last = eviction.id;
+                }
             }
         }
     }

@@ -28,13 +28,19 @@ pub struct Cgroup {
 impl Cgroup {
     /// The roots of the hierarchies.
     pub fn root(hierarchies: Arc<Hierarchies>) -> Self {
-        Self { hierarchies, relative: PathBuf::new() }
+        Self {
+            hierarchies,
+            relative: PathBuf::new(),
+        }
     }
 
     /// The cgroup `name` below this one, whether it exists or not.
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self { hierarchies: Arc::clone(&self.hierarchies), relative: self.relative.join(name) }
+        Self {
+            hierarchies: Arc::clone(&self.hierarchies),
+            relative: self.relative.join(name),
+        }
     }
 
     /// Makes a cgroup below this one. On pure v2 the controllers are passed on.
@@ -63,7 +69,8 @@ impl Cgroup {
                     let passed = fs::write(&control, format!("+{controller}"));
                     // Some kernels refuse cpu while real-time tasks exist; nothing depends on it.
                     if controller != "cpu" {
-                        passed.with_context(|| format!("+{controller} to {}", control.display()))?;
+                        passed
+                            .with_context(|| format!("+{controller} to {}", control.display()))?;
                     }
                 }
             }
@@ -78,7 +85,11 @@ impl Cgroup {
 
     /// The directory in each hierarchy.
     pub fn dirs(&self) -> Vec<PathBuf> {
-        self.hierarchies.roots().into_iter().map(|root| root.join(&self.relative)).collect()
+        self.hierarchies
+            .roots()
+            .into_iter()
+            .map(|root| root.join(&self.relative))
+            .collect()
     }
 
     /// A file of `controller`: `v1` where that hierarchy is mounted, else `v2`. The flag says v1.
@@ -94,7 +105,11 @@ impl Cgroup {
     pub fn limit_memory(&self, bytes: u64) -> Result<()> {
         let (path, v1) = self.file("memory", "memory.limit_in_bytes", "memory.max");
         fs::write(&path, bytes.to_string()).with_context(|| path.display().to_string())?;
-        let swap = if v1 { "memory.memsw.limit_in_bytes" } else { "memory.swap.max" };
+        let swap = if v1 {
+            "memory.memsw.limit_in_bytes"
+        } else {
+            "memory.swap.max"
+        };
         let (path, value) = (path.with_file_name(swap), if v1 { bytes } else { 0 });
         if path.exists() {
             fs::write(&path, value.to_string()).with_context(|| path.display().to_string())?;
@@ -112,7 +127,10 @@ impl Cgroup {
     pub fn procs(&self) -> Result<Vec<File>> {
         let open = |dir: PathBuf| {
             let path = dir.join("cgroup.procs");
-            OpenOptions::new().write(true).open(&path).with_context(|| path.display().to_string())
+            OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .with_context(|| path.display().to_string())
         };
         self.dirs().into_iter().map(open).collect()
     }
@@ -120,7 +138,9 @@ impl Cgroup {
     /// Inode of the directory in the hierarchy that gives identity (v2, else the first).
     pub fn inode(&self) -> Result<u64> {
         let dir = self.dirs().into_iter().next().context("no hierarchy")?;
-        Ok(fs::metadata(&dir).with_context(|| dir.display().to_string())?.ino())
+        Ok(fs::metadata(&dir)
+            .with_context(|| dir.display().to_string())?
+            .ino())
     }
 
     /// Processes in this cgroup and below.
@@ -129,7 +149,11 @@ impl Cgroup {
         for dir in self.dirs() {
             for dir in subtree(&dir) {
                 let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-                found.extend(text.lines().filter_map(|l| l.parse().ok()).filter_map(Pid::from_raw));
+                found.extend(
+                    text.lines()
+                        .filter_map(|l| l.parse().ok())
+                        .filter_map(Pid::from_raw),
+                );
             }
         }
         found.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
@@ -144,7 +168,9 @@ impl Cgroup {
         // On v2 the count includes the descendants; on v1 each cgroup has its own.
         let dirs = if v1 { subtree(&dir) } else { vec![dir] };
         let name = path.file_name().unwrap_or_default();
-        dirs.iter().filter_map(|dir| figure(&dir.join(name), "oom_kill")).sum()
+        dirs.iter()
+            .filter_map(|dir| figure(&dir.join(name), "oom_kill"))
+            .sum()
     }
 
     /// Kills every process in this cgroup and below and waits until none is left.
@@ -160,7 +186,11 @@ impl Cgroup {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{} processes in {} do not die", left.len(), self.relative.display());
+                bail!(
+                    "{} processes in {} do not die",
+                    left.len(),
+                    self.relative.display()
+                );
             }
             for pid in left {
                 // Gone already is fine.
@@ -176,19 +206,24 @@ impl Cgroup {
         let deadline = Instant::now() + CLEANUP_TIME;
         for dir in self.dirs() {
             for dir in subtree(&dir).iter().rev() {
-                while let Err(e) = fs::remove_dir(dir) {
-                    match e.kind() {
-                        io::ErrorKind::NotFound => break,
-                        // The last task is gone from the list before it has left the cgroup.
-                        io::ErrorKind::ResourceBusy if Instant::now() < deadline => {
-                            thread::sleep(Duration::from_millis(1));
-                        }
-                        _ => return Err(e).with_context(|| format!("rmdir {}", dir.display())),
-                    }
-                }
+                remove_empty(dir, deadline)
+                    .with_context(|| format!("removing cgroup {}", dir.display()))?;
             }
         }
         Ok(())
+    }
+}
+
+/// Removes one cgroup. The last task is off the list a moment before it has left the cgroup.
+fn remove_empty(dir: &Path, deadline: Instant) -> io::Result<()> {
+    loop {
+        match fs::remove_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
     }
 }
 
@@ -200,7 +235,9 @@ fn subtree(dir: &Path) -> Vec<PathBuf> {
         next += 1;
         let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
         dirs.extend(
-            entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()),
+            entries
+                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                .map(|e| e.path()),
         );
     }
     dirs
@@ -209,5 +246,11 @@ fn subtree(dir: &Path) -> Vec<PathBuf> {
 /// The number after `key` in a flat keyed file.
 fn figure(path: &Path, key: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(key)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }

@@ -55,7 +55,13 @@ impl Options {
     /// The given binary in a mode.
     pub fn new(binary: &Path, mode: &'static str) -> Self {
         let (more_config, more_args, env) = (String::new(), Vec::new(), Vec::new());
-        Self { binary: binary.to_owned(), mode, more_config, more_args, env }
+        Self {
+            binary: binary.to_owned(),
+            mode,
+            more_config,
+            more_args,
+            env,
+        }
     }
 }
 
@@ -144,10 +150,18 @@ impl Evictd {
             let _ = events.send(Event::EvictdEnded);
         });
         let started = inbox.wait_record(from, START_PATIENCE, "evictd to start", |record| {
-            if let Record::Started(started) = record { Some(started.clone()) } else { None }
+            if let Record::Started(started) = record {
+                Some(started.clone())
+            } else {
+                None
+            }
         });
         match started {
-            Ok(started) => Ok(Self { child, log, started }),
+            Ok(started) => Ok(Self {
+                child,
+                log,
+                started,
+            }),
             Err(e) => {
                 end(&mut child);
                 let said = tail(&log);
@@ -181,16 +195,28 @@ impl Evictd {
                 break status;
             }
             if begin.elapsed() > STOP_PATIENCE {
-                bail!("evictd did not end within {STOP_PATIENCE:?} of SIGTERM:\n{}", self.log_tail());
+                bail!(
+                    "evictd did not end within {STOP_PATIENCE:?} of SIGTERM:\n{}",
+                    self.log_tail()
+                );
             }
             thread::sleep(Duration::from_millis(1));
         };
         let took = begin.elapsed();
         let stopped = inbox.wait_record(from, STOP_PATIENCE, "its last record", |record| {
-            if let Record::Stopped(stopped) = record { Some(stopped.clone()) } else { None }
+            if let Record::Stopped(stopped) = record {
+                Some(stopped.clone())
+            } else {
+                None
+            }
         });
-        let stopped = stopped.with_context(|| format!("{status}; it said:\n{}", self.log_tail()))?;
-        Ok(Ended { status, stopped, took })
+        let stopped =
+            stopped.with_context(|| format!("{status}; it said:\n{}", self.log_tail()))?;
+        Ok(Ended {
+            status,
+            stopped,
+            took,
+        })
     }
 }
 

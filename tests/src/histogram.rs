@@ -7,8 +7,10 @@ use serde::Serialize;
 /// Longest latency told apart, nanoseconds: one minute.
 const LONGEST_NS: u64 = 60_000_000_000;
 /// Upper edges of the bars, microseconds.
-const EDGES_US: [u64; 14] =
-    [50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 60_000_000];
+const EDGES_US: [u64; 14] = [
+    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000,
+    60_000_000,
+];
 /// Width of the longest bar.
 const WIDTH: u64 = 40;
 
@@ -39,7 +41,11 @@ impl Latency {
     }
 
     /// Adds milliseconds. One before the observer's stamp counts as no time at all.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped before"
+    )]
     pub fn add_ms(&mut self, ms: f64) {
         self.add((ms.max(0.0) * 1e6) as u64);
     }
@@ -81,7 +87,9 @@ impl Latency {
             counts.push((edge, self.0.count_between(low, high - 1)));
             low = high;
         }
-        let Some(first) = counts.iter().position(|&(_, n)| n > 0) else { return Vec::new() };
+        let Some(first) = counts.iter().position(|&(_, n)| n > 0) else {
+            return Vec::new();
+        };
         let last = counts.iter().rposition(|&(_, n)| n > 0).unwrap_or(first);
         let most = counts.iter().map(|&(_, n)| n).max().unwrap_or(1).max(1);
         let bar = |&(edge, n): &(u64, u64)| {
@@ -113,7 +121,10 @@ mod tests {
         }
         let summary = latency.summary().unwrap();
         assert_eq!(summary.count, 4);
-        assert!((summary.p50 - 1.0).abs() < 0.01 && (summary.max - 8.0).abs() < 0.01, "{summary:?}");
+        assert!(
+            (summary.p50 - 1.0).abs() < 0.01 && (summary.max - 8.0).abs() < 0.01,
+            "{summary:?}"
+        );
     }
 
     #[test]

@@ -57,7 +57,11 @@ pub struct Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         let (sender, receiver) = channel();
-        Self { sender, receiver, events: Vec::new() }
+        Self {
+            sender,
+            receiver,
+            events: Vec::new(),
+        }
     }
 }
 
@@ -144,7 +148,9 @@ impl Inbox {
     ) -> Result<T, WaitError> {
         self.wait(from, patience, what, |event| match event {
             Event::Record(record) => pick(record),
-            Event::BadRecord(_) | Event::EvictdEnded | Event::Runtime(_) | Event::Interrupted => None,
+            Event::BadRecord(_) | Event::EvictdEnded | Event::Runtime(_) | Event::Interrupted => {
+                None
+            }
         })
     }
 }
@@ -156,7 +162,11 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(1);
 
     fn oom(record: &Record) -> Option<u32> {
-        if let Record::OomVictim(victim) = record { Some(victim.pid) } else { None }
+        if let Record::OomVictim(victim) = record {
+            Some(victim.pid)
+        } else {
+            None
+        }
     }
 
     fn victim(pid: u32) -> Event {
@@ -182,8 +192,14 @@ mod tests {
     fn an_end_or_an_interrupt_ends_every_wait() {
         for (event, text) in [
             (Event::Interrupted, "interrupted"),
-            (Event::EvictdEnded, "evictd ended while waiting for a victim"),
-            (Event::BadRecord("?".into()), "evictd printed a line that is no record: ?"),
+            (
+                Event::EvictdEnded,
+                "evictd ended while waiting for a victim",
+            ),
+            (
+                Event::BadRecord("?".into()),
+                "evictd printed a line that is no record: ?",
+            ),
         ] {
             let mut inbox = Inbox::default();
             inbox.sender().send(event).unwrap();

@@ -1,20 +1,21 @@
 //! The incidents: a real workload goes wrong, and what evictd makes of it is held against the truth.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::{
     clock::ms_between,
-    evictd::{DISK_THRESHOLD_MIB, MEMORY_THRESHOLD_MIB, TASKS_THRESHOLD},
     inbox::{Event, WaitError},
-    node::{PODS_MEMORY_BYTES, PODS_TASKS},
+    kind::Kind,
     record::{Eviction, Record},
-    roster,
     runtime::{Reply, wait_reply},
     session::Session,
-    truth::{Gauge, Watch},
+    truth::{POLL, Watch},
 };
 
 /// How long an incident may take to be decided, and then to be over.
@@ -23,71 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const STAMP_PATIENCE: Duration = Duration::from_millis(200);
 /// For this long after an incident nobody else may be evicted.
 const QUIET: Duration = Duration::from_millis(300);
-
-/// A kind of incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A pod's log fills the disk, through the runtime; rotated once while it grows.
-    LogWriter,
-    /// A pod takes memory.
-    MemoryHog,
-    /// A pod's processes multiply.
-    ForkBomb,
-}
-
-impl Kind {
-    /// Every kind, in the order of the demo.
-    pub const ALL: [Self; 3] = [Self::LogWriter, Self::MemoryHog, Self::ForkBomb];
-
-    /// As in `--incident` and in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LogWriter => "log-writer",
-            Self::MemoryHog => "memory-hog",
-            Self::ForkBomb => "fork-bomb",
-        }
-    }
-
-    /// The pod that goes wrong.
-    pub const fn offender(self) -> &'static str {
-        match self {
-            Self::LogWriter => roster::LOG_WRITER,
-            Self::MemoryHog => roster::MEMORY_HOG,
-            Self::ForkBomb => roster::FORK_BOMBER,
-        }
-    }
-
-    /// The signal that crosses, and its threshold in the signal's unit.
-    pub const fn signal(self) -> (&'static str, u64) {
-        match self {
-            Self::LogWriter => ("nodefs.available", DISK_THRESHOLD_MIB << 20),
-            Self::MemoryHog => ("allocatableMemory.available", MEMORY_THRESHOLD_MIB << 20),
-            Self::ForkBomb => ("pid.available", TASKS_THRESHOLD),
-        }
-    }
-
-    /// The arguments of `evictd-workload`. Bounded: the disk, the memory limit and the task limit
-    /// are reached before these are, if nobody steps in.
-    pub fn workload(self) -> Vec<String> {
-        let words: &[&str] = match self {
-            Self::LogWriter => &["log-writer", "--rate", "0", "--max-mib", "1024"],
-            Self::MemoryHog => &["memory-hog", "--mib-per-s", "500", "--max-mib", "512"],
-            Self::ForkBomb => &["fork-bomb", "--max", "2000"],
-        };
-        words.iter().chain(&["--lifetime", "30"]).map(|&word| word.to_owned()).collect()
-    }
-
-    /// The observer's view of the signal.
-    pub fn gauge(self, session: &Session) -> Result<Gauge> {
-        let node = session.node();
-        match self {
-            Self::LogWriter => Gauge::disk(node.nodefs_root()),
-            Self::MemoryHog => Gauge::memory(node.kubepods(), PODS_MEMORY_BYTES),
-            Self::ForkBomb => Gauge::tasks(node.kubepods(), PODS_TASKS),
-        }
-    }
-}
 
 /// What came of one incident. Times are milliseconds; `None` was not reached.
 #[derive(Clone, Debug, Serialize)]
@@ -120,7 +56,30 @@ pub struct Report {
     pub failure: Option<String>,
 }
 
+/// How the stage `decided` ends.
+pub const TRUE_OFFENDER: &str = "the true offender";
+/// See [`TRUE_OFFENDER`].
+pub const WRONG_VICTIM: &str = "NOT the offender";
+
 impl Report {
+    fn new(incident: Kind, trial: u32) -> Self {
+        Self {
+            incident,
+            trial,
+            offender: incident.offender().to_owned(),
+            victim: None,
+            crossed_to_decision_ms: None,
+            decision_to_kill_ms: None,
+            bytes_past_threshold: 0,
+            crossed_to_seen_ms: None,
+            event_to_decision_ms: None,
+            released_ms: None,
+            woken_by: None,
+            oom_kills: 0,
+            failure: None,
+        }
+    }
+
     /// Exactly the offender was evicted.
     pub const fn is_success(&self) -> bool {
         self.failure.is_none()
@@ -147,28 +106,28 @@ pub fn run(
     on_stage: &mut dyn FnMut(&Stage),
 ) -> Result<Report> {
     let from = session.inbox().mark();
-    let mut report = Report {
-        incident: kind,
-        trial,
-        offender: kind.offender().to_owned(),
-        victim: None,
-        crossed_to_decision_ms: None,
-        decision_to_kill_ms: None,
-        bytes_past_threshold: 0,
-        crossed_to_seen_ms: None,
-        event_to_decision_ms: None,
-        released_ms: None,
-        woken_by: None,
-        oom_kills: 0,
-        failure: None,
-    };
-    let (_, threshold) = kind.signal();
-    let watch = Watch::start(kind.gauge(session)?, i64::try_from(threshold)?, PATIENCE * 3);
+    let threshold = i64::try_from(kind.signal().1)?;
+    let watch = Watch::start(kind.gauge(session)?, threshold, PATIENCE * 3);
     let worker = session.start_worker(kind.offender(), &kind.workload())?;
-    let went = follow(session, kind, &worker, from, &watch, &mut report, on_stage);
+    let report = Report::new(kind, trial);
+    let mut scene = Scene {
+        session,
+        kind,
+        from,
+        watch,
+        report,
+        on_stage,
+    };
+    let went = scene.follow(&worker);
+    let Scene {
+        session,
+        watch,
+        mut report,
+        ..
+    } = scene;
     report.bytes_past_threshold = watch.worst_past();
     drop(watch);
-    match went.map_err(|e| e.downcast::<WaitError>()) {
+    match went.map_err(anyhow::Error::downcast) {
         Ok(()) => {}
         Err(Ok(WaitError::TimedOut(patience, what))) => {
             report.failure = Some(format!("waited {patience:?} for {what}"));
@@ -178,138 +137,181 @@ pub fn run(
     }
     report.oom_kills = session.node().kubepods().oom_kills();
     if report.oom_kills > 0 {
-        report.failure = Some(format!("the kernel's OOM killer took {} tasks", report.oom_kills));
+        let tasks = report.oom_kills;
+        report.failure = Some(format!("the kernel's OOM killer took {tasks} tasks"));
     }
     restore(session, kind)?;
     Ok(report)
 }
 
-/// From the first write to the release.
-fn follow(
-    session: &mut Session,
+/// An incident under way.
+struct Scene<'a> {
+    session: &'a mut Session,
     kind: Kind,
-    worker: &str,
+    /// Position in the inbox at which it began.
     from: usize,
-    watch: &Watch,
-    report: &mut Report,
-    on_stage: &mut dyn FnMut(&Stage),
-) -> Result<()> {
-    if kind == Kind::LogWriter {
-        wait_reply(&mut session.inbox, from, "the log to grow", worker, |reply| {
+    watch: Watch,
+    report: Report,
+    on_stage: &'a mut dyn FnMut(&Stage),
+}
+
+impl Scene<'_> {
+    /// From the first write to the release.
+    fn follow(&mut self, worker: &str) -> Result<()> {
+        if self.kind == Kind::LogWriter {
+            self.rotate_once(worker)?;
+        }
+        let eviction = self.wait_kill(&[], PATIENCE)?;
+        let crossed = self.wait_crossed()?;
+        self.describe(&eviction, crossed)?;
+
+        let id = eviction.id;
+        let inbox = &mut self.session.inbox;
+        inbox.wait_record(
+            self.from,
+            PATIENCE,
+            "the victim's cgroup to empty",
+            |record| matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(()),
+        )?;
+        if let Some(victim) = self
+            .session
+            .pods
+            .iter()
+            .find(|pod| pod.uid() == eviction.uid)
+        {
+            // The kubelet's part: a dead pod's directories go, once its logs are closed.
+            victim.wait_logs_closed(inbox, self.from)?;
+            victim.remove_directories()?;
+        }
+        self.wait_release(id, crossed)?;
+        match self.wait_kill(&[id], QUIET) {
+            Err(WaitError::TimedOut(..)) => {}
+            Err(e) => return Err(e.into()),
+            Ok(second) => {
+                let failure = format!("{}/{} was evicted as well", second.namespace, second.pod);
+                self.report.failure = Some(failure);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rotates the log when it has grown for a while, as the kubelet would.
+    fn rotate_once(&mut self, worker: &str) -> Result<()> {
+        let inbox = &mut self.session.inbox;
+        wait_reply(inbox, self.from, "the log to grow", worker, |reply| {
             matches!(reply, Reply::Written { .. }).then_some(())
         })?;
-        let to = session.runtime.rotate(&mut session.inbox, worker)?;
-        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        on_stage(&Stage { name: "rotated", at_ms: None, text: format!("0.log is now {name}") });
+        let to = self.session.runtime.rotate(inbox, worker)?;
+        let name = to.file_name().unwrap_or_default().to_string_lossy();
+        let text = format!("0.log is now {name}");
+        (self.on_stage)(&Stage {
+            name: "rotated",
+            at_ms: None,
+            text,
+        });
+        Ok(())
     }
-    let eviction = wait_eviction(session, from, &[])?;
-    let crossed = wait_crossed(session, watch)?;
-    describe(session, kind, &eviction, crossed, report, on_stage)?;
 
-    let id = eviction.id;
-    session.inbox.wait_record(from, PATIENCE, "the victim's cgroup to empty", |record| {
-        matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(())
-    })?;
-    if let Some(victim) = session.pods.iter().find(|pod| pod.uid() == eviction.uid) {
-        // The kubelet's part: a dead pod's directories go, once its logs are closed.
-        victim.wait_logs_closed(&mut session.inbox, from)?;
-        victim.remove_directories()?;
+    /// The first eviction of this incident that killed, besides those given.
+    fn wait_kill(&mut self, not: &[u64], patience: Duration) -> Result<Eviction, WaitError> {
+        let inbox = &mut self.session.inbox;
+        inbox.wait_record(self.from, patience, "an eviction", |record| {
+            killed(record).filter(|e| !not.contains(&e.id)).cloned()
+        })
     }
-    let released =
-        session.inbox.wait_record(from, PATIENCE, "the release to be seen", |record| match record {
-            Record::Released(released) if released.id == id => Some(released.clone()),
-            _ => None,
+
+    /// The observer's stamp; it may come a little after evictd's record.
+    fn wait_crossed(&self) -> Result<u64> {
+        let deadline = Instant::now() + STAMP_PATIENCE;
+        loop {
+            if let Some(ns) = self.watch.crossed_ns() {
+                return Ok(ns);
+            }
+            if Instant::now() > deadline {
+                bail!("evictd evicted, but the threshold was never crossed");
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Fills in the report up to the kill.
+    fn describe(&mut self, eviction: &Eviction, crossed: u64) -> Result<()> {
+        let (signal, threshold) = self.kind.signal();
+        let limit = self.kind.quantity(i64::try_from(threshold)?);
+        self.stage(
+            "threshold crossed",
+            crossed,
+            crossed,
+            format!("{signal} below {limit}"),
+        );
+        let left = self.kind.quantity(eviction.available);
+        let seen = format!("{left} left; woken by {}", eviction.woken_by);
+        let seen_ms = self.stage("seen", crossed, eviction.observed_ns, seen);
+
+        let victim = format!("{}/{}", eviction.namespace, eviction.pod);
+        let offender = &self.session.pods[self.session.position(self.kind.offender())?];
+        let is_true = eviction.uid == offender.uid();
+        let verdict = if is_true { TRUE_OFFENDER } else { WRONG_VICTIM };
+        let decided = format!("evict {victim}: {verdict}");
+        let decided_ms = self.stage("decided", crossed, eviction.decided_ns, decided);
+        let issued = eviction
+            .kill_issued_ns
+            .context("a killed victim without kill_issued_ns")?;
+        self.stage(
+            "killed",
+            crossed,
+            issued,
+            eviction.message.trim().to_owned(),
+        );
+
+        let decided_ns = eviction.decided_ns;
+        let report = &mut self.report;
+        report.crossed_to_seen_ms = Some(seen_ms);
+        report.crossed_to_decision_ms = Some(decided_ms);
+        report.event_to_decision_ms = eviction
+            .event_ns
+            .map(|event| round(ms_between(event, decided_ns)));
+        report.decision_to_kill_ms = Some(round(ms_between(decided_ns, issued)));
+        report.woken_by = Some(eviction.woken_by.clone());
+        if !is_true {
+            report.failure = Some(format!("{victim} was evicted, not {}", report.offender));
+        } else if eviction.signal != signal {
+            report.failure = Some(format!("evicted for {}, not for {signal}", eviction.signal));
+        }
+        report.victim = Some(victim);
+        Ok(())
+    }
+
+    fn wait_release(&mut self, id: u64, crossed: u64) -> Result<()> {
+        let inbox = &mut self.session.inbox;
+        let released = inbox.wait_record(self.from, PATIENCE, "the release", |record| {
+            if let Record::Released(released) = record {
+                (released.id == id).then(|| released.clone())
+            } else {
+                None
+            }
         })?;
-    let at_ms = ms_between(crossed, released.mono_ns);
-    report.released_ms = Some(round(at_ms));
-    let (signal, _) = kind.signal();
-    let text = format!("{signal} is {} again", quantity(kind, released.available));
-    on_stage(&Stage { name: "released", at_ms: Some(at_ms), text });
-    if !released.seen {
-        report.failure = Some("the release was not seen before its deadline".to_owned());
-    }
-    match wait_eviction_for(session, from, &[id], QUIET) {
-        Err(WaitError::TimedOut(..)) => Ok(()),
-        Err(e) => Err(e.into()),
-        Ok(second) => {
-            let who = format!("{}/{}", second.namespace, second.pod);
-            report.failure = Some(format!("{who} was evicted as well"));
-            Ok(())
+        let (signal, _) = self.kind.signal();
+        let text = format!(
+            "{signal} is {} again",
+            self.kind.quantity(released.available)
+        );
+        self.report.released_ms = Some(self.stage("released", crossed, released.mono_ns, text));
+        if !released.seen {
+            self.report.failure = Some("the release was not seen before its deadline".to_owned());
         }
+        Ok(())
     }
-}
 
-/// Fills in the report up to the kill.
-fn describe(
-    session: &Session,
-    kind: Kind,
-    eviction: &Eviction,
-    crossed: u64,
-    report: &mut Report,
-    on_stage: &mut dyn FnMut(&Stage),
-) -> Result<()> {
-    let (signal, threshold) = kind.signal();
-    let limit = quantity(kind, i64::try_from(threshold)?);
-    let mut stage = |name, at: u64, text| {
-        let at_ms = ms_between(crossed, at);
-        on_stage(&Stage { name, at_ms: Some(at_ms), text });
-        round(at_ms)
-    };
-    stage("threshold crossed", crossed, format!("{signal} below {limit}"));
-    let left = quantity(kind, eviction.available);
-    let seen = format!("{left} left; woken by {}", eviction.woken_by);
-    report.crossed_to_seen_ms = Some(stage("seen", eviction.observed_ns, seen));
-
-    let victim = format!("{}/{}", eviction.namespace, eviction.pod);
-    let offender = &session.pods[session.position(kind.offender())?];
-    let is_true = eviction.uid == offender.uid();
-    let verdict = if is_true { "the true offender" } else { "NOT the offender" };
-    let decided = format!("evict {victim}: {verdict}");
-    report.crossed_to_decision_ms = Some(stage("decided", eviction.decided_ns, decided));
-    report.event_to_decision_ms =
-        eviction.event_ns.map(|event| round(ms_between(event, eviction.decided_ns)));
-    if !is_true {
-        report.failure = Some(format!("{victim} was evicted, not {}", report.offender));
-    }
-    if eviction.signal != signal {
-        report.failure = Some(format!("evicted for {}, not for {signal}", eviction.signal));
-    }
-    let issued = eviction.kill_issued_ns.context("a killed victim without kill_issued_ns")?;
-    stage("killed", issued, eviction.message.trim().to_owned());
-    report.decision_to_kill_ms = Some(round(ms_between(eviction.decided_ns, issued)));
-    report.victim = Some(victim);
-    report.woken_by = Some(eviction.woken_by.clone());
-    Ok(())
-}
-
-fn wait_eviction(session: &mut Session, from: usize, not: &[u64]) -> Result<Eviction, WaitError> {
-    wait_eviction_for(session, from, not, PATIENCE)
-}
-
-/// The first eviction from `from` on that killed, besides those given.
-fn wait_eviction_for(
-    session: &mut Session,
-    from: usize,
-    not: &[u64],
-    patience: Duration,
-) -> Result<Eviction, WaitError> {
-    session.inbox.wait_record(from, patience, "an eviction", |record| match record {
-        Record::Eviction(e) if e.outcome == "killed" && !not.contains(&e.id) => Some(e.clone()),
-        _ => None,
-    })
-}
-
-fn wait_crossed(session: &mut Session, watch: &Watch) -> Result<u64> {
-    let deadline = std::time::Instant::now() + STAMP_PATIENCE;
-    loop {
-        if let Some(ns) = watch.crossed_ns() {
-            return Ok(ns);
-        }
-        if std::time::Instant::now() > deadline {
-            let log = session.log_tail();
-            anyhow::bail!("evictd evicted, but the threshold was never crossed:\n{log}");
-        }
-        std::thread::sleep(crate::truth::POLL);
+    /// Shows a stage; returns its milliseconds since the threshold was crossed.
+    fn stage(&mut self, name: &'static str, crossed: u64, at: u64, text: String) -> f64 {
+        let at_ms = round(ms_between(crossed, at));
+        (self.on_stage)(&Stage {
+            name,
+            at_ms: Some(at_ms),
+            text,
+        });
+        at_ms
     }
 }
 
@@ -326,19 +328,20 @@ fn restore(session: &mut Session, kind: Kind) -> Result<()> {
 
 /// Evictions so far that killed.
 pub fn kills(session: &mut Session) -> usize {
-    let killed = |event: &&Event| matches!(event, Event::Record(r) if matches!(&**r, Record::Eviction(e) if e.outcome == "killed"));
-    session.inbox.since(0).iter().filter(killed).count()
+    let is_kill =
+        |event: &&Event| matches!(event, Event::Record(record) if killed(record).is_some());
+    session.inbox.since(0).iter().filter(is_kill).count()
+}
+
+/// The record as an eviction that killed.
+fn killed(record: &Record) -> Option<&Eviction> {
+    if let Record::Eviction(eviction) = record {
+        (eviction.outcome == "killed").then_some(eviction)
+    } else {
+        None
+    }
 }
 
 fn round(ms: f64) -> f64 {
     (ms * 1000.0).round() / 1000.0
-}
-
-/// A figure of the signal, for people.
-#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-pub fn quantity(kind: Kind, figure: i64) -> String {
-    match kind {
-        Kind::LogWriter | Kind::MemoryHog => format!("{:.1} MiB", figure as f64 / f64::from(1 << 20)),
-        Kind::ForkBomb => format!("{figure} tasks"),
-    }
 }

@@ -11,6 +11,7 @@ pub mod hierarchies;
 pub mod histogram;
 pub mod inbox;
 pub mod incident;
+pub mod kind;
 pub mod loop_device;
 pub mod manifest;
 pub mod node;

@@ -38,8 +38,12 @@ impl Node {
     pub fn create() -> Result<Self> {
         let hierarchies = Arc::new(Hierarchies::of_this_machine()?);
         sweep::leftovers(&hierarchies);
-        let name =
-            format!("{}{}-{}", sweep::CGROUP_PREFIX, process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{}{}-{}",
+            sweep::CGROUP_PREFIX,
+            process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = env::temp_dir().join(name.replacen(sweep::CGROUP_PREFIX, sweep::DIR_PREFIX, 1));
         fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
         let made = Self::fill(&dir, hierarchies, &name);

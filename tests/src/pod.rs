@@ -32,10 +32,16 @@ pub struct Pod {
 
 impl Pod {
     /// Makes the pod with a new UID and starts its container `app`; returns when that is ready.
-    pub fn start(spec: &PodSpec, node: &Node, runtime: &mut Runtime, inbox: &mut Inbox) -> Result<Self> {
+    pub fn start(
+        spec: &PodSpec,
+        node: &Node,
+        runtime: &mut Runtime,
+        inbox: &mut Inbox,
+    ) -> Result<Self> {
         let identity = Identity::random()?;
-        let manifest =
-            node.manifests_dir().join(format!("{}-{}.yaml", spec.namespace, spec.name));
+        let manifest = node
+            .manifests_dir()
+            .join(format!("{}-{}.yaml", spec.namespace, spec.name));
         write_whole(&manifest, &spec.manifest(&identity))?;
         let class = match spec.qos.cgroup() {
             Some(class) => node.kubepods().at(class),
@@ -121,9 +127,13 @@ impl Pod {
     /// Waits until the runtime has closed the logs of a pod that was killed.
     pub fn wait_logs_closed(&self, inbox: &mut Inbox, from: usize) -> Result<()> {
         for container in self.worker.iter().chain([&self.app]) {
-            wait_reply(inbox, from, "the runtime to close a log", container.id(), |reply| {
-                matches!(reply, Reply::Closed { .. }).then_some(())
-            })?;
+            wait_reply(
+                inbox,
+                from,
+                "the runtime to close a log",
+                container.id(),
+                |reply| matches!(reply, Reply::Closed { .. }).then_some(()),
+            )?;
         }
         Ok(())
     }

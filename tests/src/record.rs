@@ -200,7 +200,8 @@ mod tests {
         );
         let released = r#"{"record":"released","mono_ns":1,"id":1,"available":-5,"seen":true}"#;
         assert!(matches!(parse(released), Record::Released(r) if r.available == -5));
-        let condition = r#"{"record":"condition","mono_ns":1,"condition":"PIDPressure","status":true}"#;
+        let condition =
+            r#"{"record":"condition","mono_ns":1,"condition":"PIDPressure","status":true}"#;
         assert!(matches!(parse(condition), Record::Other));
         assert!(serde_json::from_str::<Record>("not a record").is_err());
     }

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::{
     histogram::Latency,
-    incident::{Kind, Report, Stage, quantity},
+    incident::{Report, Stage, TRUE_OFFENDER, WRONG_VICTIM},
+    kind::Kind,
     record::Started,
 };
 
@@ -26,11 +27,17 @@ impl Paint {
     /// Colours if stdout is a terminal and `NO_COLOR` is not set.
     pub fn detect() -> Self {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { enabled: stdout().is_terminal() && !refused }
+        Self {
+            enabled: stdout().is_terminal() && !refused,
+        }
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.enabled {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// For what is as it should be.
@@ -51,10 +58,12 @@ impl Paint {
 
 /// The line of one stage.
 pub fn stage_line(stage: &Stage, paint: Paint) -> String {
-    let at = stage.at_ms.map_or_else(|| " ".repeat(13), |ms| format!("{ms:>+10.3} ms"));
-    let text = if stage.text.ends_with("the true offender") {
+    let at = stage
+        .at_ms
+        .map_or_else(|| " ".repeat(13), |ms| format!("{ms:>+10.3} ms"));
+    let text = if stage.text.ends_with(TRUE_OFFENDER) {
         paint.good(&stage.text)
-    } else if stage.text.ends_with("NOT the offender") {
+    } else if stage.text.ends_with(WRONG_VICTIM) {
         paint.bad(&stage.text)
     } else {
         stage.text.clone()
@@ -67,7 +76,12 @@ pub fn rungs_line(started: &Started) -> String {
     let rung = |(family, rung): (&String, &crate::record::Rung)| {
         format!("{family}: {}", rung.rung.as_deref().unwrap_or("none"))
     };
-    started.rungs.iter().map(rung).collect::<Vec<_>>().join(", ")
+    started
+        .rungs
+        .iter()
+        .map(rung)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A report and the rungs it was made with, as `--json` prints it.
@@ -86,7 +100,10 @@ impl<'a> JsonReport<'a> {
         let rung = |(family, rung): (&'a String, &'a crate::record::Rung)| {
             (family.as_str(), rung.rung.as_deref())
         };
-        Self { report, rungs: started.rungs.iter().map(rung).collect() }
+        Self {
+            report,
+            rungs: started.rungs.iter().map(rung).collect(),
+        }
     }
 }
 
@@ -121,7 +138,7 @@ pub fn table(reports: &[Report], paint: Paint) -> String {
             report.victim.as_deref().unwrap_or("-"),
             ms(report.crossed_to_decision_ms),
             ms(report.decision_to_kill_ms),
-            quantity(report.incident, past),
+            report.incident.quantity(past),
             ms(report.released_ms),
             report.woken_by.as_deref().unwrap_or("-"),
         );
@@ -131,10 +148,15 @@ pub fn table(reports: &[Report], paint: Paint) -> String {
 
 /// The two latencies that matter, over all incidents.
 pub fn histograms(reports: &[Report], paint: Paint) -> Result<String> {
+    type Part = fn(&Report) -> Option<f64>;
     let mut text = String::new();
-    let parts: [(&str, fn(&Report) -> Option<f64>); 2] = [
-        ("threshold crossed → decided", |report| report.crossed_to_decision_ms),
-        ("decided → kill issued", |report| report.decision_to_kill_ms),
+    let parts: [(&str, Part); 2] = [
+        ("threshold crossed → decided", |report| {
+            report.crossed_to_decision_ms
+        }),
+        ("decided → kill issued", |report| {
+            report.decision_to_kill_ms
+        }),
     ];
     for (name, part) in parts {
         let mut latency = Latency::new()?;
@@ -161,7 +183,11 @@ pub fn incident_heading(kind: Kind, trial: u32, trials: u32, paint: Paint) -> St
         Kind::MemoryHog => "takes 500 MiB of memory a second",
         Kind::ForkBomb => "has every process fork",
     };
-    let of = if trials > 1 { format!(" ({trial}/{trials})") } else { String::new() };
+    let of = if trials > 1 {
+        format!(" ({trial}/{trials})")
+    } else {
+        String::new()
+    };
     paint.heading(&format!("{}{of}: {} {what}", kind.name(), kind.offender()))
 }
 
@@ -172,9 +198,22 @@ mod tests {
     #[test]
     fn stages_align_and_show_their_sign() {
         let plain = Paint { enabled: false };
-        let stage = |at_ms| Stage { name: "seen", at_ms, text: "x".into() };
-        assert_eq!(stage_line(&stage(Some(1.5)), plain), "      +1.500 ms  seen               x");
-        assert_eq!(stage_line(&stage(Some(-0.1)), plain), "      -0.100 ms  seen               x");
-        assert_eq!(stage_line(&stage(None), plain), "                 seen               x");
+        let stage = |at_ms| Stage {
+            name: "seen",
+            at_ms,
+            text: "x".into(),
+        };
+        assert_eq!(
+            stage_line(&stage(Some(1.5)), plain),
+            "      +1.500 ms  seen               x"
+        );
+        assert_eq!(
+            stage_line(&stage(Some(-0.1)), plain),
+            "      -0.100 ms  seen               x"
+        );
+        assert_eq!(
+            stage_line(&stage(None), plain),
+            "                 seen               x"
+        );
     }
 }

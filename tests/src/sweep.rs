@@ -1,10 +1,6 @@
 //! Removes what runs that died (SIGKILL, power) have left behind.
 
-use std::{
-    env, fs, process,
-    path::Path,
-    sync::Arc,
-};
+use std::{env, fs, path::Path, process, sync::Arc};
 
 use rustix::mount::{UnmountFlags, unmount};
 

@@ -1,11 +1,14 @@
 //! The incidents of the demo: exactly the offender is evicted, and nobody is harmed besides.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use evictd_tests::{
     evictd::Options,
     inbox::Inbox,
-    incident::{self, Kind, Report},
+    incident::{self, Report},
+    kind::Kind,
     session::Session,
 };
 
@@ -15,8 +18,7 @@ fn session() -> Session {
 }
 
 fn happen(session: &mut Session, kind: Kind, trial: u32) -> Report {
-    let report =
-        incident::run(session, kind, trial, &mut |stage| println!("{stage:?}")).unwrap();
+    let report = incident::run(session, kind, trial, &mut |stage| println!("{stage:?}")).unwrap();
     let log = session.log_tail();
     assert_eq!(report.failure, None, "{report:#?}\n{log}");
     assert_eq!(report.victim.as_deref(), Some(kind.offender()), "{log}");

@@ -103,12 +103,14 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     )
 }
 
-/// Builds, without running them, the static integration tests of a package.
-pub(crate) fn static_tests(workspace: &Workspace, package: &str) -> Result<Programs> {
+/// Builds, without running them, the static integration tests of the packages; optimised, so that
+/// they share what the programs were built from.
+pub(crate) fn static_tests(workspace: &Workspace, packages: &[&str]) -> Result<Programs> {
     let mut cargo = cargo(workspace, "test", Linkage::Static)?;
-    cargo.args(["--no-run", "--test", "*", "--package", package]);
-    let what = format!("building the integration tests of {package} for the VM");
-    executables(&mut cargo, &what, Wanted::Tests)
+    cargo.args(["--no-run", "--release", "--test", "*"]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    let what = "building the integration tests for the VM";
+    executables(&mut cargo, what, Wanted::Tests)
 }
 
 /// A cargo command that finds the BPF toolchain.

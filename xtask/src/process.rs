@@ -21,7 +21,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs to success in silence; a failure carries what was printed.
+/// Lines of a silent command's output that a failure carries.
+const TAIL: usize = 25;
+
+/// Runs to success in silence; a failure carries the last lines that were printed.
 pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
     let (mut reader, writer) = io::pipe()?;
     let mut child = command
@@ -36,11 +39,9 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
     reader.read_to_string(&mut printed)?;
     let status = child.wait()?;
     if !status.success() {
-        bail!(
-            "{} failed ({status}):\n{}",
-            line(command),
-            printed.trim_end()
-        );
+        let lines: Vec<&str> = printed.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        bail!("{} failed ({status}):\n{}", line(command), last.join("\n"));
     }
     Ok(())
 }

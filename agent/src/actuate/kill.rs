@@ -41,15 +41,20 @@ pub fn kill(
     let killed = match write_cgroup_kill(cgroup) {
         Some(written) => {
             written?;
-            let killed =
-                Killed { issued_at: monotonic_now(), method: KillMethod::CgroupKill };
+            let killed = Killed {
+                issued_at: monotonic_now(),
+                method: KillMethod::CgroupKill,
+            };
             // A runtime may have put processes into the v1 hierarchies only.
             if procs::any_outside_unified(cgroup) {
                 sweep::sweep(cgroup)?;
             }
             killed
         }
-        None => Killed { issued_at: sweep::sweep(cgroup)?, method: KillMethod::Sweep },
+        None => Killed {
+            issued_at: sweep::sweep(cgroup)?,
+            method: KillMethod::Sweep,
+        },
     };
     if let Some(large) = large {
         large.release_memory();
@@ -66,9 +71,13 @@ fn verify<'p>(
 ) -> Result<&'p PodCgroup, KillError> {
     let decided = target.cgroup_inode;
     let Some(cgroup) = pod.cgroup() else {
-        return Err(KillError::NoCgroup { errno: Errno::NOENT });
+        return Err(KillError::NoCgroup {
+            errno: Errno::NOENT,
+        });
     };
-    let found = tree.lookup(cgroup.relative()).map_err(|errno| KillError::NoCgroup { errno })?;
+    let found = tree
+        .lookup(cgroup.relative())
+        .map_err(|errno| KillError::NoCgroup { errno })?;
     if found != decided {
         return Err(KillError::Reused { decided, found });
     }
@@ -80,7 +89,10 @@ fn verify<'p>(
         .map_err(|errno| KillError::NoCgroup { errno })?
         .st_ino;
     if held != decided {
-        return Err(KillError::Reused { decided, found: held });
+        return Err(KillError::Reused {
+            decided,
+            found: held,
+        });
     }
     Ok(cgroup)
 }
@@ -92,9 +104,17 @@ fn write_cgroup_kill(cgroup: &PodCgroup) -> Option<Result<(), KillError>> {
     let file = match rustix::fs::openat(dir, c"cgroup.kill", flags, Mode::empty()) {
         Ok(file) => file,
         // Missing because the kernel is old, unless the cgroup went away just now.
-        Err(Errno::NOENT) if rustix::fs::openat(
-            dir, c"cgroup.procs", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(),
-        ).is_ok() => return None,
+        Err(Errno::NOENT)
+            if rustix::fs::openat(
+                dir,
+                c"cgroup.procs",
+                OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .is_ok() =>
+        {
+            return None;
+        }
         Err(errno) => return Some(Err(KillError::of_file("opening", "cgroup.kill", errno))),
     };
     Some(match rustix::io::write(&file, b"1") {

@@ -22,11 +22,7 @@ pub(super) fn for_each_process(dir: impl AsFd, visit: &mut dyn FnMut(Pid)) -> Re
     below(dir.as_fd(), 0, visit)
 }
 
-fn below(
-    dir: impl AsFd,
-    depth: u32,
-    visit: &mut dyn FnMut(Pid),
-) -> Result<(), Errno> {
+fn below(dir: impl AsFd, depth: u32, visit: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
     match directly_in(&dir, visit) {
         // A threaded v2 cgroup: its processes are listed above.
         Ok(()) | Err(Errno::OPNOTSUPP) => {}
@@ -99,7 +95,9 @@ pub(super) enum Hierarchy {
 pub(super) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> bool {
     let mut path = [0_u8; 32];
     let mut text = [0_u8; 8192];
-    let Some(file) = open_proc(pid, "cgroup", &mut path) else { return true };
+    let Some(file) = open_proc(pid, "cgroup", &mut path) else {
+        return true;
+    };
     let mut len = 0;
     while len < text.len() {
         match rustix::io::read(&file, &mut text[len..]) {
@@ -109,11 +107,19 @@ pub(super) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> b
         }
     }
     // The UID in it is unique, and the part before it depends on our own cgroup namespace.
-    let pod = cgroup.relative().to_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let pod = cgroup
+        .relative()
+        .to_bytes()
+        .rsplit(|b| *b == b'/')
+        .next()
+        .unwrap_or_default();
     text[..len]
         .split(|b| *b == b'\n')
         .filter(|line| hierarchy == Hierarchy::Any || line.starts_with(b"0::"))
-        .any(|line| line.split(|b| matches!(b, b'/' | b' ')).any(|part| part == pod))
+        .any(|line| {
+            line.split(|b| matches!(b, b'/' | b' '))
+                .any(|part| part == pod)
+        })
 }
 
 /// Opens a file of `/proc/PID`.

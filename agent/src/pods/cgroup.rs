@@ -41,12 +41,19 @@ impl CgroupDirs {
 
     /// The v1 directories, the freezer's first.
     pub fn v1(&self) -> impl Iterator<Item = &OwnedFd> {
-        [&self.freezer, &self.pids, &self.memory].into_iter().flatten()
+        [&self.freezer, &self.pids, &self.memory]
+            .into_iter()
+            .flatten()
     }
 
     /// Every hierarchy; the order is the one in which [`Self::identity`] chooses.
     pub fn each(&self) -> [Option<&OwnedFd>; 4] {
-        [self.unified.as_ref(), self.pids.as_ref(), self.memory.as_ref(), self.freezer.as_ref()]
+        [
+            self.unified.as_ref(),
+            self.pids.as_ref(),
+            self.memory.as_ref(),
+            self.freezer.as_ref(),
+        ]
     }
 
     /// Opens `path` below each of these.
@@ -99,8 +106,10 @@ impl CgroupTree {
             pids: open(&mounts.pids)?,
             freezer: open(&mounts.freezer)?,
         };
-        let pods = c_path(pods)
-            .map_err(|source| CgroupTreeError { path: pods.to_owned(), source })?;
+        let pods = c_path(pods).map_err(|source| CgroupTreeError {
+            path: pods.to_owned(),
+            source,
+        })?;
         Ok(Self { roots, pods })
     }
 
@@ -133,15 +142,23 @@ impl CgroupTree {
             return None;
         }
         let inode = rustix::fs::fstat(dirs.identity()?).ok()?.st_ino;
-        let mut cgroup =
-            PodCgroup { relative: relative.to_owned(), inode, dirs, containers: Vec::new() };
+        let mut cgroup = PodCgroup {
+            relative: relative.to_owned(),
+            inode,
+            dirs,
+            containers: Vec::new(),
+        };
         cgroup.refresh_containers();
         Some(cgroup)
     }
 
     /// True if a hierarchy that has no directory of `cgroup` yet should be asked again.
     pub fn is_partial(&self, cgroup: &PodCgroup) -> bool {
-        self.roots.each().iter().zip(cgroup.dirs.each()).any(|(root, dir)| root.is_some() && dir.is_none())
+        self.roots
+            .each()
+            .iter()
+            .zip(cgroup.dirs.each())
+            .any(|(root, dir)| root.is_some() && dir.is_none())
     }
 }
 
@@ -188,7 +205,7 @@ impl PodCgroup {
 }
 
 /// Opens a directory as a handle for lookups.
-pub(crate) fn open_dir(path: &Path) -> io::Result<OwnedFd> {
+fn open_dir(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
@@ -199,10 +216,7 @@ pub(super) fn c_path(path: &Path) -> io::Result<CString> {
 }
 
 /// Calls `visit` with name and inode of every directory in `dir`. Allocates nothing.
-pub(crate) fn for_each_dir(
-    dir: impl AsFd,
-    mut visit: impl FnMut(&CStr, u64),
-) -> Result<(), Errno> {
+pub(crate) fn for_each_dir(dir: impl AsFd, mut visit: impl FnMut(&CStr, u64)) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let listed = rustix::fs::openat(&dir, c".", flags, Mode::empty())?;
     let mut buffer = [MaybeUninit::uninit(); 4096];

@@ -34,7 +34,8 @@ impl ManifestDirectory {
 
     /// Whether files came, went or changed since the last [`Self::read`].
     pub fn changed(&self) -> bool {
-        self.files().is_ok_and(|files| Some(fingerprint(&files)) != self.seen)
+        self.files()
+            .is_ok_and(|files| Some(fingerprint(&files)) != self.seen)
     }
 
     /// Reads every pod, ordered by file name. Pods that have ended are left out.
@@ -48,7 +49,9 @@ impl ManifestDirectory {
         for file in &files {
             let documents = Documents::read(file)?;
             for document in documents.iter() {
-                let Some(record) = pod_record(document)? else { continue };
+                let Some(record) = pod_record(document)? else {
+                    continue;
+                };
                 match owners.entry(record.uid.clone()) {
                     Entry::Vacant(slot) => {
                         let owner =
@@ -88,8 +91,12 @@ impl ManifestDirectory {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let known = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let known = path
+        .extension()
+        .is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
     known && !hidden
 }
 
@@ -177,7 +184,10 @@ spec:
             priority: 100,
             is_static: false,
             qos: Qos::Burstable,
-            requests: super::super::Requests { memory: 64 << 20, ephemeral_storage: 1 << 30 },
+            requests: super::super::Requests {
+                memory: 64 << 20,
+                ephemeral_storage: 1 << 30,
+            },
             termination_grace_seconds: Some(5),
             empty_dirs: vec!["cache".to_owned()],
         };
@@ -191,7 +201,10 @@ spec:
         let json = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\t\"metadata\": \
             {\"name\": \"j\", \"uid\": \"u-4\"},\n\t\"spec\": {\"containers\": []}\n}\n";
         let pods = read(&[
-            ("a.yaml", &format!("---\n{GOOD}---\n# nothing\n---\n{second}---\n{ended}")),
+            (
+                "a.yaml",
+                &format!("---\n{GOOD}---\n# nothing\n---\n{second}---\n{ended}"),
+            ),
             ("b.json", json),
         ])
         .expect("valid");

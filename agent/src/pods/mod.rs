@@ -8,7 +8,7 @@ mod qos;
 mod record;
 mod requests;
 
-pub(crate) use cgroup::{for_each_dir, open_dir};
+pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, PodCgroup};
 pub use index::{LogDir, Pod, PodIndex, PodSource};
 pub use layout::NodeLayout;

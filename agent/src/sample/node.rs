@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-use evictd_core::{MonoTime, NodeSignals, Signal};
+use evictd_core::{FsLayout, MonoTime, NodeSignals, Signal};
 use thiserror::Error;
 
 use super::{
@@ -70,7 +70,10 @@ impl NodeSampler {
             memory: NodeMemory::open(proc).map_err(error("node memory", proc))?,
             pids: NodePids::open(proc).map_err(error("node tasks", proc))?,
             nodefs: filesystem("nodefs", sources.nodefs)?,
-            imagefs: sources.imagefs.map(|path| filesystem("imagefs", path)).transpose()?,
+            imagefs: sources
+                .imagefs
+                .map(|path| filesystem("imagefs", path))
+                .transpose()?,
             pods: None,
             pods_pids_limit: sources.pods_pids_limit,
         };
@@ -103,6 +106,14 @@ impl NodeSampler {
     /// imagefs, if it is watched.
     pub const fn imagefs(&self) -> Option<&Filesystem> {
         self.imagefs.as_ref()
+    }
+
+    /// Which filesystems hold what: imagefs is dedicated if it is another device than nodefs (S-23).
+    pub fn fs_layout(&self) -> FsLayout {
+        match &self.imagefs {
+            Some(imagefs) if imagefs.dev() != self.nodefs.dev() => FsLayout::DedicatedImagefs,
+            Some(_) | None => FsLayout::Single,
+        }
     }
 
     /// Every signal, sampled now.
@@ -149,5 +160,66 @@ impl NodeSampler {
             .and_then(|p| p.pids.as_ref())
             .and_then(|pids| pids.available(now));
         signals.set(Signal::PidAvailable, tighter(node, pods));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{CgroupKind, CgroupMounts};
+
+    #[test]
+    fn imagefs_is_dedicated_on_a_device_of_its_own() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mounts = CgroupMounts {
+            kind: CgroupKind::V2,
+            unified: Some(dir.path().to_owned()),
+            memory: None,
+            pids: None,
+            freezer: None,
+        };
+        let tree = CgroupTree::open(&mounts, Path::new("kubepods")).expect("tree");
+        let proc = Path::new("/proc");
+        for (imagefs, expected) in [
+            (None, FsLayout::Single),
+            (Some(dir.path()), FsLayout::Single),
+            (Some(proc), FsLayout::DedicatedImagefs),
+        ] {
+            let sources = NodeSources {
+                proc,
+                nodefs: dir.path(),
+                imagefs,
+                pods_pids_limit: true,
+            };
+            let sampler = NodeSampler::open(sources, &tree).expect("sampler");
+            assert_eq!(sampler.fs_layout(), expected, "{imagefs:?}");
+            let signals = sampler.signals(MonoTime::default());
+            let known = signals.get(Signal::ImagefsAvailable).is_some();
+            assert_eq!(known, imagefs.is_some(), "{imagefs:?}");
+            assert_eq!(
+                signals.get(Signal::AllocatableMemoryAvailable),
+                None,
+                "no pods cgroup"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_named() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mounts = CgroupMounts::parse("cgroup2 / cgroup2 rw 0 0").expect("one hierarchy");
+        let tree = CgroupTree::open(&mounts, Path::new("kubepods")).expect("tree");
+        let missing = dir.path().join("missing");
+        let sources = NodeSources {
+            proc: Path::new("/proc"),
+            nodefs: &missing,
+            imagefs: None,
+            pods_pids_limit: true,
+        };
+        let error = NodeSampler::open(sources, &tree)
+            .expect_err("missing")
+            .to_string();
+        let expected = format!("cannot read nodefs at {}: ", missing.display());
+        assert!(error.starts_with(&expected), "{error}");
     }
 }

@@ -15,7 +15,10 @@ pub struct PodCounters {
 impl PodCounters {
     /// Opens what there is.
     pub fn open(dirs: &CgroupDirs) -> Self {
-        Self { memory: CgroupMemory::open(dirs).ok(), pids: CgroupPids::open(dirs).ok() }
+        Self {
+            memory: CgroupMemory::open(dirs).ok(),
+            pids: CgroupPids::open(dirs).ok(),
+        }
     }
 
     /// Working set in bytes (S-11).

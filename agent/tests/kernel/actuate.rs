@@ -9,9 +9,7 @@ use evictd::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod},
     pods::PodIndex,
 };
-use evictd_core::{
-    Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, RefusedReason, Signal,
-};
+use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, RefusedReason, Signal};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::Signal as ProcessSignal,
@@ -61,22 +59,42 @@ fn wait_emptied(watch: &EmptiedWatch) {
     let deadline = Instant::now() + PATIENCE;
     while !watch.is_empty() {
         assert!(Instant::now() < deadline, "the cgroup does not empty");
-        let tick = if watch.needs_polling() { 1_000_000 } else { 999_000_000 };
-        let timeout = Timespec { tv_sec: 0, tv_nsec: tick };
-        let fds = watch.events().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI));
-        poll(fds.into_iter().collect::<Vec<_>>().as_mut_slice(), Some(&timeout)).expect("poll");
+        let tick = if watch.needs_polling() {
+            1_000_000
+        } else {
+            999_000_000
+        };
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: tick,
+        };
+        let fds = watch
+            .events()
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI));
+        poll(
+            fds.into_iter().collect::<Vec<_>>().as_mut_slice(),
+            Some(&timeout),
+        )
+        .expect("poll");
     }
 }
 
 fn assert_killed(evicted: &Evicted, method: KillMethod) {
-    assert_eq!(evicted.outcome, Outcome::Killed { id: ID }, "{:?}", evicted.error);
+    assert_eq!(
+        evicted.outcome,
+        Outcome::Killed { id: ID },
+        "{:?}",
+        evicted.error
+    );
     assert_eq!(evicted.killed.map(|k| k.method), Some(method));
     wait_emptied(evicted.emptied.as_ref().expect("watched"));
 }
 
 #[test]
 fn kernel_cgroup_kill_kills_a_process_tree() {
-    let Some(sandbox) = Sandbox::new(Use::All) else { return };
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
     let cgroup = sandbox.add_pod("a", "{}");
     let other = sandbox.add_pod("b", "{}");
     let process = Process::start(&sandbox.entrances(&format!("{cgroup}/c")), Role::Tree(4));
@@ -93,9 +111,14 @@ fn kernel_cgroup_kill_kills_a_process_tree() {
 
 #[test]
 fn kernel_a_memory_victim_is_killed_and_released() {
-    let Some(sandbox) = Sandbox::new(Use::All) else { return };
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
     let cgroup = sandbox.add_pod("a", "{}");
-    let process = Process::start(&sandbox.entrances(&format!("{cgroup}/c")), Role::Hog(96 << 20));
+    let process = Process::start(
+        &sandbox.entrances(&format!("{cgroup}/c")),
+        Role::Hog(96 << 20),
+    );
     let index = sandbox.index();
     let evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
     assert_killed(&evicted, KillMethod::CgroupKill);
@@ -103,7 +126,9 @@ fn kernel_a_memory_victim_is_killed_and_released() {
 }
 
 fn sweep_kills_a_fork_bomb(wanted: Use) {
-    let Some(sandbox) = Sandbox::new(wanted) else { return };
+    let Some(sandbox) = Sandbox::new(wanted) else {
+        return;
+    };
     let cgroup = sandbox.add_pod("a", "{}");
     sandbox.set("pids", &cgroup, "pids.max", "pids.max", "64");
     let entrances = sandbox.entrances(&format!("{cgroup}/c"));
@@ -134,12 +159,16 @@ fn kernel_v1_sweep_without_freezer_kills_a_fork_bomb() {
 
 #[test]
 fn kernel_v1_sweep_kills_a_paused_container() {
-    let Some(sandbox) = Sandbox::new(Use::V1) else { return };
+    let Some(sandbox) = Sandbox::new(Use::V1) else {
+        return;
+    };
     let cgroup = format!("{}/c", sandbox.add_pod("a", "{}"));
     let process = Process::start(&sandbox.entrances(&cgroup), Role::Tree(1));
     let freezer = sandbox.mounts().freezer.clone().expect("freezer");
     let root = sandbox.layout().cgroup_root;
-    let dir = freezer.join(root.strip_prefix("/").expect("absolute")).join(&cgroup);
+    let dir = freezer
+        .join(root.strip_prefix("/").expect("absolute"))
+        .join(&cgroup);
     fs::write(dir.join("freezer.state"), "FROZEN").expect("freeze");
     let index = sandbox.index();
     let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
@@ -149,7 +178,9 @@ fn kernel_v1_sweep_kills_a_paused_container() {
 
 #[test]
 fn kernel_hybrid_kill_reaches_processes_that_are_in_v1_only() {
-    let Some(sandbox) = Sandbox::new(Use::All) else { return };
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
     if sandbox.mounts().memory.is_none() {
         println!("cannot run here: no cgroup v1 hierarchy is mounted");
         return;
@@ -165,7 +196,9 @@ fn kernel_hybrid_kill_reaches_processes_that_are_in_v1_only() {
 #[test]
 fn kernel_a_cgroup_removed_after_the_decision_is_gone() {
     for wanted in [Use::All, Use::V1] {
-        let Some(sandbox) = Sandbox::new(wanted) else { continue };
+        let Some(sandbox) = Sandbox::new(wanted) else {
+            continue;
+        };
         let cgroup = sandbox.add_pod("a", "{}");
         let mut index = sandbox.index();
         let decided = target(&index, "a");
@@ -188,7 +221,9 @@ fn kernel_a_cgroup_removed_after_the_decision_is_gone() {
 #[test]
 fn kernel_a_cgroup_made_anew_is_not_touched() {
     for wanted in [Use::All, Use::V1] {
-        let Some(sandbox) = Sandbox::new(wanted) else { continue };
+        let Some(sandbox) = Sandbox::new(wanted) else {
+            continue;
+        };
         let cgroup = sandbox.add_pod("a", "{}");
         let mut index = sandbox.index();
         let decided = target(&index, "a");
@@ -204,8 +239,15 @@ fn kernel_a_cgroup_made_anew_is_not_touched() {
                 assert!(index.refresh());
             }
             let evicted = evict(&index, decided.clone(), Signal::MemoryAvailable);
-            assert_eq!(refused(&evicted), Some(RefusedReason::Reused), "{refreshed}");
-            let expected = KillError::Reused { decided: decided.cgroup_inode, found };
+            assert_eq!(
+                refused(&evicted),
+                Some(RefusedReason::Reused),
+                "{refreshed}"
+            );
+            let expected = KillError::Reused {
+                decided: decided.cgroup_inode,
+                found,
+            };
             assert_eq!(evicted.error, Some(expected), "{refreshed}");
             assert!(process.is_alive(), "{refreshed}");
         }
@@ -216,7 +258,9 @@ fn kernel_a_cgroup_made_anew_is_not_touched() {
 
 #[test]
 fn kernel_observing_touches_nothing() {
-    let Some(sandbox) = Sandbox::new(Use::All) else { return };
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
     let cgroup = sandbox.add_pod("a", "{}");
     let container = sandbox.entrances(&format!("{cgroup}/c"));
     let mut process = Process::start(&container, Role::Tree(0));
@@ -230,7 +274,9 @@ fn kernel_observing_touches_nothing() {
 
 #[test]
 fn kernel_a_static_pod_is_not_killed_even_when_asked() {
-    let Some(sandbox) = Sandbox::new(Use::All) else { return };
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
     let cgroup = sandbox.add_pod("a", "{kubernetes.io/config.source: file}");
     let container = sandbox.entrances(&format!("{cgroup}/c"));
     let mut process = Process::start(&container, Role::Tree(0));

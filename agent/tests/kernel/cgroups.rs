@@ -71,23 +71,28 @@ impl Sandbox {
     fn roots(&self) -> Vec<PathBuf> {
         let m = &self.mounts;
         let mounts = [&m.unified, &m.memory, &m.pids, &m.freezer];
-        let mut roots: Vec<_> = mounts.into_iter().flatten().map(|p| p.join(&self.root)).collect();
+        let mut roots: Vec<_> = mounts
+            .into_iter()
+            .flatten()
+            .map(|p| p.join(&self.root))
+            .collect();
         roots.dedup();
         roots
     }
 
-    /// Makes the cgroup at `path` below the test's root in every hierarchy.
+    /// Makes the cgroup at `path` below the test's root in every hierarchy, with those above it.
     pub(crate) fn make(&self, path: &str) {
         for root in self.roots() {
-            let mut dir = root;
-            for part in Path::new("").join(path).iter().map(Some).chain([None]) {
+            let cgroup = root.join(path);
+            let above = cgroup.ancestors().take(Path::new(path).iter().count() + 1);
+            for dir in above
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .filter(|dir| !dir.exists())
+            {
                 self.enable_controllers(dir.parent().expect("below the mount"));
-                if !dir.exists() {
-                    fs::create_dir(&dir).expect("mkdir");
-                }
-                if let Some(part) = part {
-                    dir.push(part);
-                }
+                fs::create_dir(dir).expect("mkdir");
             }
         }
     }
@@ -113,7 +118,11 @@ impl Sandbox {
     /// Writes to the file of that controller's hierarchy; v2 and v1 may name it differently.
     pub(crate) fn set(&self, controller: &str, path: &str, v2: &str, v1: &str, value: &str) {
         let m = &self.mounts;
-        let v1_mount = if controller == "memory" { &m.memory } else { &m.pids };
+        let v1_mount = if controller == "memory" {
+            &m.memory
+        } else {
+            &m.pids
+        };
         let (mount, file) = match (v1_mount, &m.unified) {
             (Some(mount), _) => (mount, v1),
             (None, Some(mount)) => (mount, v2),
@@ -140,7 +149,9 @@ impl Sandbox {
     /// Inode of the cgroup at `path` in the identifying hierarchy.
     pub(crate) fn inode(&self, path: &str) -> u64 {
         let mount = self.mounts.identity().expect("identity");
-        rustix::fs::stat(mount.join(&self.root).join(path)).expect("stat").st_ino
+        rustix::fs::stat(mount.join(&self.root).join(path))
+            .expect("stat")
+            .st_ino
     }
 
     /// Writes a manifest of a best-effort pod and makes its cgroup with one container.
@@ -182,7 +193,10 @@ impl Drop for Sandbox {
         for root in self.roots() {
             while root.exists() {
                 remove_below(&root);
-                assert!(Instant::now() < deadline || std::thread::panicking(), "left: {root:?}");
+                assert!(
+                    Instant::now() < deadline || std::thread::panicking(),
+                    "left: {root:?}"
+                );
                 if Instant::now() >= deadline {
                     eprintln!("left behind: {}", root.display());
                     break;
@@ -200,7 +214,10 @@ fn remove_below(dir: &Path) {
             let _ = fs::write(dir.join(file), text);
         }
     }
-    for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default().lines() {
+    for pid in fs::read_to_string(dir.join("cgroup.procs"))
+        .unwrap_or_default()
+        .lines()
+    {
         if let Some(pid) = pid.parse().ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }

@@ -36,7 +36,8 @@ impl Process {
     /// Starts a process in the cgroups behind `entrances`; it has begun its role on return.
     pub(crate) fn start(entrances: &[File], role: Role) -> Self {
         let entrances: Vec<i32> = entrances.iter().map(AsRawFd::as_raw_fd).collect();
-        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+        let (reader, writer) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         // SAFETY: the child makes async-signal-safe calls only and never returns.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0, "fork");
@@ -48,9 +49,14 @@ impl Process {
             perform(role, &writer);
         }
         drop(writer);
-        let process = Self { pid: Pid::from_raw(pid).expect("a child"), reaped: false };
+        let process = Self {
+            pid: Pid::from_raw(pid).expect("a child"),
+            reaped: false,
+        };
         let mut ready = [0];
-        File::from(reader).read_exact(&mut ready).expect("the child is ready");
+        File::from(reader)
+            .read_exact(&mut ready)
+            .expect("the child is ready");
         process
     }
 
@@ -58,13 +64,16 @@ impl Process {
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.reaped = true;
         let status = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
-        status.expect("wait").and_then(|(_, status)| status.terminating_signal())
+        status
+            .expect("wait")
+            .and_then(|(_, status)| status.terminating_signal())
     }
 
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         let seen = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG).expect("wait");
-        let ended = seen.is_some_and(|(_, status): (Pid, WaitStatus)| status.terminating_signal().is_some());
+        let ended = seen
+            .is_some_and(|(_, status): (Pid, WaitStatus)| status.terminating_signal().is_some());
         self.reaped |= ended;
         !ended
     }

@@ -8,7 +8,8 @@ use clap::Parser;
 use evictd_tests::{
     evictd::{self, Options},
     inbox::{Inbox, WaitError},
-    incident::{self, Kind, Report},
+    incident::{self, Report},
+    kind::Kind,
     report::{JsonReport, Paint, histograms, incident_heading, rungs_line, stage_line, table},
     session::Session,
 };
@@ -51,7 +52,9 @@ fn main() -> ExitCode {
 }
 
 fn is_interrupt(error: &anyhow::Error) -> bool {
-    error.chain().any(|e| matches!(e.downcast_ref(), Some(WaitError::Interrupted)))
+    error
+        .chain()
+        .any(|e| matches!(e.downcast_ref(), Some(WaitError::Interrupted)))
 }
 
 fn run(args: &Args) -> Result<bool> {
@@ -86,7 +89,11 @@ fn run(args: &Args) -> Result<bool> {
 }
 
 fn incidents(session: &mut Session, args: &Args, paint: Paint) -> Result<Vec<Report>> {
-    let kinds = if args.incident.is_empty() { Kind::ALL.to_vec() } else { args.incident.clone() };
+    let kinds = if args.incident.is_empty() {
+        Kind::ALL.to_vec()
+    } else {
+        args.incident.clone()
+    };
     let mut reports = Vec::new();
     for trial in 1..=args.trials {
         for &kind in &kinds {
@@ -100,7 +107,10 @@ fn incidents(session: &mut Session, args: &Args, paint: Paint) -> Result<Vec<Rep
             };
             let report = incident::run(session, kind, trial, &mut on_stage)?;
             if args.json {
-                println!("{}", serde_json::to_string(&JsonReport::new(&report, session.started()))?);
+                println!(
+                    "{}",
+                    serde_json::to_string(&JsonReport::new(&report, session.started()))?
+                );
             } else if let Some(failure) = &report.failure {
                 println!("  {}\n", paint.bad(failure));
             } else {
@@ -127,16 +137,20 @@ fn finish(mut session: Session, args: &Args, reports: &[Report], paint: Paint) -
         .collect();
     let ended = session.stop()?;
     let caught = reports.iter().filter(|report| report.is_success()).count();
-    let is_success = caught == reports.len()
-        && kills == caught
-        && dead.is_empty()
-        && ended.status.success();
+    let is_success =
+        caught == reports.len() && kills == caught && dead.is_empty() && ended.status.success();
     if !args.json {
         println!("{}", table(reports, paint));
         println!("{}", histograms(reports, paint)?);
         let drops: u64 = ended.stopped.probes.values().map(|probe| probe.drops).sum();
-        println!("evictd: {}, {kills} evictions, {drops} drops in the kernel", ended.status);
-        let verdict = format!("{caught} of {} offenders caught, nobody else harmed", reports.len());
+        println!(
+            "evictd: {}, {kills} evictions, {drops} drops in the kernel",
+            ended.status
+        );
+        let verdict = format!(
+            "{caught} of {} offenders caught, nobody else harmed",
+            reports.len()
+        );
         if is_success {
             println!("{}", paint.good(&verdict));
         }

@@ -1,6 +1,7 @@
 //! What the integration tests share. They need root, and run one at a time: each has a node of its
 //! own, but the machine has only so many cores (and a VM one disk).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{
@@ -14,7 +15,10 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Waits for this binary's other tests.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    assert!(rustix::process::geteuid().is_root(), "these tests need root");
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "these tests need root"
+    );
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -38,7 +42,12 @@ pub(crate) fn leftovers(pid: u32) -> Vec<String> {
         }
     }
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    found.extend(mounts.lines().filter(|line| line.contains(&names[1])).map(str::to_owned));
+    found.extend(
+        mounts
+            .lines()
+            .filter(|line| line.contains(&names[1]))
+            .map(str::to_owned),
+    );
     for entry in std::fs::read_dir("/sys/block").unwrap().flatten() {
         let backing = entry.path().join("loop/backing_file");
         let file = std::fs::read_to_string(backing).unwrap_or_default();

@@ -19,6 +19,8 @@ pub(crate) struct CargoTool {
     version: String,
     /// Distinguishes builds of one version, such as by LLVM.
     variant: String,
+    /// What it is linked with.
+    libraries: Option<SystemPackages>,
     arguments: Vec<String>,
     environment: Vec<(&'static str, OsString)>,
 }
@@ -28,6 +30,7 @@ pub(crate) fn bpf_linker(pins: &Pins) -> CargoTool {
         name: "bpf-linker",
         version: pins.bpf_linker.clone(),
         variant: format!("-llvm-{}", pins.llvm),
+        libraries: Some(system::llvm(pins)),
         arguments: [
             "--no-default-features",
             "--features",
@@ -44,6 +47,7 @@ pub(crate) fn cargo_deny() -> CargoTool {
         name: "cargo-deny",
         version: CARGO_DENY.to_owned(),
         variant: String::new(),
+        libraries: None,
         // It runs for seconds, so a quick build beats a quick program.
         arguments: ["--no-default-features", "--debug"]
             .map(str::to_owned)
@@ -68,6 +72,12 @@ impl CargoTool {
         Ok(workspace::cache()?.join("tools").join(folder))
     }
 
+    fn missing_libraries(&self) -> Option<&SystemPackages> {
+        self.libraries
+            .as_ref()
+            .filter(|libraries| !libraries.is_met())
+    }
+
     fn cargo_arguments(&self) -> Vec<String> {
         let fixed = ["install", self.name, "--version", &self.version, "--locked"];
         fixed
@@ -90,6 +100,9 @@ impl Requirement for CargoTool {
     }
 
     fn meet(&self) -> Result<()> {
+        if let Some(libraries) = self.missing_libraries() {
+            libraries.meet().with_context(|| libraries.name())?;
+        }
         let mut cargo = Command::new("cargo");
         cargo
             .args(self.cargo_arguments())
@@ -109,31 +122,12 @@ impl Requirement for CargoTool {
             .collect();
         let root = self.root().unwrap_or_default();
         let arguments = self.cargo_arguments().join(" ");
-        vec![format!(
+        let build = format!(
             "{}cargo {arguments} --root {}",
             environment.concat(),
             root.display()
-        )]
-    }
-}
-
-/// LLVM's libraries, wanted only while the tool built with them does not run.
-pub(super) struct LlvmFor(pub(super) CargoTool, pub(super) SystemPackages);
-
-impl Requirement for LlvmFor {
-    fn name(&self) -> String {
-        self.1.name()
-    }
-
-    fn is_met(&self) -> bool {
-        self.0.is_met() || self.1.is_met()
-    }
-
-    fn meet(&self) -> Result<()> {
-        self.1.meet()
-    }
-
-    fn commands(&self) -> Vec<String> {
-        self.1.commands()
+        );
+        let libraries = self.missing_libraries().map(Requirement::commands);
+        libraries.into_iter().flatten().chain([build]).collect()
     }
 }

@@ -97,7 +97,6 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
         Purpose::Build => vec![
             Box::new(system::filesystem_tools()),
             Box::new(bpf_compiler::Wanted(pins.clone())),
-            Box::new(cargo_tool::LlvmFor(bpf_linker(pins), system::llvm(pins))),
             Box::new(bpf_linker(pins)),
         ],
         Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],

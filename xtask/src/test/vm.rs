@@ -26,10 +26,7 @@ const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let mut programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-    let mut tests = Programs::new();
-    for package in PACKAGES {
-        tests.append(&mut build::static_tests(workspace, package)?);
-    }
+    let mut tests = build::static_tests(workspace, &PACKAGES)?;
     let test_names: BTreeSet<String> = tests.keys().cloned().collect();
     programs.append(&mut tests);
 

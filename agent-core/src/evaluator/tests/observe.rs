@@ -72,3 +72,19 @@ fn the_credit_counts_for_every_signal_of_the_same_thing() {
     observed(&mut node, 2, 1);
     assert_eq!(node.look(3, &seen), []);
 }
+
+#[test]
+fn a_ranking_does_not_outlive_the_pods_it_points_into() {
+    let mut node = Node::new(policy(|_| ()), &[user("hog", 60), user("other", 5)]);
+    node.look(1, &[(MEMORY, 50)]);
+    assert_eq!(node.evaluator.ranking().len(), 2);
+    observed(&mut node, 2, 1);
+    assert_eq!(node.look(500, &[(MEMORY, 50)]), [], "pods are not read");
+    assert_eq!(node.evaluator.ranking().len(), 2);
+    assert_eq!(
+        node.look(1_002, &[(MEMORY, 50)]),
+        [],
+        "pods are read, nobody is ranked"
+    );
+    assert_eq!(node.evaluator.ranking(), []);
+}

@@ -53,6 +53,8 @@ fn disk_waits_for_half_of_the_release_or_for_a_clear_signal() {
         );
         node.killed(3, 1);
         node.pods.clear();
+        let stale = node.look_at_samples(3, 1, &[(NODEFS, available)]);
+        assert_eq!(stale, [], "{name}: a sample from before");
         let released = short(&node.look(4, &[(NODEFS, available)]));
         let expected = format!("released 1 {available} true");
         assert_eq!(
@@ -73,7 +75,7 @@ fn a_deadline_ends_the_wait_and_an_empty_pod_is_not_killed_again() {
     assert_eq!(node.look(29_999, &[(NODEFS, 49)]), []);
     node.evaluator.handle_timeout(ms(30_000));
     assert_eq!(short(&node.drain()), ["released 1 49 false"]);
-    node.pods[0].usage.tasks = Some(0);
+    node.pods[0] = with_tasks(user("writer", 500), Some(0));
     let next = short(&node.look(30_001, &[(NODEFS, 49)]));
     assert_eq!(next, ["evict other for nodefs.available (2)"]);
     assert_eq!(node.evaluator.ranking()[0].barred, Some(Bar::Emptied));
@@ -178,4 +180,22 @@ fn disk_with_nothing_known_to_expect_waits_for_a_clear_signal() {
         short(&node.look(4, &[(NODEFS, 100)])),
         ["released 1 100 true"]
     );
+}
+
+#[test]
+fn a_pod_that_empties_after_the_deadline_is_not_killed_again() {
+    let hog = with_tasks(user("hog", 500), None);
+    let mut node = Node::new(policy(|_| ()), &[hog, user("other", 3)]);
+    node.look(0, &[(NODEFS, 50)]);
+    node.killed(1, 1);
+    node.evaluator.handle_timeout(ms(30_000));
+    assert_eq!(short(&node.drain()), ["released 1 50 false"]);
+    node.emptied(30_001, 1);
+    let next = short(&node.look(30_002, &[(NODEFS, 50)]));
+    assert_eq!(next, ["evict other for nodefs.available (2)"]);
+}
+
+fn with_tasks(mut pod: PodObservation, tasks: Option<u64>) -> PodObservation {
+    pod.usage.tasks = tasks;
+    pod
 }

@@ -27,9 +27,13 @@ impl<'f> Documents<'f> {
     /// Reads and parses `file`.
     pub(crate) fn read(file: &'f Path) -> Result<Self, InputError> {
         let unreadable = |problem| InputError::in_file(file, problem);
-        let len = fs::metadata(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?.len();
+        let len = fs::metadata(file)
+            .map_err(|e| unreadable(format!("cannot be read: {e}")))?
+            .len();
         if len > MAX_FILE_BYTES {
-            return Err(unreadable(format!("{len} bytes, more than {MAX_FILE_BYTES}")));
+            return Err(unreadable(format!(
+                "{len} bytes, more than {MAX_FILE_BYTES}"
+            )));
         }
         let text =
             fs::read_to_string(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
@@ -47,7 +51,10 @@ impl<'f> Documents<'f> {
 
     /// Each document in turn.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Document<'_>> {
-        self.roots.iter().map(|root| Document { file: self.file, root })
+        self.roots.iter().map(|root| Document {
+            file: self.file,
+            root,
+        })
     }
 
     /// Number of documents.
@@ -98,10 +105,16 @@ impl<'a> Document<'a> {
         let mut node = self.root;
         let mut at = node.at;
         for (depth, key) in path.iter().enumerate() {
-            let Some((key_at, value)) = node.child(key) else { break };
+            let Some((key_at, value)) = node.child(key) else {
+                break;
+            };
             let last = depth + 1 == path.len();
             // The key of the innermost mapping that exists is where something is missing.
-            at = if last { choose(key_at, value.at) } else { key_at };
+            at = if last {
+                choose(key_at, value.at)
+            } else {
+                key_at
+            };
             node = value;
         }
         InputError::in_field(self.file, at, path.join("."), problem)

@@ -1,0 +1,39 @@
+//! `evictd-bench`: measures evictd on this machine's real kernel.
+
+mod bpf_stats;
+mod figures;
+mod reaction;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use evictd_tests::inbox::WaitError;
+
+/// Measures evictd on this machine's real kernel.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// From a threshold crossed to the kill, over many incidents; and what each probe costs
+    Reaction(reaction::Options),
+}
+
+fn main() -> ExitCode {
+    let What::Reaction(options) = Cli::parse().what;
+    match reaction::run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("evictd-bench: {e:#}");
+            let interrupted = |e: &(dyn std::error::Error + 'static)| {
+                matches!(e.downcast_ref(), Some(WaitError::Interrupted))
+            };
+            ExitCode::from(if e.chain().any(interrupted) { 130 } else { 1 })
+        }
+    }
+}
