@@ -7,7 +7,7 @@ use evictd_tests::{
     histogram::{Latency, Summary},
     incident::Report,
     kind::Kind,
-    record::{DecisionTime, ProbeCost, Started, Stopped},
+    record::{DecisionTime, ProgramCost, Started, Stopped},
 };
 use serde::Serialize;
 
@@ -21,10 +21,11 @@ pub(crate) struct Figures {
     rungs: BTreeMap<String, Option<String>>,
     incidents: BTreeMap<&'static str, KindFigures>,
     /// Over all kinds, from evictd's own histogram.
-    kernel_record_to_decision_ns: Option<DecisionTime>,
+    kernel_record_to_decision_ns: DecisionTime,
     wakes: BTreeMap<String, u64>,
-    probes: BTreeMap<String, ProbeFigures>,
-    drops: u64,
+    programs: BTreeMap<String, ProgramFigures>,
+    /// Records and counts the probes could not store, by probe family.
+    drops: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,12 +42,11 @@ struct KindFigures {
 }
 
 #[derive(Debug, Serialize)]
-struct ProbeFigures {
+struct ProgramFigures {
     run_count: u64,
     run_time_ns: u64,
     /// In-kernel cost of one run; `None` if it never ran.
     ns_per_run: Option<f64>,
-    drops: u64,
 }
 
 impl Figures {
@@ -75,12 +75,12 @@ impl Figures {
             incidents,
             kernel_record_to_decision_ns: stopped.decision_ns.clone(),
             wakes: stopped.wakes.clone(),
-            probes: stopped
-                .probes
+            programs: stopped
+                .programs
                 .iter()
                 .map(|(n, cost)| (n.clone(), cost.into()))
                 .collect(),
-            drops: stopped.probes.values().map(|probe| probe.drops).sum(),
+            drops: stopped.drops.clone(),
         })
     }
 
@@ -133,19 +133,16 @@ impl Figures {
         }
         let _ = writeln!(
             text,
-            "{:<34} {:>12} {:>10} {:>6}",
-            "probe", "runs", "ns/run", "drops"
+            "{:<34} {:>12} {:>10}",
+            "BPF program", "runs", "ns/run"
         );
-        for (name, probe) in &self.probes {
-            let cost = probe
+        for (name, program) in &self.programs {
+            let cost = program
                 .ns_per_run
                 .map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));
-            let _ = writeln!(
-                text,
-                "{name:<34} {:>12} {cost:>10} {:>6}",
-                probe.run_count, probe.drops
-            );
+            let _ = writeln!(text, "{name:<34} {:>12} {cost:>10}", program.run_count);
         }
+        let _ = writeln!(text, "drops: {:?}", self.drops);
         text
     }
 }
@@ -181,21 +178,19 @@ impl KindFigures {
     }
 }
 
-impl From<&ProbeCost> for ProbeFigures {
+impl From<&ProgramCost> for ProgramFigures {
     #[expect(clippy::cast_precision_loss, reason = "one decimal is kept")]
-    fn from(cost: &ProbeCost) -> Self {
+    fn from(cost: &ProgramCost) -> Self {
         let ns_per_run = (cost.run_count > 0)
             .then(|| (cost.run_time_ns as f64 / cost.run_count as f64 * 10.0).round() / 10.0);
-        let ProbeCost {
+        let ProgramCost {
             run_count,
             run_time_ns,
-            drops,
         } = *cost;
         Self {
             run_count,
             run_time_ns,
             ns_per_run,
-            drops,
         }
     }
 }
@@ -206,12 +201,11 @@ mod tests {
 
     #[test]
     fn the_cost_of_a_run_is_the_mean_and_unknown_without_runs() {
-        let cost = |run_count, run_time_ns| ProbeCost {
+        let cost = |run_count, run_time_ns| ProgramCost {
             run_count,
             run_time_ns,
-            drops: 0,
         };
-        assert_eq!(ProbeFigures::from(&cost(4, 1001)).ns_per_run, Some(250.3));
-        assert_eq!(ProbeFigures::from(&cost(0, 0)).ns_per_run, None);
+        assert_eq!(ProgramFigures::from(&cost(4, 1001)).ns_per_run, Some(250.3));
+        assert_eq!(ProgramFigures::from(&cost(0, 0)).ns_per_run, None);
     }
 }

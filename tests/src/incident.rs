@@ -80,6 +80,11 @@ impl Report {
         }
     }
 
+    /// The first failure is the one that counts: others follow from it.
+    fn fail(&mut self, failure: String) {
+        self.failure.get_or_insert(failure);
+    }
+
     /// Exactly the offender was evicted.
     pub const fn is_success(&self) -> bool {
         self.failure.is_none()
@@ -130,7 +135,7 @@ pub fn run(
     match went.map_err(anyhow::Error::downcast) {
         Ok(()) => {}
         Err(Ok(WaitError::TimedOut(patience, what))) => {
-            report.failure = Some(format!("waited {patience:?} for {what}"));
+            report.fail(format!("waited {patience:?} for {what}"));
         }
         Err(Ok(fatal)) => return Err(fatal.into()),
         Err(Err(other)) => return Err(other),
@@ -138,7 +143,7 @@ pub fn run(
     report.oom_kills = session.node().kubepods().oom_kills();
     if report.oom_kills > 0 {
         let tasks = report.oom_kills;
-        report.failure = Some(format!("the kernel's OOM killer took {tasks} tasks"));
+        report.fail(format!("the kernel's OOM killer took {tasks} tasks"));
     }
     restore(session, kind)?;
     Ok(report)
@@ -189,7 +194,7 @@ impl Scene<'_> {
             Err(e) => return Err(e.into()),
             Ok(second) => {
                 let failure = format!("{}/{} was evicted as well", second.namespace, second.pod);
-                self.report.failure = Some(failure);
+                self.report.fail(failure);
             }
         }
         Ok(())
@@ -274,9 +279,9 @@ impl Scene<'_> {
         report.decision_to_kill_ms = Some(round(ms_between(decided_ns, issued)));
         report.woken_by = Some(eviction.woken_by.clone());
         if !is_true {
-            report.failure = Some(format!("{victim} was evicted, not {}", report.offender));
+            report.fail(format!("{victim} was evicted, not {}", report.offender));
         } else if eviction.signal != signal {
-            report.failure = Some(format!("evicted for {}, not for {signal}", eviction.signal));
+            report.fail(format!("evicted for {}, not for {signal}", eviction.signal));
         }
         report.victim = Some(victim);
         Ok(())
@@ -298,7 +303,8 @@ impl Scene<'_> {
         );
         self.report.released_ms = Some(self.stage("released", crossed, released.mono_ns, text));
         if !released.seen {
-            self.report.failure = Some("the release was not seen before its deadline".to_owned());
+            self.report
+                .fail("the release was not seen before its deadline".to_owned());
         }
         Ok(())
     }

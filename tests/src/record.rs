@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One line of evictd's stdout. Every record has the time it was made, `mono_ns`.
 #[derive(Clone, Debug, Deserialize)]
@@ -144,43 +144,37 @@ pub struct Stopped {
     /// Number of evictions.
     pub evictions: u64,
     /// What woke evictd, and how often.
-    #[serde(default)]
     pub wakes: BTreeMap<String, u64>,
-    /// The probes and what they cost.
-    #[serde(default)]
-    pub probes: BTreeMap<String, ProbeCost>,
+    /// The BPF programs and what they cost.
+    pub programs: BTreeMap<String, ProgramCost>,
+    /// Records and counts the probes could not store, by probe family.
+    pub drops: BTreeMap<String, u64>,
     /// Kernel record to decision.
-    pub decision_ns: Option<DecisionTime>,
+    pub decision_ns: DecisionTime,
 }
 
-/// What one BPF program did. The `run_*` figures need `kernel.bpf_stats_enabled=1`.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct ProbeCost {
+/// What one BPF program did; zero unless `kernel.bpf_stats_enabled` is on.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct ProgramCost {
     /// Runs.
-    #[serde(default)]
     pub run_count: u64,
     /// Time in them, nanoseconds.
-    #[serde(default)]
     pub run_time_ns: u64,
-    /// Records and counts it could not store.
-    #[serde(default)]
-    pub drops: u64,
 }
 
-/// Quantiles in nanoseconds; absent ones were not measured.
-#[derive(Clone, Debug, Default, Deserialize, serde::Serialize)]
+/// Quantiles in nanoseconds.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DecisionTime {
-    /// Decisions made for a kernel record.
-    #[serde(default)]
+    /// Evaluations made for a kernel record.
     pub count: u64,
     /// Median.
-    pub p50: Option<u64>,
+    pub p50: u64,
     /// 90th percentile.
-    pub p90: Option<u64>,
+    pub p90: u64,
     /// 99th percentile.
-    pub p99: Option<u64>,
+    pub p99: u64,
     /// Longest.
-    pub max: Option<u64>,
+    pub max: u64,
 }
 
 #[cfg(test)]

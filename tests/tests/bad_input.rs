@@ -47,7 +47,11 @@ fn run(config: &Path, pods: &Path) -> Output {
     command.output().unwrap()
 }
 
-const GOOD_CONFIG: &str = "cgroupRoot: /evictd-bad-input\nevictionHard:\n  pid.available: \"10\"\n";
+const GOOD_CONFIG: &str = "\
+rootDirectory: /tmp
+podLogsDir: /tmp
+evictionHard: {pid.available: \"10\"}
+";
 const GOOD_POD: &str = "\
 apiVersion: v1
 kind: Pod
@@ -110,7 +114,7 @@ fn configurations_are_refused_with_file_line_and_field() {
         (
             "bad quantity",
             "evictionHard:\n  memory.available: 100Mb\n",
-            &["evictd.yaml:2", "memory.available", "100Mb"],
+            &["evictd.yaml:2", "memory.available", "quantities"],
         ),
         (
             "more than everything",

@@ -33,11 +33,13 @@ pub(crate) struct Pins {
 
 impl Workspace {
     pub(crate) fn load() -> Result<Self> {
-        let metadata = MetadataCommand::new()
-            .no_deps()
-            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-            .exec()
-            .context("reading the workspace")?;
+        let mut command = MetadataCommand::new();
+        command.no_deps();
+        // Cargo sets it for `cargo xtask`; run by hand, the program looks from the current folder.
+        if let Some(package) = env::var_os("CARGO_MANIFEST_DIR") {
+            command.current_dir(package);
+        }
+        let metadata = command.exec().context("reading the workspace")?;
         let package = metadata
             .packages
             .iter()

@@ -22,7 +22,8 @@ pub struct EmptiedWatch {
 }
 
 impl EmptiedWatch {
-    pub(super) fn new(cgroup: &PodCgroup) -> Self {
+    /// Watches `cgroup`.
+    pub fn new(cgroup: &PodCgroup) -> Self {
         let dirs = cgroup.dirs();
         let clone = |dir: &Option<OwnedFd>| dir.as_ref().and_then(|dir| dir.try_clone().ok());
         let events = dirs.unified.as_ref().and_then(|dir| {

@@ -7,7 +7,7 @@ use std::{
 
 use evictd::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod},
-    pods::PodIndex,
+    pods::{Pod, PodIndex},
 };
 use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, RefusedReason, Signal};
 use rustix::{
@@ -125,6 +125,48 @@ fn kernel_a_memory_victim_is_killed_and_released() {
     assert_eq!(process.wait(), Some(ProcessSignal::KILL.as_raw()));
 }
 
+#[test]
+fn kernel_a_cgroup_is_seen_to_empty() {
+    for wanted in [Use::All, Use::V2, Use::V1] {
+        let Some(sandbox) = Sandbox::new(wanted) else {
+            continue;
+        };
+        let cgroup = sandbox.add_pod("a", "{}");
+        let process = Process::start(&sandbox.entrances(&format!("{cgroup}/c")), Role::Tree(1));
+        let index = sandbox.index();
+        let pod = index.by_uid("a").and_then(Pod::cgroup).expect("joined");
+        let watch = EmptiedWatch::new(pod);
+        assert!(!watch.is_empty(), "two tasks");
+        assert_eq!(watch.events().is_none(), wanted == Use::V1);
+        let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
+        assert_eq!(
+            evicted.outcome,
+            Outcome::Killed { id: ID },
+            "{:?}",
+            evicted.error
+        );
+        wait_emptied(&watch);
+        assert_eq!(process.wait(), Some(ProcessSignal::KILL.as_raw()));
+        sandbox.remove(&format!("{cgroup}/c"));
+        sandbox.remove(&cgroup);
+        assert!(watch.is_empty(), "removed");
+    }
+}
+
+#[test]
+fn kernel_v1_freeze_sweep_kills_what_never_stays_one_process() {
+    let Some(sandbox) = Sandbox::new(Use::V1) else {
+        return;
+    };
+    let cgroup = sandbox.add_pod("a", "{}");
+    sandbox.set("pids", &cgroup, "pids.max", "pids.max", "16");
+    let entrances = sandbox.entrances(&format!("{cgroup}/c"));
+    let _processes = [Role::Hopper, Role::Hopper].map(|role| Process::start(&entrances, role));
+    let index = sandbox.index();
+    let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
+    assert_killed(&evicted, KillMethod::Sweep);
+}
+
 fn sweep_kills_a_fork_bomb(wanted: Use) {
     let Some(sandbox) = Sandbox::new(wanted) else {
         return;
@@ -225,7 +267,7 @@ fn kernel_a_cgroup_made_anew_is_not_touched() {
             continue;
         };
         let cgroup = sandbox.add_pod("a", "{}");
-        let mut index = sandbox.index();
+        let (mut index, stale) = (sandbox.index(), sandbox.index());
         let decided = target(&index, "a");
         sandbox.remove(&format!("{cgroup}/c"));
         sandbox.remove(&cgroup);
@@ -251,6 +293,13 @@ fn kernel_a_cgroup_made_anew_is_not_touched() {
             assert_eq!(evicted.error, Some(expected), "{refreshed}");
             assert!(process.is_alive(), "{refreshed}");
         }
+        let evicted = evict(&stale, target(&index, "a"), Signal::MemoryAvailable);
+        assert_eq!(
+            refused(&evicted),
+            Some(RefusedReason::Reused),
+            "held open is another"
+        );
+        assert!(process.is_alive());
         let evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
         assert_eq!(evicted.outcome, Outcome::Killed { id: ID });
     }

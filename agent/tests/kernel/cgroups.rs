@@ -20,6 +20,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     All,
+    /// v2 alone.
+    V2,
     /// v1 alone, as on a machine without v2.
     V1,
     V1WithoutFreezer,
@@ -39,7 +41,14 @@ impl Sandbox {
             return None;
         }
         let mut mounts = CgroupMounts::detect(Path::new("/proc/mounts")).expect("cgroups");
-        if wanted != Use::All {
+        if wanted == Use::V2 {
+            (mounts.memory, mounts.pids, mounts.freezer) = (None, None, None);
+            if mounts.unified.is_none() {
+                println!("cannot run here: cgroup v2 is not mounted");
+                return None;
+            }
+        }
+        if matches!(wanted, Use::V1 | Use::V1WithoutFreezer) {
             if mounts.kind == CgroupKind::V2 {
                 println!("cannot run here: no cgroup v1 hierarchy is mounted");
                 return None;

@@ -6,6 +6,7 @@ use std::{
     io::Read,
     os::fd::{AsRawFd, OwnedFd},
     ptr,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -81,9 +82,18 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.reaped {
-            let _ = rustix::process::kill_process(self.pid, Signal::KILL);
-            let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+        if self.reaped {
+            return;
+        }
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+        // Not for ever: one that a failed test left frozen dies only when its cgroup is removed,
+        // which comes after this.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < deadline {
+            match rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG) {
+                Ok(None) => std::thread::yield_now(),
+                Ok(Some(_)) | Err(_) => return,
+            }
         }
     }
 }

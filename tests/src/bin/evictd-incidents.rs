@@ -142,7 +142,7 @@ fn finish(mut session: Session, args: &Args, reports: &[Report], paint: Paint) -
     if !args.json {
         println!("{}", table(reports, paint));
         println!("{}", histograms(reports, paint)?);
-        let drops: u64 = ended.stopped.probes.values().map(|probe| probe.drops).sum();
+        let drops: u64 = ended.stopped.drops.values().sum();
         println!(
             "evictd: {}, {kills} evictions, {drops} drops in the kernel",
             ended.status

@@ -15,7 +15,7 @@ impl Args {
             let value = words
                 .next()
                 .ok_or_else(|| format!("{word} needs a value"))?;
-            if name != "dir" && value.parse::<u64>().is_err() {
+            if !matches!(name, "dir" | "file") && value.parse::<u64>().is_err() {
                 return Err(format!("{word} {value}: not a number"));
             }
             options.insert(name.to_owned(), value);

@@ -5,6 +5,7 @@ mod args;
 mod background;
 mod bomb;
 mod contain;
+mod exactly;
 mod hog;
 mod pace;
 mod writer;
@@ -20,6 +21,8 @@ evictd-workload COMMAND [--option N]...
   log-writer     [--rate MIB/S] [--max-mib N]         lines to stdout; rate 0 is full speed
   memory-hog     [--mib-per-s N] [--max-mib N]        rate 0 is full speed
   fork-bomb      [--max N]                            every process forks
+  write-exactly  --file FILE [--bytes N --count N]    appends, and ends
+  fork-exactly   [--count N]                          forks children that end, and ends
 each also: [--lifetime SECONDS]";
 
 fn main() -> ExitCode {
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
             "log-writer" => writer::log_writer(&args),
             "memory-hog" => hog::memory_hog(&args),
             "fork-bomb" => bomb::fork_bomb(&args),
+            "write-exactly" => exactly::write_exactly(&args),
+            "fork-exactly" => exactly::fork_exactly(&args),
             _ => Err(USAGE.to_owned()),
         }
     });

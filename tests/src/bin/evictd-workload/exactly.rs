@@ -1,0 +1,38 @@
+//! Known amounts of work, to hold counters against.
+
+use std::{fs::OpenOptions, io::Write as _, process};
+
+use rustix::process::{WaitOptions, wait};
+
+use crate::args::Args;
+
+/// Appends `count` blocks of `bytes` to `file`.
+pub(crate) fn write_exactly(args: &Args) -> Result<(), String> {
+    let path = args.text("file").ok_or("write-exactly needs --file")?;
+    let error = |e: std::io::Error| format!("{path}: {e}");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(error)?;
+    let block = vec![b'x'; usize::try_from(args.number("bytes", 4096)).unwrap_or(4096)];
+    for _ in 0..args.number("count", 1) {
+        file.write_all(&block).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Forks `count` children that end at once.
+pub(crate) fn fork_exactly(args: &Args) -> Result<(), String> {
+    for _ in 0..args.number("count", 1) {
+        // SAFETY: this process has one thread, so the child may do anything.
+        match unsafe { libc::fork() } {
+            -1 => return Err(format!("fork: {}", std::io::Error::last_os_error())),
+            0 => process::exit(0),
+            _ => wait(WaitOptions::empty())
+                .map(drop)
+                .map_err(|e| format!("wait: {e}"))?,
+        }
+    }
+    Ok(())
+}

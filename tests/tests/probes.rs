@@ -1,0 +1,437 @@
+//! Every probe family against known amounts of work, on every rung that this kernel has.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use aya::Ebpf;
+use evictd::probe::{
+    Attachment, Counters, Family, Hook, LADDER, LoadOptions, Ring, Rung, Standing, Tripwires, load,
+};
+use evictd_common::{Kind, LogDirectory, Record, TASKS_TRIPWIRE, Writes, kernel_dev};
+use evictd_tests::{
+    cgroup::Cgroup,
+    container::{enter, tool},
+    node::Node,
+};
+use rustix::fs::{major, minor};
+
+/// Records arrive within microseconds; this is for a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn kernel_dev_of(path: &Path) -> u32 {
+    let dev = path.metadata().unwrap().dev();
+    kernel_dev(major(dev), minor(dev))
+}
+
+/// Runs a workload in `cgroup` to its end.
+fn work(cgroup: &Cgroup, args: &[&str]) {
+    let mut command = Command::new(tool("evictd-workload").unwrap());
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    enter(&mut command, cgroup).unwrap();
+    let status = command.status().unwrap();
+    assert!(status.success(), "{args:?}: {status}");
+}
+
+/// Loads one family on each of its rungs in turn; a rung that this kernel refuses is named.
+fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
+    let (_, rungs) = LADDER.iter().find(|(f, _)| *f == family).unwrap();
+    let mut stood = 0;
+    for rung in *rungs {
+        let only = [(family, std::slice::from_ref(rung))];
+        let options = LoadOptions {
+            ladder: &only,
+            ..LoadOptions::default()
+        };
+        let (mut ebpf, standings) = load(options).unwrap();
+        if standings[0].rung.is_none() {
+            println!(
+                "cannot run here: {} {}",
+                family.name(),
+                standings[0].refused[0].reason
+            );
+            continue;
+        }
+        stood += 1;
+        println!("{} on {}", family.name(), rung.name);
+        test(rung.name, &mut ebpf);
+    }
+    assert!(stood > 0, "{} has no rung on this kernel", family.name());
+}
+
+/// Waits for a record of that kind that `wanted` accepts.
+async fn expect(ring: &mut Ring, kind: Kind, wanted: impl Fn(&Record) -> bool) -> Record {
+    let arrival = async {
+        loop {
+            let mut found = None;
+            ring.drain(|record| {
+                if record.kind() == Some(kind) && wanted(&record) {
+                    found.get_or_insert(record);
+                }
+            })
+            .await
+            .unwrap();
+            if let Some(record) = found {
+                return record;
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, arrival).await {
+        Ok(record) => record,
+        Err(_) => panic!("no {kind:?} record within {PATIENCE:?}"),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn writes_are_exact_per_cgroup_and_filesystem() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let dev = kernel_dev_of(node.nodefs_root());
+    on_each_rung(Family::Writes, |rung, ebpf| {
+        let counters = Counters::take(ebpf).unwrap();
+        for (name, bytes, count) in [
+            ("tiny", 100, 3000),
+            ("page", 4096, 500),
+            ("large", 1 << 20, 5),
+        ] {
+            let cgroup = node.system().child(&format!("{name}-{rung}")).unwrap();
+            let file = node.nodefs_root().join(name);
+            let (b, c) = (bytes.to_string(), count.to_string());
+            let file = file.to_str().unwrap();
+            work(
+                &cgroup,
+                &[
+                    "write-exactly",
+                    "--file",
+                    file,
+                    "--bytes",
+                    &b,
+                    "--count",
+                    &c,
+                ],
+            );
+            let written = counters.writes(cgroup.inode().unwrap(), dev);
+            assert_eq!(
+                written.map(|w| w.bytes),
+                Some(bytes * count),
+                "{name} on {rung}"
+            );
+        }
+    });
+}
+
+#[test]
+fn log_writes_follow_the_directory_across_rotation() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let dev = kernel_dev_of(node.nodefs_root());
+    on_each_rung(Family::Writes, |rung, ebpf| {
+        let mut counters = Counters::take(ebpf).unwrap();
+        counters.watch(dev, 1).unwrap();
+        let runtime = node.system().child(&format!("runtime-{rung}")).unwrap();
+        let [mine, other] = ["mine", "other"].map(|name| {
+            let dir = node.nodefs_root().join(format!("{name}-{rung}"));
+            std::fs::create_dir(&dir).unwrap();
+            dir
+        });
+        let key = LogDirectory {
+            inode: mine.metadata().unwrap().ino(),
+            dev,
+            reserved: 0,
+        };
+        counters.watch_log_directory(key).unwrap();
+        let write = |dir: &Path, count| {
+            let file = dir.join("0.log");
+            let file = file.to_str().unwrap();
+            work(
+                &runtime,
+                &[
+                    "write-exactly",
+                    "--file",
+                    file,
+                    "--bytes",
+                    "1000",
+                    "--count",
+                    count,
+                ],
+            );
+        };
+        write(&mine, "700");
+        write(&other, "900");
+        std::fs::rename(mine.join("0.log"), mine.join("0.log.1")).unwrap();
+        write(&mine, "800");
+        assert_eq!(
+            counters.log_writes(&key).unwrap().bytes,
+            1_500_000,
+            "{rung}"
+        );
+
+        counters.forget_log_directory(&key);
+        write(&mine, "1");
+        assert_eq!(counters.log_writes(&key), None::<Writes>, "{rung}");
+    });
+}
+
+#[test]
+fn forks_and_exits_are_exact() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    on_each_rung(Family::Tasks, |rung, ebpf| {
+        let counters = Counters::take(ebpf).unwrap();
+        // The workload itself adds the same few tasks each time, so the difference is exact.
+        let [few, many] = [10, 260].map(|count: u64| {
+            let cgroup = node
+                .system()
+                .child(&format!("forks-{count}-{rung}"))
+                .unwrap();
+            work(&cgroup, &["fork-exactly", "--count", &count.to_string()]);
+            counters.tasks(cgroup.inode().unwrap()).unwrap()
+        });
+        assert_eq!(
+            (many.forks - few.forks, many.exits - few.exits),
+            (250, 250),
+            "{rung}"
+        );
+    });
+}
+
+#[test]
+fn a_tripwire_fires_once_when_its_budget_is_used_up() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let dev = kernel_dev_of(node.nodefs_root());
+    runtime().block_on(async {
+        let (mut ebpf, _) = load(LoadOptions::default()).unwrap();
+        let mut counters = Counters::take(&mut ebpf).unwrap();
+        let mut tripwires = Tripwires::take(&mut ebpf).unwrap();
+        let mut ring = Ring::take(&mut ebpf).unwrap();
+        counters.watch(dev, 3).unwrap();
+        let cgroup = node.system().child("tripwire").unwrap();
+        let file = node.nodefs_root().join("tripwire");
+        let file = file.to_str().unwrap();
+        let write = |count| {
+            work(
+                &cgroup,
+                &[
+                    "write-exactly",
+                    "--file",
+                    file,
+                    "--bytes",
+                    "4096",
+                    "--count",
+                    count,
+                ],
+            );
+        };
+
+        let since = tripwires.spent(3).unwrap();
+        assert!(!tripwires.arm(3, since, 300 * 4096).unwrap());
+        write("200");
+        assert_eq!(
+            tripwires.spent(3).unwrap() - since,
+            200 * 4096,
+            "counted, not fired"
+        );
+        write("200");
+        let id = cgroup.inode().unwrap();
+        let fired = expect(&mut ring, Kind::Tripwire, |record| record.detail == 3).await;
+        assert_eq!(fired.cgroup_id, id, "the record names who used it up");
+
+        // Used up between sample and arming: no record will come, and `arm` says so.
+        assert!(tripwires.arm(3, since, 300 * 4096).unwrap());
+
+        // Tasks end, so their budget is given back.
+        let since = tripwires.spent(TASKS_TRIPWIRE).unwrap();
+        assert!(!tripwires.arm(TASKS_TRIPWIRE, since, 1_000_000).unwrap());
+        tripwires
+            .arm(TASKS_TRIPWIRE, tripwires.spent(TASKS_TRIPWIRE).unwrap(), 1)
+            .unwrap();
+        work(&cgroup, &["fork-exactly", "--count", "1"]);
+        expect(&mut ring, Kind::Tripwire, |record| {
+            record.detail == TASKS_TRIPWIRE
+        })
+        .await;
+    });
+}
+
+#[test]
+fn an_oom_kill_is_reported_after_reclaim_began() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    runtime().block_on(async {
+        let (mut ebpf, standings) = load(LoadOptions::default()).unwrap();
+        let mut ring = Ring::take(&mut ebpf).unwrap();
+        let cgroup = node.system().child("oom").unwrap();
+        cgroup.limit_memory(32 << 20).unwrap();
+        let mut command = Command::new(tool("evictd-workload").unwrap());
+        command
+            .args(["memory-hog", "--max-mib", "128"])
+            .stdout(Stdio::null());
+        enter(&mut command, &cgroup).unwrap();
+        let mut hog = command.spawn().unwrap();
+
+        let id = cgroup.inode().unwrap();
+        expect(&mut ring, Kind::Reclaim, |record| record.cgroup_id == id).await;
+        let victim = expect(&mut ring, Kind::OomVictim, |_| true).await;
+        assert!(!hog.wait().unwrap().success());
+        assert!(victim.pid > 1, "{victim:?}");
+        // Kernels that tell only the pid leave the rest open.
+        if victim.cgroup_id != 0 {
+            assert_eq!(victim.cgroup_id, id);
+            assert!(victim.comm.starts_with(b"evictd-workload"), "{victim:?}");
+        }
+        let rung = |family| standing(&standings, family).rung;
+        if rung(Family::MemoryEvents).is_some() {
+            // The kernel tells it after the record above was taken, or before: ask anew.
+            let cgroup = node.system().child("events").unwrap();
+            cgroup.limit_memory(32 << 20).unwrap();
+            let mut command = Command::new(tool("evictd-workload").unwrap());
+            command
+                .args(["memory-hog", "--max-mib", "128"])
+                .stdout(Stdio::null());
+            enter(&mut command, &cgroup).unwrap();
+            let mut hog = command.spawn().unwrap();
+            let id = cgroup.inode().unwrap();
+            expect(&mut ring, Kind::MemoryEvent, |record| {
+                record.cgroup_id == id
+            })
+            .await;
+            assert!(!hog.wait().unwrap().success());
+        } else {
+            let reason = &standing(&standings, Family::MemoryEvents).refused[0].reason;
+            println!("cannot run here: memory_events {reason}");
+        }
+    });
+}
+
+#[test]
+fn cgroups_are_reported_when_they_come_and_go() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let runtime = runtime();
+    on_each_rung(Family::CgroupLife, |rung, ebpf| {
+        let _inside = runtime.enter();
+        let mut ring = Ring::take(ebpf).unwrap();
+        let cgroup = node.system().child(&format!("life-{rung}")).unwrap();
+        let id = cgroup.inode().unwrap();
+        cgroup.remove().unwrap();
+        // Both in one go: a drain that waits for the first would take the second with it.
+        let mut seen = Vec::new();
+        let both = async {
+            while seen.len() < 2 {
+                let take = |record: Record| {
+                    if record.cgroup_id == id {
+                        seen.push(record.kind());
+                    }
+                };
+                ring.drain(take).await.unwrap();
+            }
+        };
+        runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, both).await })
+            .unwrap();
+        assert_eq!(
+            seen,
+            [Some(Kind::CgroupMkdir), Some(Kind::CgroupRmdir)],
+            "{rung}"
+        );
+    });
+}
+
+#[test]
+fn a_missing_tracepoint_or_function_takes_its_rung_off_with_a_reason() {
+    let _alone = common::alone();
+    const NOWHERE: &[Attachment] = &[Attachment {
+        program: "fork_raw",
+        target: "no_such_tracepoint",
+        optional: false,
+    }];
+    const NO_FUNCTION: &[Attachment] = &[Attachment {
+        program: "fork_btf",
+        target: "no_such_function",
+        optional: false,
+    }];
+    const EXITS: &[Attachment] = &[Attachment {
+        program: "exit_raw",
+        target: "sched_process_exit",
+        optional: false,
+    }];
+    let rung = |name, hook, attachments| Rung {
+        name,
+        hook,
+        attachments,
+        offsets: &[],
+    };
+    let rungs = [
+        rung("typed", Hook::BtfTracepoint, NO_FUNCTION),
+        rung("raw", Hook::RawTracepoint, NOWHERE),
+        rung("there", Hook::RawTracepoint, EXITS),
+    ];
+    let options = LoadOptions {
+        ladder: &[(Family::Tasks, &rungs)],
+        ..LoadOptions::default()
+    };
+    let (_ebpf, standings) = load(options).unwrap();
+    assert_eq!(standings[0].rung, Some("there"));
+    let reasons: Vec<&str> = standings[0]
+        .refused
+        .iter()
+        .map(|r| r.reason.as_str())
+        .collect();
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons[0].contains("no_such_function"), "{reasons:?}");
+    assert!(reasons[1].contains("no_such_tracepoint: "), "{reasons:?}");
+    assert!(
+        reasons[1].contains("No such file or directory"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_program_type_that_is_not_permitted_takes_its_rung_off() {
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+    let _alone = common::alone();
+    // Capabilities belong to the thread, so the other tests keep theirs.
+    let standings: Vec<Standing> = std::thread::spawn(|| {
+        let held = capabilities(None).unwrap();
+        let tracing = CapabilitySet::PERFMON | CapabilitySet::SYS_ADMIN;
+        let effective = held.effective - tracing;
+        set_capabilities(None, CapabilitySets { effective, ..held }).unwrap();
+        load(LoadOptions::default()).unwrap().1
+    })
+    .join()
+    .unwrap();
+    for standing in standings {
+        assert_eq!(standing.rung, None, "{standing}");
+        for refused in &standing.refused {
+            assert!(
+                refused.reason.contains("Operation not permitted"),
+                "{standing}"
+            );
+        }
+    }
+}
+
+fn standing(standings: &[Standing], family: Family) -> &Standing {
+    standings
+        .iter()
+        .find(|standing| standing.family == family)
+        .unwrap()
+}
