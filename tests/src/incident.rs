@@ -1,9 +1,6 @@
 //! The incidents: a real workload goes wrong, and what evictd makes of it is held against the truth.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -15,13 +12,11 @@ use crate::{
     record::{Eviction, Record},
     runtime::{Reply, wait_reply},
     session::Session,
-    truth::{POLL, Watch},
+    truth::Watch,
 };
 
 /// How long an incident may take to be decided, and then to be over.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The observer's stamp may come this much later than evictd's record.
-const STAMP_PATIENCE: Duration = Duration::from_millis(200);
 /// For this long after an incident nobody else may be evicted.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -36,7 +31,7 @@ pub struct Report {
     pub offender: String,
     /// The pod that was evicted.
     pub victim: Option<String>,
-    /// Threshold crossed (by the observer, up to its polling interval late) to victim chosen.
+    /// Threshold crossed (as first seen by the observer or evictd) to victim chosen.
     pub crossed_to_decision_ms: Option<f64>,
     /// Victim chosen to kill issued.
     pub decision_to_kill_ms: Option<f64>,
@@ -115,22 +110,10 @@ pub fn run(
     let watch = Watch::start(kind.gauge(session)?, threshold, PATIENCE * 3);
     let worker = session.start_worker(kind.offender(), &kind.workload())?;
     let report = Report::new(kind, trial);
-    let mut scene = Scene {
-        session,
-        kind,
-        from,
-        watch,
-        report,
-        on_stage,
-    };
+    let mut scene = Scene { session, kind, from, watch, report, on_stage };
     let went = scene.follow(&worker);
-    let Scene {
-        session,
-        watch,
-        mut report,
-        ..
-    } = scene;
-    report.bytes_past_threshold = watch.worst_past();
+    let Scene { session, watch, mut report, .. } = scene;
+    report.bytes_past_threshold = report.bytes_past_threshold.max(watch.worst_past());
     drop(watch);
     match went.map_err(anyhow::Error::downcast) {
         Ok(()) => {}
@@ -167,23 +150,15 @@ impl Scene<'_> {
             self.rotate_once(worker)?;
         }
         let eviction = self.wait_kill(&[], PATIENCE)?;
-        let crossed = self.wait_crossed()?;
+        let crossed = self.crossed_ns(&eviction)?;
         self.describe(&eviction, crossed)?;
 
         let id = eviction.id;
         let inbox = &mut self.session.inbox;
-        inbox.wait_record(
-            self.from,
-            PATIENCE,
-            "the victim's cgroup to empty",
-            |record| matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(()),
-        )?;
-        if let Some(victim) = self
-            .session
-            .pods
-            .iter()
-            .find(|pod| pod.uid() == eviction.uid)
-        {
+        inbox.wait_record(self.from, PATIENCE, "the victim's cgroup to empty", |record| {
+            matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(())
+        })?;
+        if let Some(victim) = self.session.pods.iter().find(|pod| pod.uid() == eviction.uid) {
             // The kubelet's part: a dead pod's directories go, once its logs are closed.
             victim.wait_logs_closed(inbox, self.from)?;
             victim.remove_directories()?;
@@ -209,11 +184,7 @@ impl Scene<'_> {
         let to = self.session.runtime.rotate(inbox, worker)?;
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let text = format!("0.log is now {name}");
-        (self.on_stage)(&Stage {
-            name: "rotated",
-            at_ms: None,
-            text,
-        });
+        (self.on_stage)(&Stage { name: "rotated", at_ms: None, text });
         Ok(())
     }
 
@@ -225,30 +196,24 @@ impl Scene<'_> {
         })
     }
 
-    /// The observer's stamp; it may come a little after evictd's record.
-    fn wait_crossed(&self) -> Result<u64> {
-        let deadline = Instant::now() + STAMP_PATIENCE;
-        loop {
-            if let Some(ns) = self.watch.crossed_ns() {
-                return Ok(ns);
-            }
-            if Instant::now() > deadline {
-                bail!("evictd evicted, but the threshold was never crossed");
-            }
-            thread::sleep(POLL);
+    /// The earliest that anybody saw the threshold crossed: the observer, or evictd itself, which
+    /// may act and be done between two looks of the observer.
+    fn crossed_ns(&mut self, eviction: &Eviction) -> Result<u64> {
+        let (signal, threshold) = self.kind.signal();
+        if eviction.available >= i64::try_from(threshold)? {
+            bail!("evictd evicted with {} of {signal} left of {threshold}", eviction.available);
         }
+        let observer = self.watch.crossed_ns().unwrap_or(u64::MAX);
+        self.report.bytes_past_threshold =
+            threshold.saturating_sub(eviction.available.max(0).unsigned_abs());
+        Ok(observer.min(eviction.observed_ns))
     }
 
     /// Fills in the report up to the kill.
     fn describe(&mut self, eviction: &Eviction, crossed: u64) -> Result<()> {
         let (signal, threshold) = self.kind.signal();
         let limit = self.kind.quantity(i64::try_from(threshold)?);
-        self.stage(
-            "threshold crossed",
-            crossed,
-            crossed,
-            format!("{signal} below {limit}"),
-        );
+        self.stage("threshold crossed", crossed, crossed, format!("{signal} below {limit}"));
         let left = self.kind.quantity(eviction.available);
         let seen = format!("{left} left; woken by {}", eviction.woken_by);
         let seen_ms = self.stage("seen", crossed, eviction.observed_ns, seen);
@@ -259,23 +224,15 @@ impl Scene<'_> {
         let verdict = if is_true { TRUE_OFFENDER } else { WRONG_VICTIM };
         let decided = format!("evict {victim}: {verdict}");
         let decided_ms = self.stage("decided", crossed, eviction.decided_ns, decided);
-        let issued = eviction
-            .kill_issued_ns
-            .context("a killed victim without kill_issued_ns")?;
-        self.stage(
-            "killed",
-            crossed,
-            issued,
-            eviction.message.trim().to_owned(),
-        );
+        let issued = eviction.kill_issued_ns.context("a killed victim without kill_issued_ns")?;
+        self.stage("killed", crossed, issued, eviction.message.trim().to_owned());
 
         let decided_ns = eviction.decided_ns;
         let report = &mut self.report;
         report.crossed_to_seen_ms = Some(seen_ms);
         report.crossed_to_decision_ms = Some(decided_ms);
-        report.event_to_decision_ms = eviction
-            .event_ns
-            .map(|event| round(ms_between(event, decided_ns)));
+        report.event_to_decision_ms =
+            eviction.event_ns.map(|event| round(ms_between(event, decided_ns)));
         report.decision_to_kill_ms = Some(round(ms_between(decided_ns, issued)));
         report.woken_by = Some(eviction.woken_by.clone());
         if !is_true {
@@ -297,14 +254,10 @@ impl Scene<'_> {
             }
         })?;
         let (signal, _) = self.kind.signal();
-        let text = format!(
-            "{signal} is {} again",
-            self.kind.quantity(released.available)
-        );
+        let text = format!("{signal} is {} again", self.kind.quantity(released.available));
         self.report.released_ms = Some(self.stage("released", crossed, released.mono_ns, text));
         if !released.seen {
-            self.report
-                .fail("the release was not seen before its deadline".to_owned());
+            self.report.fail("the release was not seen before its deadline".to_owned());
         }
         Ok(())
     }
@@ -312,11 +265,7 @@ impl Scene<'_> {
     /// Shows a stage; returns its milliseconds since the threshold was crossed.
     fn stage(&mut self, name: &'static str, crossed: u64, at: u64, text: String) -> f64 {
         let at_ms = round(ms_between(crossed, at));
-        (self.on_stage)(&Stage {
-            name,
-            at_ms: Some(at_ms),
-            text,
-        });
+        (self.on_stage)(&Stage { name, at_ms: Some(at_ms), text });
         at_ms
     }
 }

@@ -1,6 +1,6 @@
 //! Carrying out an eviction, or only saying that it would have been.
 
-use evictd_core::{Eviction, MonoTime, Outcome, Resource};
+use evictd_core::{Eviction, Outcome, Resource};
 
 use super::{EmptiedWatch, KillError, Killed, kill};
 use crate::{
@@ -61,10 +61,7 @@ impl Interpreter {
                     emptied: Some(emptied),
                 },
                 Err(error) => Evicted {
-                    outcome: Outcome::Refused {
-                        id,
-                        reason: error.reason(),
-                    },
+                    outcome: Outcome::Refused { id, reason: error.reason() },
                     killed: None,
                     error: Some(error),
                     emptied: None,
@@ -75,9 +72,7 @@ impl Interpreter {
 }
 
 fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatch), KillError> {
-    let pod = index
-        .by_uid(&eviction.pod.uid)
-        .ok_or(KillError::UnknownPod)?;
+    let pod = index.by_uid(&eviction.pod.uid).ok_or(KillError::UnknownPod)?;
     if is_exempt(pod) {
         return Err(KillError::Protected);
     }
@@ -85,21 +80,11 @@ fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatc
     let emptied = pod.cgroup().map(EmptiedWatch::new);
     let reap = eviction.signal.resource() == Resource::Memory;
     let killed = kill(pod, &eviction.pod, index.tree(), reap)?;
-    emptied
-        .map(|emptied| (killed, emptied))
-        .ok_or(KillError::UnknownPod)
+    emptied.map(|emptied| (killed, emptied)).ok_or(KillError::UnknownPod)
 }
 
 /// Asked again here, so that a mistake in a decision cannot take the node down.
 fn is_exempt(pod: &Pod) -> bool {
     let facts = pod.facts();
     facts.is_static || facts.protected || facts.priority >= CRITICAL_PRIORITY
-}
-
-/// `CLOCK_MONOTONIC` now.
-pub fn monotonic_now() -> MonoTime {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
-    MonoTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }

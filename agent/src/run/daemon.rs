@@ -9,8 +9,9 @@ use tokio::{
 };
 use tracing::{error, info};
 
+use crate::clock::now;
+
 use super::{
-    clock::now,
     evictions::Evictions,
     inbox::{Inbox, Wake},
     kernel::Kernel,

@@ -39,9 +39,10 @@ struct Written {
 impl Written {
     fn by(pod: &Pod, counters: &Counters, dev: u32) -> Self {
         let logs = pod.logs().iter().filter_map(|log| counters.log_writes(&log_directory(log)));
-        let cgroups = pod.cgroup().into_iter().flat_map(|cgroup| {
-            cgroup.containers().iter().copied().chain([cgroup.inode()])
-        });
+        let cgroups = pod
+            .cgroup()
+            .into_iter()
+            .flat_map(|cgroup| cgroup.containers().iter().copied().chain([cgroup.inode()]));
         let volumes = cgroups.filter_map(|id| counters.writes(id, dev));
         Self {
             logs: logs.map(|writes| writes.bytes).sum(),
@@ -140,7 +141,7 @@ impl DiskUsages {
     fn walk(&mut self, pod: &Pod, counters: Option<&Counters>) {
         // Read before the walk: what is written meanwhile counts twice rather than never.
         let at = counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default();
-        let logs = self.walk.measure(pod.logs().iter().map(|log| log.path.as_c_str()));
+        let logs = self.walk.measure([pod.logs_root()]);
         let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
         self.walked.insert(pod.facts().id.uid.clone(), Walked { logs, volumes, at });
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     pods::PodIndex,
-    probe::{Counters, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
+    probe::{Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
     sample::NodeSampler,
 };
 
@@ -65,19 +65,17 @@ impl Kernel {
 
     /// Waits for records. Cancel safe.
     pub async fn records(&mut self, take: impl FnMut(Record)) -> io::Result<()> {
-        loop {
-            let Some(log) = &mut self.log else {
-                return self.ring.drain(take).await;
-            };
-            tokio::select! {
-                biased;
-                drained = self.ring.drain(take) => return drained,
-                ready = log.readable_mut() => {
-                    let mut guard = ready?;
-                    guard.get_inner_mut().flush();
-                    guard.clear_ready();
-                    return Ok(());
-                }
+        let Some(log) = &mut self.log else {
+            return self.ring.drain(take).await;
+        };
+        tokio::select! {
+            biased;
+            drained = self.ring.drain(take) => drained,
+            ready = log.readable_mut() => {
+                let mut guard = ready?;
+                guard.get_inner_mut().flush();
+                guard.clear_ready();
+                Ok(())
             }
         }
     }
@@ -114,6 +112,12 @@ impl Kernel {
         self.standings.iter().map(|standing| (standing.family.name(), rung(standing))).collect()
     }
 
+    /// Whether new cgroups are told as they come.
+    pub fn tells_new_cgroups(&self) -> bool {
+        let life = |standing: &&Standing| standing.family == Family::CgroupLife;
+        self.standings.iter().find(life).is_some_and(|standing| standing.rung.is_some())
+    }
+
     /// What each loaded program has cost.
     pub fn costs(&self) -> BTreeMap<String, ProgramCost> {
         let loaded = self.ebpf.programs().filter_map(|(name, program)| {
@@ -136,9 +140,8 @@ impl Kernel {
 
 /// The programs' own log, if they have any to give.
 fn open_log(ebpf: &mut Ebpf) -> Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>> {
-    let logger = EbpfLogger::init(ebpf)
-        .map_err(|error| warn!("the probes do not log: {error}"))
-        .ok()?;
+    let logger =
+        EbpfLogger::init(ebpf).map_err(|error| warn!("the probes do not log: {error}")).ok()?;
     // SAFETY: the logger owns its ring's descriptor and keeps it for as long as the AsyncFd lives.
     unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }.ok()
 }

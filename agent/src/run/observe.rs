@@ -3,9 +3,7 @@
 use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
 use tracing::warn;
 
-use super::{
-    disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of,
-};
+use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
     pods::{Pod, PodIndex},
     sample::{NodeSampler, observe_pods},
@@ -49,6 +47,10 @@ impl Observer {
         let Some(wanted) = self.observation.usage_for else {
             return;
         };
+        // Otherwise a container that started since the last tick would go unseen.
+        if !kernel.is_some_and(Kernel::tells_new_cgroups) {
+            self.index.refresh();
+        }
         observe_pods(&self.index, wanted, &mut self.observation.pods);
         if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::disk_usage::log_directory;
 use crate::{
-    pods::PodIndex,
+    pods::{Pod, PodIndex},
     probe::{Counters, Tripwires},
     sample::NodeSampler,
 };
@@ -59,8 +59,7 @@ impl Watch {
         let nodefs = kernel_dev_of(sampler.nodefs().dev());
         let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
         let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
-        let tasks =
-            Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
+        let tasks = Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
         let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
         let separate = imagefs.filter(|dev| *dev != nodefs);
         slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
@@ -80,7 +79,7 @@ impl Watch {
     /// Counts the log directories that the pods have now, and no others.
     pub fn follow(&mut self, index: &PodIndex, counters: &mut Counters) {
         let now: BTreeSet<LogDirectory> =
-            index.iter().flat_map(|pod| pod.logs()).map(log_directory).collect();
+            index.iter().flat_map(Pod::logs).map(log_directory).collect();
         for gone in self.log_directories.difference(&now) {
             counters.forget_log_directory(gone);
         }
