@@ -58,9 +58,14 @@ impl Kernel {
         })
     }
 
-    /// The kernel's counters.
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
+    /// The counters of writes, if any rung counts them.
+    pub fn write_counters(&self) -> Option<&Counters> {
+        self.stands(Family::Writes).then_some(&self.counters)
+    }
+
+    /// Whether a family has a rung.
+    pub fn stands(&self, family: Family) -> bool {
+        self.standings.iter().any(|standing| standing.family == family && standing.rung.is_some())
     }
 
     /// Waits for records. Cancel safe.
@@ -110,12 +115,6 @@ impl Kernel {
             refused: standing.refused.clone(),
         };
         self.standings.iter().map(|standing| (standing.family.name(), rung(standing))).collect()
-    }
-
-    /// Whether new cgroups are told as they come.
-    pub fn tells_new_cgroups(&self) -> bool {
-        let life = |standing: &&Standing| standing.family == Family::CgroupLife;
-        self.standings.iter().find(life).is_some_and(|standing| standing.rung.is_some())
     }
 
     /// What each loaded program has cost.

@@ -164,7 +164,7 @@ fn sweep_kills_a_fork_bomb(wanted: Use) {
     let index = sandbox.index();
     let pod = index.by_uid("a").expect("in the index");
     let deadline = Instant::now() + PATIENCE;
-    while pod.counters().and_then(|c| c.tasks()) < Some(60) {
+    while pod.counters().and_then(evictd::sample::PodCounters::tasks) < Some(60) {
         assert!(Instant::now() < deadline, "the bomb does not go off");
         std::thread::yield_now();
     }
