@@ -2,7 +2,6 @@
 
 use std::fs;
 
-
 use crate::cgroups::{Sandbox, Use};
 
 #[test]
