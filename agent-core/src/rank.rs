@@ -160,10 +160,7 @@ impl Ranking {
         );
         let chain = chain(signal.resource(), semantics);
         let decide = |a: &Placement, b: &Placement| {
-            chain
-                .iter()
-                .map(|&by| (by, a.compare(b, by, pods)))
-                .find(|(_, order)| order.is_ne())
+            chain.iter().map(|&by| (by, a.compare(b, by, pods))).find(|(_, order)| order.is_ne())
         };
         self.placements
             .sort_unstable_by(|a, b| decide(a, b).map_or(Ordering::Equal, |(_, order)| order));
@@ -180,9 +177,7 @@ impl Ranking {
 
     /// True when waiting a moment may make a pod evictable.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.placements
-            .iter()
-            .any(|p| p.barred.is_some_and(Bar::is_passing))
+        self.placements.iter().any(|p| p.barred.is_some_and(Bar::is_passing))
     }
 
     pub(crate) fn placements(&self) -> &[Placement] {

@@ -75,13 +75,7 @@ impl Evaluator {
         let Some(seen) = signals.get(signal) else {
             return;
         };
-        let Self {
-            ranking,
-            ledger,
-            simulation,
-            policy,
-            ..
-        } = self;
+        let Self { ranking, ledger, simulation, policy, .. } = self;
         ranking.rank(signal, policy.semantics, policy.layout, pods, |pod| {
             Bar::of(&pod.facts)
                 .or_else(|| simulation.bar(&pod.facts.id))
@@ -126,18 +120,10 @@ impl Evaluator {
                 continue;
             };
             let available = soft.last_available;
-            self.commands.push_back(Command::Released {
-                id: soft.id,
-                available,
-                seen: false,
-            });
+            self.commands.push_back(Command::Released { id: soft.id, available, seen: false });
             let grace = Duration::ZERO;
             let expected_release = soft.expected_release;
-            let victim = Victim {
-                pod: &soft.pod,
-                grace,
-                expected_release,
-            };
+            let victim = Victim { pod: &soft.pod, grace, expected_release };
             self.evict(&victim, threshold, seen, now);
         }
     }
@@ -163,11 +149,7 @@ impl Evaluator {
             decided_at: now,
             expected_release: victim.expected_release,
         };
-        self.in_flight.open(Pending::new(
-            &eviction,
-            threshold,
-            &self.policy.release_deadlines,
-        ));
+        self.in_flight.open(Pending::new(&eviction, threshold, &self.policy.release_deadlines));
         self.ledger.set(id, victim.pod, Standing::InFlight);
         self.commands.push_back(Command::Evict(eviction));
     }
@@ -177,9 +159,7 @@ impl Evaluator {
         if threshold.is_hard() {
             return Duration::ZERO;
         }
-        let own = pod
-            .termination_grace_seconds
-            .map_or(Duration::MAX, Duration::from_secs);
+        let own = pod.termination_grace_seconds.map_or(Duration::MAX, Duration::from_secs);
         self.policy.max_pod_grace.min(own)
     }
 
@@ -191,10 +171,7 @@ impl Evaluator {
             self.commands.push_back(Command::UnableToEvict { signal });
             reported = true;
         }
-        *exhausted = Some(Exhausted {
-            until: now.after(EXHAUSTED_RETRY),
-            reported,
-        });
+        *exhausted = Some(Exhausted { until: now.after(EXHAUSTED_RETRY), reported });
     }
 }
 

@@ -69,10 +69,7 @@ impl Pending {
 
     /// How it ended, if it has: `true` when the release was seen, `false` when the deadline passed.
     pub(super) fn ended(&self, signals: &NodeSignals, now: MonoTime) -> Option<bool> {
-        if signals
-            .get(self.signal)
-            .is_some_and(|seen| self.is_seen_in(seen))
-        {
+        if signals.get(self.signal).is_some_and(|seen| self.is_seen_in(seen)) {
             Some(true)
         } else {
             self.is_overdue(now).then_some(false)
@@ -112,10 +109,7 @@ impl InFlight {
 
     /// Takes out the pending eviction of that number.
     pub(super) fn close(&mut self, id: EvictionId) -> Option<Pending> {
-        self.0
-            .iter_mut()
-            .find(|slot| slot.as_ref().is_some_and(|p| p.id == id))?
-            .take()
+        self.0.iter_mut().find(|slot| slot.as_ref().is_some_and(|p| p.id == id))?.take()
     }
 
     /// Takes out the first that has ended, with how.

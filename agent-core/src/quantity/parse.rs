@@ -50,9 +50,7 @@ enum Scale {
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -86,9 +84,7 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(QuantityError::Format);
     }
-    let exponent = suffix
-        .strip_prefix(['e', 'E'])
-        .ok_or(QuantityError::Suffix)?;
+    let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
     let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
     // Beyond ±1000 every mantissa of a sane length is capped or rounded alike.
     let power = i32::try_from(power.clamp(-1000, 1000)).map_err(|_| QuantityError::Suffix)?;
@@ -132,13 +128,9 @@ fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
 
 fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
     let cap = CAP.unsigned_abs();
-    let factor = u32::try_from(power.unsigned_abs())
-        .ok()
-        .and_then(|p| 10_u128.checked_pow(p));
+    let factor = u32::try_from(power.unsigned_abs()).ok().and_then(|p| 10_u128.checked_pow(p));
     let nanos = match (power >= 0, factor) {
-        (true, Some(factor)) => mantissa
-            .saturating_mul(factor)
-            .saturating_add(inexact.into()),
+        (true, Some(factor)) => mantissa.saturating_mul(factor).saturating_add(inexact.into()),
         (true, None) => cap,
         (false, Some(factor)) => {
             let rounds = inexact || !mantissa.is_multiple_of(factor);
