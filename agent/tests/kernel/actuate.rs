@@ -16,6 +16,7 @@ use rustix::{
 };
 
 use crate::{
+    allocation,
     cgroups::{Sandbox, Use},
     processes::{Process, Role},
 };
@@ -43,8 +44,13 @@ fn target(index: &PodIndex, uid: &str) -> PodRef {
     index.by_uid(uid).expect("in the index").facts().id.clone()
 }
 
+/// Evicts, and sees to it that no way through the kill path allocates.
 fn evict(index: &PodIndex, pod: PodRef, signal: Signal) -> Evicted {
-    Interpreter::Enforce.evict(&eviction(pod, signal), index)
+    let eviction = eviction(pod, signal);
+    let before = allocation::count();
+    let evicted = Interpreter::Enforce.evict(&eviction, index);
+    assert_eq!(allocation::count() - before, 0, "allocations on the kill path");
+    evicted
 }
 
 fn refused(evicted: &Evicted) -> Option<RefusedReason> {

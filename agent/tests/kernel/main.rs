@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod actuate;
+mod allocation;
 mod cgroups;
 mod index;
 mod processes;
