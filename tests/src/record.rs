@@ -134,8 +134,12 @@ pub struct OomVictim {
     pub pid: u32,
     /// Its name.
     pub comm: String,
+    /// Its cgroup, 0 if the kernel does not tell.
+    pub cgroup_id: u64,
     /// The pod, if it was a pod's.
     pub pod: Option<String>,
+    /// The container of that pod.
+    pub container: Option<String>,
 }
 
 /// See [`Record::Stopped`].

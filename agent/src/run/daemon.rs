@@ -102,11 +102,13 @@ impl Daemon {
     fn read(&mut self, inbox: &Inbox, schedule: &mut Schedule, at: MonoTime) -> Option<Wake> {
         for victim in &inbox.oom_victims {
             let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+            let (pod, container) = self.observer.owner_of_cgroup(victim.cgroup_id).unzip();
             let record = Record::OomVictim {
                 cgroup_id: victim.cgroup_id,
                 pid: victim.pid,
                 comm: String::from_utf8_lossy(comm).into_owned(),
-                pod: self.observer.pod_of_cgroup(victim.cgroup_id),
+                pod,
+                container: container.flatten(),
             };
             self.reporter.report(at, record);
         }

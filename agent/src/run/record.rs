@@ -83,6 +83,8 @@ pub enum Record {
         /// The pod it belonged to.
         #[serde(flatten)]
         pod: Option<PodName>,
+        /// The container of that pod.
+        container: Option<String>,
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
@@ -257,11 +259,12 @@ mod tests {
             pid: 9,
             comm: "a\u{1b}[2J".into(),
             pod: Some(PodName { namespace: "ns".into(), pod: "p".into() }),
+            container: Some("c".into()),
         };
         let json = serde_json::to_string(&Line { mono_ns: 1, record }).unwrap();
         assert_eq!(
             json,
-            r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p"}"#
+            r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p","container":"c"}"#
         );
         let condition = Record::Condition { condition: NodeCondition::DiskPressure, status: true };
         let json = serde_json::to_string(&Line { mono_ns: 2, record: condition }).unwrap();
