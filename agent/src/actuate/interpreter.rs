@@ -2,7 +2,7 @@
 
 use evictd_core::{Eviction, Outcome, Resource};
 
-use super::{EmptiedWatch, KillError, Killed, kill};
+use super::{EmptiedWatch, KillError, Killed, kill, terminate::terminate};
 use crate::{
     config::Mode,
     pods::{Pod, PodIndex},
@@ -43,7 +43,8 @@ impl From<Mode> for Interpreter {
 }
 
 impl Interpreter {
-    /// Carries out `eviction`.
+    /// Carries out `eviction`. A soft one with a grace period is only begun: the caller evicts again,
+    /// hard, when that is over.
     pub fn evict(self, eviction: &Eviction, index: &PodIndex) -> Evicted {
         let id = eviction.id;
         match self {
@@ -78,8 +79,12 @@ fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatc
     }
     // Opened before: once the pod is dead, its cgroup may be removed at any moment.
     let emptied = pod.cgroup().map(EmptiedWatch::new);
-    let reap = eviction.signal.resource() == Resource::Memory;
-    let killed = kill(pod, &eviction.pod, index.tree(), reap)?;
+    let killed = if eviction.hard || eviction.grace.is_zero() {
+        let reap = eviction.signal.resource() == Resource::Memory;
+        kill(pod, &eviction.pod, index.tree(), reap)?
+    } else {
+        terminate(pod, &eviction.pod, index.tree())?
+    };
     emptied.map(|emptied| (killed, emptied)).ok_or(KillError::UnknownPod)
 }
 

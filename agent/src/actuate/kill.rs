@@ -19,6 +19,19 @@ pub enum KillMethod {
     CgroupKill,
     /// SIGKILL to every process listed, with the v1 freezer where there is one.
     Sweep,
+    /// SIGTERM: the pod has a grace period first.
+    Terminate,
+}
+
+impl KillMethod {
+    /// The name used in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CgroupKill => "cgroup.kill",
+            Self::Sweep => "sweep",
+            Self::Terminate => "SIGTERM",
+        }
+    }
 }
 
 /// A kill that was issued.
@@ -61,7 +74,7 @@ pub fn kill(
 
 /// The pod's cgroup, if it is the one that `target` names: the directory held open and the one now
 /// at its path must both have the inode.
-fn verify<'p>(
+pub(super) fn verify<'p>(
     pod: &'p Pod,
     target: &PodRef,
     tree: &CgroupTree,

@@ -8,6 +8,7 @@ mod kill;
 mod procs;
 mod reap;
 mod sweep;
+mod terminate;
 
 pub use emptied::EmptiedWatch;
 pub use error::KillError;

@@ -179,10 +179,14 @@ impl Daemon {
         acted
     }
 
-    /// Tells the evaluator of victims that are gone.
+    /// Follows the victims, and tells the evaluator of those that are gone.
     fn settle(&mut self) {
         let at = now();
-        for id in self.evictions.emptied(at) {
+        let settled = self.evictions.settle(self.observer.index(), at);
+        for (id, outcome) in settled.grace_over {
+            self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
+        }
+        for id in settled.emptied {
             self.reporter.report(at, Record::Emptied { id: id.0 });
             self.evaluator.handle_outcome(&Outcome::Emptied { id }, at);
         }

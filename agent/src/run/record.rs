@@ -49,6 +49,13 @@ pub enum Record {
         /// Number of the eviction.
         id: u64,
     },
+    /// The victim's grace period is over and it was still there.
+    GraceOver {
+        /// Number of the eviction.
+        id: u64,
+        /// What came of the kill, as in [`Eviction::outcome`].
+        outcome: &'static str,
+    },
     /// What the victim held has come back, or will not be waited for any longer.
     Released {
         /// Number of the eviction.
@@ -173,6 +180,10 @@ pub struct Eviction {
     pub decided_ns: u64,
     /// When the kill had been issued.
     pub kill_issued_ns: Option<u64>,
+    /// `cgroup.kill`, `sweep`, or `SIGTERM` where a grace period comes first.
+    pub method: Option<&'static str>,
+    /// The grace period in milliseconds; 0 for hard thresholds.
+    pub grace_ms: u64,
     /// `killed`, `observed`, `gone`, `reused` or `failed`.
     pub outcome: &'static str,
     /// What exactly went wrong.
