@@ -70,16 +70,14 @@ fn a_pod_that_ignores_sigterm_is_killed_when_its_grace_is_over() {
     let _alone = common::alone();
     let mut session = session();
     let (from, eviction) = soft_eviction(&mut session, "--ignore-term 1");
-    let outcome =
-        session.inbox().wait_record(
-            from,
-            PATIENCE,
-            "the end of the grace",
-            |record| match record {
-                Record::GraceOver { id, outcome } if *id == eviction.id => Some(outcome.clone()),
-                _ => None,
-            },
-        );
+    let over = |record: &Record| {
+        if let Record::GraceOver { id, outcome } = record {
+            (*id == eviction.id).then(|| outcome.clone())
+        } else {
+            None
+        }
+    };
+    let outcome = session.inbox().wait_record(from, PATIENCE, "the end of the grace", over);
     assert_eq!(outcome.unwrap(), "killed");
     let emptied = wait_emptied(&mut session, from, eviction.id);
     assert!(emptied >= eviction.decided_ns + POD_GRACE_NS, "killed before its grace was over");
@@ -91,13 +89,13 @@ fn nothing_happens_before_the_grace_period_of_the_threshold() {
     let _alone = common::alone();
     let mut session = session();
     let (from, eviction) = soft_eviction(&mut session, "");
-    let raised =
-        session.inbox().wait_record(from, PATIENCE, "the condition", |record| match record {
-            Record::Condition { mono_ns, status: true } => Some(*mono_ns),
-            _ => None,
-        });
-    // The condition is raised at the crossing, the eviction comes a grace period later.
-    assert!(eviction.decided_ns >= raised.unwrap() + SOFT_GRACE_NS - 50_000_000);
+    let raised = |record: &Record| {
+        if let Record::Condition { mono_ns, status: true } = record { Some(*mono_ns) } else { None }
+    };
+    let raised = session.inbox().wait_record(from, PATIENCE, "the condition", raised).unwrap();
+    // The condition is raised at the crossing and reported a moment later; the eviction comes a
+    // grace period after the crossing.
+    assert!(eviction.decided_ns >= raised + SOFT_GRACE_NS - 50_000_000);
     assert!(session.stop().unwrap().status.success());
 }
 

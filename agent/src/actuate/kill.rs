@@ -43,14 +43,14 @@ pub struct Killed {
     pub method: KillMethod,
 }
 
-/// Kills every process of `pod`, if its cgroup is still the one of `target`. With `reap` the memory
-/// of its largest processes is given back without waiting for them to die.
+/// Kills every process of `pod`, if its cgroup is still the one of `target`. With `reap` its
+/// largest processes are pinned before the kill and returned, for [`super::Reaper`].
 pub fn kill(
     pod: &Pod,
     target: &PodRef,
     tree: &CgroupTree,
     reap: bool,
-) -> Result<Killed, KillError> {
+) -> Result<(Killed, Option<LargeProcesses>), KillError> {
     let cgroup = verify(pod, target, tree)?;
     // Before the kill: afterwards they may be gone, and their numbers given to others.
     let large = reap.then(|| LargeProcesses::find(cgroup.dirs()));
@@ -66,10 +66,7 @@ pub fn kill(
         }
         None => Killed { issued_at: sweep::sweep(cgroup)?, method: KillMethod::Sweep },
     };
-    if let Some(large) = large {
-        large.release_memory();
-    }
-    Ok(killed)
+    Ok((killed, large))
 }
 
 /// The pod's cgroup, if it is the one that `target` names: the directory held open and the one now

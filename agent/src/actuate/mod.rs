@@ -14,3 +14,4 @@ pub use emptied::EmptiedWatch;
 pub use error::KillError;
 pub use interpreter::{Evicted, Interpreter};
 pub use kill::{KillMethod, Killed, kill};
+pub use reap::{LargeProcesses, Reaper};

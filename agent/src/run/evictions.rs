@@ -13,7 +13,7 @@ use super::{
     record::{self, Place, PodName},
 };
 use crate::{
-    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Reaper},
     config::Mode,
     pods::PodIndex,
 };
@@ -52,6 +52,7 @@ pub struct Settled {
 pub struct Evictions {
     mode: Mode,
     interpreter: Interpreter,
+    reaper: Reaper,
     victims: Vec<Victim>,
     checked: MonoTime,
     count: u64,
@@ -63,6 +64,7 @@ impl Evictions {
         Self {
             mode,
             interpreter: Interpreter::from(mode),
+            reaper: Reaper::start(),
             // Room for more victims than resources, so that a kill does not allocate.
             victims: Vec::with_capacity(64),
             checked: MonoTime::default(),
@@ -88,7 +90,10 @@ impl Evictions {
         observer: &Observer,
         wake: Wake,
     ) -> (Outcome, record::Eviction) {
-        let evicted = self.interpreter.evict(eviction, observer.index());
+        let mut evicted = self.interpreter.evict(eviction, observer.index());
+        if let Some(large) = evicted.large.take() {
+            self.reaper.release(large);
+        }
         self.count += 1;
         let record = self.record(eviction, &evicted, evaluator, observer, wake);
         if let Some(emptied) = evicted.emptied {
@@ -127,6 +132,9 @@ impl Evictions {
             if victim.kill_at.take_if(|end| *end <= now).is_some() {
                 let now_hard = Eviction { hard: true, ..victim.eviction.clone() };
                 let evicted = interpreter.evict(&now_hard, index);
+                if let Some(large) = evicted.large {
+                    self.reaper.release(large);
+                }
                 settled.grace_over.push((id, outcome_name(&evicted.outcome)));
             }
             now < victim.until
