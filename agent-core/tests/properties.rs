@@ -104,6 +104,7 @@ prop_compose! {
                 memory_request: request,
                 ephemeral_storage_request: request,
                 termination_grace_seconds: None,
+                spec: None,
             }),
             usage: PodUsage {
                 memory_working_set: memory,
@@ -112,6 +113,7 @@ prop_compose! {
                 rootfs: None,
                 local_volumes: None,
             },
+            stats: None,
         }
     }
 }
@@ -180,6 +182,7 @@ fn play(policy: &Policy, pods: &[PodObservation], history: &History) -> Vec<Even
                         signals,
                         usage_for,
                         pods,
+                        ..Observation::default()
                     },
                     at,
                 );
@@ -206,7 +209,12 @@ fn play(policy: &Policy, pods: &[PodObservation], history: &History) -> Vec<Even
 fn evictions(event: &Event) -> impl Iterator<Item = &Eviction> {
     event.commands.iter().filter_map(|command| match command {
         Command::Evict(eviction) => Some(eviction),
-        Command::SetCondition { .. } | Command::Released { .. } | Command::UnableToEvict { .. } => {
+        Command::EvictOverLimit(_)
+        | Command::Reclaim { .. }
+        | Command::ThresholdMet { .. }
+        | Command::SetCondition { .. }
+        | Command::Released { .. }
+        | Command::UnableToEvict { .. } => {
             None
         }
     })
@@ -280,7 +288,11 @@ proptest! {
                             prop_assert_eq!(open.len(), 1, "L-1: {:?}", eviction);
                         }
                     }
-                    Command::SetCondition { .. } | Command::UnableToEvict { .. } => {}
+                    Command::EvictOverLimit(_)
+                    | Command::Reclaim { .. }
+                    | Command::ThresholdMet { .. }
+                    | Command::SetCondition { .. }
+                    | Command::UnableToEvict { .. } => {}
                 }
             }
             // One by ranking, and one upgrade from soft to hard for each of three other resources.
@@ -341,7 +353,7 @@ proptest! {
                 Step::Look { available, .. } => {
                     let signals = signals(available, at);
                     let usage_for = evaluator.usage_wanted(&signals, at);
-                    let observation = Observation { signals, usage_for, pods: pods.clone() };
+                    let observation = Observation { signals, usage_for, pods: pods.clone(), ..Observation::default() };
                     evaluator.handle_observation(&observation, at);
                 }
                 Step::Outcome { kind, .. } => evaluator.handle_outcome(&outcome(kind, last), at),
@@ -392,6 +404,7 @@ proptest! {
                 memory_request: request,
                 ephemeral_storage_request: request,
                 termination_grace_seconds: Some(used),
+                spec: None,
             }),
             usage: PodUsage {
                 memory_working_set: Some(used),
@@ -400,6 +413,7 @@ proptest! {
                 rootfs: Some(DiskUsage { bytes: used, inodes: request }),
                 local_volumes: None,
             },
+            stats: None,
         };
         let pods: Vec<_> = usage.iter().enumerate().map(|(i, u)| template(i, u)).collect();
         let mut evaluator = Evaluator::new(policy.clone(), MonoTime::from_nanos(u64::MAX));
@@ -412,7 +426,7 @@ proptest! {
                 policy.headroom(&signals, signal);
             }
             let usage_for = Some(Signal::ALL[i % Signal::COUNT]);
-            let observation = Observation { signals, usage_for, pods: pods.clone() };
+            let observation = Observation { signals, usage_for, pods: pods.clone(), ..Observation::default() };
             evaluator.handle_observation(&observation, now);
             while let Some(command) = evaluator.poll_command() {
                 if let Command::Evict(eviction) = command {

@@ -142,6 +142,7 @@ mod tests {
             memory_request: 0,
             ephemeral_storage_request: 0,
             termination_grace_seconds: None,
+            spec: None,
         };
         let usage = PodUsage {
             tasks,
@@ -150,6 +151,7 @@ mod tests {
         PodObservation {
             facts: Arc::new(facts),
             usage,
+            stats: None,
         }
     }
 

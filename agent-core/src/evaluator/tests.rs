@@ -35,8 +35,10 @@ fn pod(name: &str, priority: i32, usage: PodUsage) -> PodObservation {
             memory_request: 0,
             ephemeral_storage_request: 0,
             termination_grace_seconds: Some(30),
+            spec: None,
         }),
         usage,
+        stats: None,
     }
 }
 
@@ -46,6 +48,7 @@ fn with(pod: &PodObservation, change: impl FnOnce(&mut PodFacts)) -> PodObservat
     PodObservation {
         facts: Arc::new(facts),
         usage: pod.usage,
+        stats: None,
     }
 }
 
@@ -123,6 +126,7 @@ impl Node {
                 signals,
                 usage_for,
                 pods,
+                ..Observation::default()
             },
             ms(at),
         );
@@ -137,7 +141,7 @@ impl Node {
     fn drain(&mut self) -> Vec<Command> {
         let commands = std::iter::from_fn(|| self.evaluator.poll_command());
         commands
-            .filter(|c| !matches!(c, Command::SetCondition { .. }))
+            .filter(|c| !matches!(c, Command::SetCondition { .. } | Command::ThresholdMet { .. }))
             .collect()
     }
 
@@ -180,6 +184,9 @@ fn short(commands: &[Command]) -> Vec<String> {
         } => format!("released {} {available} {seen}", id.0),
         Command::UnableToEvict { signal } => format!("unable {signal}"),
         Command::SetCondition { condition, status } => format!("{condition} {status}"),
+        Command::EvictOverLimit(e) => format!("evict {}: {}", e.pod.uid, e.limit),
+        Command::Reclaim { signal, steps } => format!("reclaim {steps:?} for {signal}"),
+        Command::ThresholdMet { signal } => format!("met {signal}"),
     };
     commands.iter().map(text).collect()
 }
@@ -200,9 +207,11 @@ fn a_hard_threshold_evicts_the_largest_at_once_and_says_all_about_it() {
         signal: MEMORY,
         hard: true,
         grace: Duration::ZERO,
+        grace_override_seconds: 1,
         available: 99,
         quantity: 100,
         quantity_format: crate::Format::DecimalSi,
+        threshold: crate::Quantity::new(100, crate::Format::DecimalSi),
         observed_at: ms(2),
         decided_at: ms(2),
         expected_release: 500,

@@ -146,6 +146,7 @@ fn stale_partial_and_unread_observations_evict_nothing() {
         signals,
         usage_for: None,
         pods: node.pods.clone(),
+        ..Observation::default()
     };
     node.evaluator.handle_observation(&unread, ms(5));
     assert_eq!(node.drain(), [], "pods not looked at");
