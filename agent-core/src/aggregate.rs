@@ -36,9 +36,10 @@ pub(crate) fn kubelet_requests(parts: &PodSpecParts) -> ResourceList {
     }
 }
 
-/// As [`kubelet_requests`], but pod-level resources replace only what they name.
+/// As [`kubelet_requests`], but pod-level resources replace only what they name. So does the kubelet
+/// with the feature gate PodLevelResources off.
 pub(crate) fn container_requests(parts: &PodSpecParts) -> ResourceList {
-    let pod_level = parts.pod_level.map_or(None, |pod| pod.requests.memory);
+    let pod_level = parts.pod_level.and_then(|pod| pod.requests.memory);
     let of = |pick, instead: Option<Quantity>| {
         let sum = instead.or_else(|| sum_or_greatest_init(parts, Side::Requests, pick));
         sum.map(|sum| with_overhead(sum, pick(&parts.overhead)))
@@ -86,7 +87,11 @@ fn sum_or_greatest_init(parts: &PodSpecParts, side: Side, pick: Pick) -> Option<
 }
 
 impl Side {
-    const fn of<'a>(self, requests: &'a ResourceList, limits: &'a ResourceList) -> &'a ResourceList {
+    const fn of<'a>(
+        self,
+        requests: &'a ResourceList,
+        limits: &'a ResourceList,
+    ) -> &'a ResourceList {
         match self {
             Self::Requests => requests,
             Self::Limits => limits,
@@ -146,12 +151,21 @@ mod tests {
             ("a greater init container", &[1, 2], &[(5, false)], none, 5),
             ("a smaller init container", &[1, 2], &[(2, false)], none, 3),
             ("a sidecar adds", &[1, 2], &[(4, true)], none, 7),
-            ("an init container after a sidecar", &[1], &[(4, true), (3, false)], none, 7),
+            (
+                "an init container after a sidecar",
+                &[1],
+                &[(4, true), (3, false)],
+                none,
+                7,
+            ),
             ("overhead on top", &[1], &[], gib(10), 11),
         ];
         for (name, containers, init, overhead, sum) in cases {
             let parts = PodSpecParts {
-                containers: containers.iter().map(|n| container(gib(*n), false)).collect(),
+                containers: containers
+                    .iter()
+                    .map(|n| container(gib(*n), false))
+                    .collect(),
                 init_containers: init.iter().map(|(n, s)| container(gib(*n), *s)).collect(),
                 overhead,
                 ..PodSpecParts::default()
@@ -159,14 +173,21 @@ mod tests {
             let requests = kubelet_requests(&parts);
             assert_eq!(requests, gib(sum), "{name}");
             assert_eq!(container_requests(&parts), gib(sum), "{name}");
-            assert_eq!(ephemeral_storage_limit(&parts), gib(sum).ephemeral_storage, "{name}");
+            assert_eq!(
+                ephemeral_storage_limit(&parts),
+                gib(sum).ephemeral_storage,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn overhead_of_nothing_is_nothing() {
         let parts = PodSpecParts {
-            containers: vec![container(gib(0), false), container(ResourceList::default(), false)],
+            containers: vec![
+                container(gib(0), false),
+                container(ResourceList::default(), false),
+            ],
             overhead: gib(10),
             ..PodSpecParts::default()
         };
@@ -178,14 +199,23 @@ mod tests {
         let parts = PodSpecParts {
             containers: vec![container(gib(1), false)],
             pod_level: Some(PodLevelResources {
-                requests: ResourceList { ephemeral_storage: None, ..gib(5) },
+                requests: ResourceList {
+                    ephemeral_storage: None,
+                    ..gib(5)
+                },
                 ..PodLevelResources::default()
             }),
             ..PodSpecParts::default()
         };
-        let kubelet = ResourceList { ephemeral_storage: None, ..gib(5) };
+        let kubelet = ResourceList {
+            ephemeral_storage: None,
+            ..gib(5)
+        };
         assert_eq!(kubelet_requests(&parts), kubelet);
-        let fixed = ResourceList { ephemeral_storage: gib(1).ephemeral_storage, ..gib(5) };
+        let fixed = ResourceList {
+            ephemeral_storage: gib(1).ephemeral_storage,
+            ..gib(5)
+        };
         assert_eq!(container_requests(&parts), fixed);
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     FsLayout, PodFacts, PodObservation, PodStats, Quantity, Resource, ResourceList, Semantics,
     Signal, VolumeKind,
     figure::usage_of,
+    rank::RankBy,
     stats::{FsStats, or_nothing},
 };
 
@@ -25,22 +26,26 @@ pub(crate) struct Demand {
 impl Demand {
     /// In strict semantics from what cgroups and directories tell; in kubelet semantics from the
     /// kubelet's own statistics where `summary` says that they are at hand.
-    pub(crate) fn of(
-        signal: Signal,
-        pod: &PodObservation,
-        semantics: Semantics,
-        layout: FsLayout,
-        summary: bool,
-    ) -> Self {
+    pub(crate) fn of(pod: &PodObservation, by: RankBy) -> Self {
+        let RankBy {
+            signal,
+            semantics,
+            layout,
+            ..
+        } = by;
         let resource = signal.resource();
         let seen = || usage_of(signal, &pod.usage, layout).map(i128::from);
         match semantics {
             Semantics::Strict => {
                 let request = own_request(resource, &pod.facts);
-                Self { usage: seen(), request, deducted: request }
+                Self {
+                    usage: seen(),
+                    request,
+                    deducted: request,
+                }
             }
             Semantics::Kubelet => {
-                let usage = if summary {
+                let usage = if by.summary {
                     let stats = pod.stats.as_deref();
                     stats.map(|stats| i128::from(measure(signal, stats, &pod.facts, layout)))
                 } else {
@@ -53,8 +58,8 @@ impl Demand {
                 };
                 Self {
                     usage,
-                    request: kubelet_request(resource, &pod.facts),
-                    deducted: kubelet_request(deducted, &pod.facts),
+                    request: kubelet_request(resource, &pod.facts, by),
+                    deducted: kubelet_request(deducted, &pod.facts, by),
                 }
             }
         }
@@ -91,14 +96,15 @@ fn own_request(resource: Resource, facts: &PodFacts) -> i128 {
 }
 
 /// R-5 as the kubelet reckons, where the manifest is known in detail.
-fn kubelet_request(resource: Resource, facts: &PodFacts) -> i128 {
+fn kubelet_request(resource: Resource, facts: &PodFacts, by: RankBy) -> i128 {
     let pick: fn(&ResourceList) -> Option<Quantity> = match resource {
         Resource::Memory => |list| list.memory,
         Resource::EphemeralStorage => |list| list.ephemeral_storage,
         Resource::Inodes | Resource::Pids => return 0,
     };
     match &facts.spec {
-        Some(spec) => pick(spec.requests()).map_or(0, Quantity::nanos),
+        Some(spec) if by.pod_level_resources => pick(spec.requests()).map_or(0, Quantity::nanos),
+        Some(spec) => pick(spec.container_requests()).map_or(0, Quantity::nanos),
         None => own_request(resource, facts),
     }
 }

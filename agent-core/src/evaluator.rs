@@ -153,7 +153,8 @@ impl Evaluator {
     pub fn handle_timeout(&mut self, now: MonoTime) {
         let now = self.advance(now);
         self.settle_pending(&NodeSignals::default(), now);
-        self.reclaiming.take_if(|reclaiming| reclaiming.is_overdue(now));
+        self.reclaiming
+            .take_if(|reclaiming| reclaiming.is_overdue(now));
         // Without a summary the kubelet's conditions are frozen (L-3d).
         if self.policy.semantics == Semantics::Strict {
             self.conditions

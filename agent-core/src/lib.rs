@@ -15,6 +15,7 @@ mod duration;
 mod evaluator;
 mod figure;
 mod fill_rate;
+mod go;
 mod layout;
 mod message;
 mod node_stats;

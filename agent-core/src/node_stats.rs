@@ -62,7 +62,10 @@ impl NodeStats {
     pub fn signals(&self) -> NodeSignals {
         let mut signals = NodeSignals::default();
         signals.set(Signal::MemoryAvailable, self.memory.signal());
-        signals.set(Signal::AllocatableMemoryAvailable, self.pods_cgroup.signal());
+        signals.set(
+            Signal::AllocatableMemoryAvailable,
+            self.pods_cgroup.signal(),
+        );
         signals.set(Signal::NodefsAvailable, self.nodefs.bytes());
         signals.set(Signal::NodefsInodesFree, self.nodefs.inodes());
         signals.set(Signal::ImagefsAvailable, self.imagefs.bytes());
@@ -124,15 +127,26 @@ mod tests {
     #[test]
     fn an_incomplete_signal_is_absent() {
         let whole = NodeStats {
-            memory: MemoryStats { available: Some(3), working_set: Some(4), at: None },
-            pods_cgroup: MemoryStats { available: Some(3), ..MemoryStats::default() },
+            memory: MemoryStats {
+                available: Some(3),
+                working_set: Some(4),
+                at: None,
+            },
+            pods_cgroup: MemoryStats {
+                available: Some(3),
+                ..MemoryStats::default()
+            },
             nodefs: FilesystemStats {
                 available: Some(1),
                 capacity: Some(9),
                 inodes: Some(5),
                 ..FilesystemStats::default()
             },
-            tasks: TaskStats { max: Some(10), running: Some(12), at: None },
+            tasks: TaskStats {
+                max: Some(10),
+                running: Some(12),
+                at: None,
+            },
             ..NodeStats::default()
         };
         let signals = whole.signals();
@@ -152,8 +166,20 @@ mod tests {
     #[test]
     fn more_used_than_allowed_is_less_than_nothing() {
         let available = Some(5_u64.wrapping_sub(8));
-        let memory = MemoryStats { available, working_set: Some(8), at: None };
-        let signals = NodeStats { memory, ..NodeStats::default() }.signals();
-        assert_eq!(pair(signals.get(Signal::MemoryAvailable)), Some((-3, 5)), "S-9");
+        let memory = MemoryStats {
+            available,
+            working_set: Some(8),
+            at: None,
+        };
+        let signals = NodeStats {
+            memory,
+            ..NodeStats::default()
+        }
+        .signals();
+        assert_eq!(
+            pair(signals.get(Signal::MemoryAvailable)),
+            Some((-3, 5)),
+            "S-9"
+        );
     }
 }

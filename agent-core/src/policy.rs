@@ -39,6 +39,9 @@ pub struct KubeletOptions {
     pub local_storage_isolation: bool,
     /// The feature gate `KubeletSeparateDiskGC`: split filesystems are known (L-3b, E-14).
     pub separate_disk_gc: bool,
+    /// The feature gate `PodLevelResources`: with `spec.resources` containers' requests do not count
+    /// and messages name the pod (O-3).
+    pub pod_level_resources: bool,
     /// `evictionMaxPodGracePeriod` where it is negative: taken over as it is (K-2, E-6).
     pub negative_max_pod_grace_seconds: Option<i64>,
 }
@@ -48,6 +51,7 @@ impl Default for KubeletOptions {
         Self {
             local_storage_isolation: true,
             separate_disk_gc: true,
+            pod_level_resources: true,
             negative_max_pod_grace_seconds: None,
         }
     }

@@ -28,7 +28,7 @@ pub enum Format {
 /// 2^63−1 units in magnitude. [`fmt::Display`] prints the canonical form (`1.5Gi` is `1536Mi`, `1000`
 /// is `1k`), or the text as it was written where the kubelet takes it for canonical (`+1Gi`, `5.`).
 /// Two quantities are equal when they are the same amount, however they are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Quantity {
     nanos: i128,
     format: Format,
@@ -73,7 +73,11 @@ impl Quantity {
     pub const fn plus(self, other: Self) -> Self {
         Self {
             nanos: self.nanos.saturating_add(other.nanos),
-            format: if self.nanos == 0 { other.format } else { self.format },
+            format: if self.nanos == 0 {
+                other.format
+            } else {
+                self.format
+            },
             spelling: Spelling::CANONICAL,
         }
     }
@@ -109,6 +113,12 @@ impl Quantity {
     /// -1, 0 or 1.
     pub const fn signum(self) -> i128 {
         self.nanos.signum()
+    }
+}
+
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quantity({self})")
     }
 }
 
@@ -201,7 +211,11 @@ mod tests {
             ("99E", i64::MAX, "99E"),
             ("99Ei", i64::MAX, "9223372036854775807"),
             ("1e-400", 1, "1e-9"),
-            ("1234567890123456789012.5", i64::MAX, "1234567890123456789012500m"),
+            (
+                "1234567890123456789012.5",
+                i64::MAX,
+                "1234567890123456789012500m",
+            ),
         ];
         for (text, value, printed) in cases {
             let quantity = Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));

@@ -71,11 +71,13 @@ pub(crate) struct RankBy {
     pub(crate) layout: FsLayout,
     /// Pods carry the kubelet's statistics.
     pub(crate) summary: bool,
+    /// The feature gate `PodLevelResources`.
+    pub(crate) pod_level_resources: bool,
 }
 
 impl Placement {
     fn new(index: usize, pod: &PodObservation, by: RankBy, barred: Option<Bar>) -> Self {
-        let demand = Demand::of(by.signal, pod, by.semantics, by.layout, by.summary);
+        let demand = Demand::of(pod, by);
         Self {
             pod: index,
             usage: demand.usage.map(|usage| u64::try_from(usage).unwrap_or(0)),

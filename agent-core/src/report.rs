@@ -1,8 +1,8 @@
 //! What is told of an eviction beside the bare message: status, event, annotations (O-1 to O-9).
 
 use crate::{
-    Eviction, EvictionMessage, LimitEviction, PodObservation, Quantity, Format, Resource,
-    ResourceList, ContainerStats, stats::as_signed,
+    ContainerStats, Eviction, EvictionMessage, Format, LimitEviction, PodObservation, Quantity,
+    Resource, ResourceList, stats::as_signed,
 };
 
 /// What a pod's status and event say of its eviction. The status is phase `Failed`, reason `Evicted`
@@ -49,12 +49,17 @@ impl EvictionReport {
         for container in &stats.containers {
             offenders.extend(report.name_container(resource, pod, container));
         }
-        let listed = |pick: fn(&Offender) -> &str| {
-            offenders.iter().map(pick).collect::<Vec<_>>().join(",")
-        };
-        report.annotations.push(("offending_containers", listed(|o| &o.name)));
-        report.annotations.push(("offending_containers_usage", listed(|o| &o.usage)));
-        report.annotations.push(("starved_resource", resource.name().to_owned()));
+        let listed =
+            |pick: fn(&Offender) -> &str| offenders.iter().map(pick).collect::<Vec<_>>().join(",");
+        report
+            .annotations
+            .push(("offending_containers", listed(|o| &o.name)));
+        report
+            .annotations
+            .push(("offending_containers_usage", listed(|o| &o.usage)));
+        report
+            .annotations
+            .push(("starved_resource", resource.name().to_owned()));
         report
     }
 
@@ -70,7 +75,10 @@ impl EvictionReport {
     fn name_pod(&mut self, pod: &PodObservation) {
         let pod_level = pod.facts.spec.as_deref().and_then(|spec| spec.pod_level());
         let request = pod_level.and_then(|resources| resources.requests.memory);
-        let used = pod.stats.as_deref().and_then(|stats| stats.memory_working_set);
+        let used = pod
+            .stats
+            .as_deref()
+            .and_then(|stats| stats.memory_working_set);
         let (Some(request), Some(used)) = (request, used) else {
             return;
         };
@@ -80,7 +88,8 @@ impl EvictionReport {
             "Pod {name} was using {usage}, request is {request}, has larger consumption of memory. "
         );
         self.annotations.push(("offending_pod", name.to_string()));
-        self.annotations.push(("offending_pod_usage", usage.to_string()));
+        self.annotations
+            .push(("offending_pod_usage", usage.to_string()));
     }
 
     /// O-4: a container that uses more than it requests.
@@ -98,7 +107,10 @@ impl EvictionReport {
             "Container {name} was using {usage}, request is {request}, \
              has larger consumption of {resource}. "
         );
-        Some(Offender { name: name.to_string(), usage: usage.to_string() })
+        Some(Offender {
+            name: name.to_string(),
+            usage: usage.to_string(),
+        })
     }
 }
 

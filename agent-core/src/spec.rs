@@ -106,8 +106,7 @@ impl PodSpec {
         Self {
             requests: aggregate::kubelet_requests(&parts),
             container_requests: aggregate::container_requests(&parts),
-            has_limits: ephemeral_storage_limit.is_some()
-                || parts.volumes.iter().any(size_limited),
+            has_limits: ephemeral_storage_limit.is_some() || parts.volumes.iter().any(size_limited),
             ephemeral_storage_limit,
             parts,
         }
@@ -120,7 +119,11 @@ impl PodSpec {
 
     /// The container or init container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        let all = self.parts.containers.iter().chain(&self.parts.init_containers);
+        let all = self
+            .parts
+            .containers
+            .iter()
+            .chain(&self.parts.init_containers);
         all.into_iter().find(|container| *container.name == *name)
     }
 

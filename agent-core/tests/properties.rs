@@ -214,9 +214,7 @@ fn evictions(event: &Event) -> impl Iterator<Item = &Eviction> {
         | Command::ThresholdMet { .. }
         | Command::SetCondition { .. }
         | Command::Released { .. }
-        | Command::UnableToEvict { .. } => {
-            None
-        }
+        | Command::UnableToEvict { .. } => None,
     })
 }
 

@@ -24,7 +24,10 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Failure> {
     let mut state = 0;
     for (i, step) in scenario.steps.iter().enumerate() {
         let produced = node.step(i, step);
-        let alternatives = scenario.expected.get(i).and_then(|states| states.get(state));
+        let alternatives = scenario
+            .expected
+            .get(i)
+            .and_then(|states| states.get(state));
         let alternatives = alternatives.map_or(&[][..], Vec::as_slice);
         state = compare::find(alternatives, &produced, &node.metric)
             .map_err(|mismatch| failed(Some((i, step.t)), mismatch))?;
@@ -40,7 +43,6 @@ struct Node<'a> {
     stats: BTreeMap<String, Arc<PodStats>>,
     /// By pod: the step from which it is gone.
     dead_from: Vec<Option<i64>>,
-    pod_level_resources: bool,
     metric: String,
 }
 
@@ -54,7 +56,6 @@ impl<'a> Node<'a> {
             facts: facts.collect::<Result<_, _>>().map_err(|e| e.to_string())?,
             stats: BTreeMap::new(),
             dead_from: vec![None; scenario.pods.len()],
-            pod_level_resources: policy::has_pod_level_resources(&scenario.config),
             metric: String::new(),
         })
     }
@@ -64,7 +65,8 @@ impl<'a> Node<'a> {
         for (name, stats) in &step.pods {
             match stats {
                 Some(stats) => {
-                    self.stats.insert(name.clone(), Arc::new(pods::stats(stats)));
+                    self.stats
+                        .insert(name.clone(), Arc::new(pods::stats(stats)));
                 }
                 None => {
                     self.stats.remove(name);
@@ -83,8 +85,9 @@ impl<'a> Node<'a> {
         }
         self.metric = outcome.metric();
         let ranked = self.evaluator.ranking().iter();
-        let ranked: Vec<&str> =
-            ranked.map(|place| &*observation.pods[place.pod].facts.name).collect();
+        let ranked: Vec<&str> = ranked
+            .map(|place| &*observation.pods[place.pod].facts.name)
+            .collect();
         outcome.finish(&self.evaluator, &ranked)
     }
 
@@ -94,7 +97,11 @@ impl<'a> Node<'a> {
             return true;
         }
         let answer = |answer, fails: bool, text: &str| {
-            if fails { Err(text.to_owned()) } else { Ok(answer) }
+            if fails {
+                Err(text.to_owned())
+            } else {
+                Ok(answer)
+            }
         };
         let disks = &self.scenario.node;
         let info = DiskInfo {
@@ -129,7 +136,11 @@ impl<'a> Node<'a> {
             signals: policy::node_stats(&step.node).signals(),
             usage_for: Some(Signal::MemoryAvailable),
             pods: observed.collect(),
-            summary: if step.summary_error { Summary::Failed } else { Summary::Whole },
+            summary: if step.summary_error {
+                Summary::Failed
+            } else {
+                Summary::Whole
+            },
         }
     }
 
@@ -152,10 +163,9 @@ impl<'a> Node<'a> {
                 self.evaluator.handle_outcome(&reclaimed, now);
             }
             Command::Evict(eviction) => {
+                let gate = self.evaluator.policy().kubelet.pod_level_resources;
                 let pod = find(observation, &eviction.pod);
-                let report = |pod| {
-                    EvictionReport::of_pressure(eviction, pod, self.pod_level_resources)
-                };
+                let report = |pod| EvictionReport::of_pressure(eviction, pod, gate);
                 let told = pod.map(|pod| (pod, report(pod)));
                 let told = told.map(|(pod, report)| Kill {
                     facts: &pod.facts,
@@ -164,7 +174,7 @@ impl<'a> Node<'a> {
                     metric: eviction.signal.name(),
                     returned_error: self.fails_to_die(&eviction.pod),
                 });
-                self.kill(told, &eviction.pod, eviction.id, i, outcome, now);
+                self.kill(told.as_ref(), &eviction.pod, eviction.id, i, outcome, now);
             }
             Command::EvictOverLimit(eviction) => {
                 let told = find(observation, &eviction.pod).map(|pod| Kill {
@@ -174,7 +184,7 @@ impl<'a> Node<'a> {
                     metric: eviction.limit.metric(),
                     returned_error: self.fails_to_die(&eviction.pod),
                 });
-                self.kill(told, &eviction.pod, eviction.id, i, outcome, now);
+                self.kill(told.as_ref(), &eviction.pod, eviction.id, i, outcome, now);
             }
             Command::SetCondition { .. }
             | Command::Released { .. }
@@ -188,21 +198,24 @@ impl<'a> Node<'a> {
     }
 
     fn fails_to_die(&self, pod: &PodRef) -> bool {
-        self.scenario.pods.get(self.index(pod)).is_some_and(|pod| pod.kill_error)
+        self.scenario
+            .pods
+            .get(self.index(pod))
+            .is_some_and(|pod| pod.kill_error)
     }
 
     /// The kubelet is called again in the next step whatever became of the pod, so its clean-up is
     /// said to be over at once.
     fn kill(
         &mut self,
-        told: Option<Kill<'_>>,
+        told: Option<&Kill<'_>>,
         pod: &PodRef,
         id: EvictionId,
         i: usize,
         outcome: &mut Outcome,
         now: MonoTime,
     ) {
-        if let Some(told) = &told {
+        if let Some(told) = told {
             outcome.killed(told);
         }
         let index = self.index(pod);
@@ -213,14 +226,20 @@ impl<'a> Node<'a> {
             let from = i as i64 + 1 + recorded.sticky_steps;
             dead_from.get_or_insert(if never { i64::MAX } else { from });
         }
-        for became in [evictd_core::Outcome::Killed { id }, evictd_core::Outcome::Emptied { id }] {
+        for became in [
+            evictd_core::Outcome::Killed { id },
+            evictd_core::Outcome::Emptied { id },
+        ] {
             self.evaluator.handle_outcome(&became, now);
         }
     }
 }
 
 fn find<'a>(observation: &'a Observation, pod: &PodRef) -> Option<&'a PodObservation> {
-    observation.pods.iter().find(|observed| observed.facts.id == *pod)
+    observation
+        .pods
+        .iter()
+        .find(|observed| observed.facts.id == *pod)
 }
 
 /// What the node says once something was freed.

@@ -1,7 +1,8 @@
 //! What the evaluator did in one step, in the words of the recordings.
 
 use evictd_core::{
-    Applicant, EvictionReport, Evaluator, PodFacts, Qos, ReclaimStep, Resource, Signal,
+    Applicant, Evaluator, EvictionReport, NodeCondition, PodFacts, Qos, ReclaimStep, Resource,
+    Signal,
 };
 use serde_json::{Value, json};
 
@@ -88,7 +89,9 @@ impl Outcome {
         signals.sort();
         signals.dedup();
         let count = |signal: &String| self.metric.iter().filter(|other| *other == signal).count();
-        let counted = signals.iter().map(|signal| format!("{signal}={}", count(signal)));
+        let counted = signals
+            .iter()
+            .map(|signal| format!("{signal}={}", count(signal)));
         counted.collect::<Vec<_>>().join(",")
     }
 
@@ -100,7 +103,11 @@ impl Outcome {
             .map(|t| name_threshold(t.signal, t.is_hard()))
             .collect();
         met.sort();
-        let mut conditions: Vec<_> = evaluator.conditions().iter().map(|c| c.name()).collect();
+        let mut conditions: Vec<_> = evaluator
+            .conditions()
+            .iter()
+            .map(NodeCondition::name)
+            .collect();
         conditions.sort_unstable();
         let rejected = PROBES.iter().filter(|(_, pod)| !evaluator.admit(*pod));
         json!({
@@ -124,13 +131,20 @@ fn name_threshold(signal: Signal, hard: bool) -> String {
 }
 
 const fn probe(qos: Qos, is_critical: bool, tolerates_memory_pressure: bool) -> Applicant {
-    Applicant { qos, is_critical, tolerates_memory_pressure }
+    Applicant {
+        qos,
+        is_critical,
+        tolerates_memory_pressure,
+    }
 }
 
 /// The pods that ask for admission after each step.
 const PROBES: [(&str, Applicant); 6] = [
     ("best_effort", probe(Qos::BestEffort, false, false)),
-    ("best_effort_tolerating_memory_pressure", probe(Qos::BestEffort, false, true)),
+    (
+        "best_effort_tolerating_memory_pressure",
+        probe(Qos::BestEffort, false, true),
+    ),
     ("burstable", probe(Qos::Burstable, false, false)),
     ("guaranteed", probe(Qos::Guaranteed, false, false)),
     ("critical_priority", probe(Qos::BestEffort, true, false)),

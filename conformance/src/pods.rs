@@ -17,7 +17,10 @@ pub(crate) fn facts(pod: &scenario::Pod, index: usize) -> Result<PodFacts, Quant
     };
     let requests = spec.container_requests();
     Ok(PodFacts {
-        id: PodRef { uid: pod.uid.as_str().into(), cgroup_inode: index as u64 + 1 },
+        id: PodRef {
+            uid: pod.uid.as_str().into(),
+            cgroup_inode: index as u64 + 1,
+        },
         namespace: pod.namespace.as_str().into(),
         name: pod.name.as_str().into(),
         priority: pod.priority,
@@ -33,7 +36,8 @@ pub(crate) fn facts(pod: &scenario::Pod, index: usize) -> Result<PodFacts, Quant
 }
 
 fn parts(pod: &scenario::Pod) -> Result<PodSpecParts, QuantityError> {
-    let containers = |list: &[scenario::Container]| list.iter().map(container).collect::<Result<Vec<_>, _>>();
+    let containers =
+        |list: &[scenario::Container]| list.iter().map(container).collect::<Result<Vec<_>, _>>();
     let pod_level = pod.pod_resources.as_ref().map(|resources| {
         let both = || resources.requests.keys().chain(resources.limits.keys());
         let is_other = |name: &String| name == "cpu" || name.starts_with("hugepages-");
@@ -103,7 +107,10 @@ pub(crate) fn stats(stats: &scenario::PodStats) -> PodStats {
         volumes: stats
             .volumes
             .iter()
-            .map(|v| VolumeStats { name: v.name.as_str().into(), fs: fs(v.used, v.inodes_used) })
+            .map(|v| VolumeStats {
+                name: v.name.as_str().into(),
+                fs: fs(v.used, v.inodes_used),
+            })
             .collect(),
     }
 }

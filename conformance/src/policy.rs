@@ -18,7 +18,10 @@ pub(crate) fn maps(config: &Config) -> EvictionMaps {
         soft: config.eviction_soft.clone(),
         soft_grace_period: config.eviction_soft_grace_period.clone(),
         minimum_reclaim: config.eviction_minimum_reclaim.clone(),
-        enforce_pods: config.enforce_node_allocatable.iter().any(|key| key == "pods"),
+        enforce_pods: config
+            .enforce_node_allocatable
+            .iter()
+            .any(|key| key == "pods"),
         semantics: Semantics::Kubelet,
     }
 }
@@ -32,14 +35,10 @@ pub(crate) fn policy(config: &Config) -> Result<Policy, PolicyError> {
     policy.kubelet = KubeletOptions {
         local_storage_isolation: config.local_storage_capacity_isolation,
         separate_disk_gc: gate("KubeletSeparateDiskGC"),
+        pod_level_resources: gate("PodLevelResources"),
         negative_max_pod_grace_seconds: (grace < 0).then_some(grace),
     };
     Ok(policy)
-}
-
-/// True when messages name pods with resources of their own.
-pub(crate) fn has_pod_level_resources(config: &Config) -> bool {
-    *config.feature_gates.get("PodLevelResources").unwrap_or(&true)
 }
 
 /// A point in seconds on the recording's axis.

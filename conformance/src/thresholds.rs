@@ -4,7 +4,11 @@ use evictd_core::{EvictionMaps, Policy, Semantics, Threshold, ThresholdValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{compare::Mismatch, report::Failure, scenario::Strings};
+use crate::{
+    compare::{Mismatch, without_nothings},
+    report::Failure,
+    scenario::Strings,
+};
 
 /// The capacities that recorded values were resolved at.
 const CAPACITIES: [i64; 12] = [
@@ -42,7 +46,10 @@ pub(crate) fn check(case: &Case) -> Result<(), Failure> {
         soft: case.eviction_soft.clone(),
         soft_grace_period: case.eviction_soft_grace_period.clone(),
         minimum_reclaim: case.eviction_minimum_reclaim.clone(),
-        enforce_pods: case.enforce_node_allocatable.iter().any(|key| key == "pods"),
+        enforce_pods: case
+            .enforce_node_allocatable
+            .iter()
+            .any(|key| key == "pods"),
         semantics: Semantics::Kubelet,
     };
     let got = match Policy::parse(&maps) {
@@ -51,7 +58,7 @@ pub(crate) fn check(case: &Case) -> Result<(), Failure> {
     };
     let expected = case.thresholds.clone().unwrap_or_default();
     let right = match (&got, &case.errors) {
-        (Ok(thresholds), None) => *thresholds == expected,
+        (Ok(thresholds), None) => meaning(thresholds) == meaning(&expected),
         (Err(error), Some(errors)) => errors.contains(error),
         (Ok(_), Some(_)) | (Err(_), None) => false,
     };
@@ -59,10 +66,22 @@ pub(crate) fn check(case: &Case) -> Result<(), Failure> {
         return Ok(());
     }
     let show = |list: &[Value]| Value::from(list.to_vec()).to_string();
-    let expected = case.errors.as_ref().map_or_else(|| show(&expected), |e| e.join(" or "));
+    let expected = case
+        .errors
+        .as_ref()
+        .map_or_else(|| show(&expected), |e| e.join(" or "));
     let got = got.map_or_else(|error| error, |list| show(&list));
     let text = format!("thresholds\n  expected {expected}\n  got      {got}\n");
-    Err(Failure::new(&case.id, &case.description, None, Mismatch::Outcome(text)))
+    Err(Failure::new(
+        &case.id,
+        &case.description,
+        None,
+        Mismatch::Outcome(text),
+    ))
+}
+
+fn meaning(thresholds: &[Value]) -> Vec<Value> {
+    thresholds.iter().map(without_nothings).collect()
 }
 
 /// Sorted by signal and grace period, as recorded; equal ones stay in order.
@@ -102,7 +121,13 @@ fn describe_value(value: ThresholdValue) -> Value {
     }
 }
 
-/// The shortest decimal that reads as `share` in single precision.
+/// The shortest decimal that reads as `share` in single precision; a whole number without a fraction.
 fn shortest(share: f32) -> Value {
-    share.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+    if share.fract() == 0.0 {
+        return Value::from(share as i64);
+    }
+    share
+        .to_string()
+        .parse::<f64>()
+        .map_or(Value::Null, Value::from)
 }

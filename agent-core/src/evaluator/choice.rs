@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Evaluator, Exhausted, ledger::Standing, pending::Pending};
 use crate::{
-    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource, Semantics,
-    Signal, SignalObservation, Threshold, rank::RankBy,
+    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource,
+    Semantics, Signal, SignalObservation, Threshold, rank::RankBy,
 };
 
 /// K-1.
@@ -66,7 +66,10 @@ impl Evaluator {
         match self.policy.semantics {
             Semantics::Strict => {
                 let gives_way = self.exhausted[resource.index()].is_some_and(|e| now < e.until);
-                let reclaims = self.reclaiming.as_ref().is_some_and(|r| r.resource() == resource);
+                let reclaims = self
+                    .reclaiming
+                    .as_ref()
+                    .is_some_and(|r| r.resource() == resource);
                 let in_flight = self.in_flight.get(resource).is_some_and(waits);
                 !gives_way && !reclaims && !in_flight
             }
@@ -100,11 +103,15 @@ impl Evaluator {
             semantics: self.policy.semantics,
             layout: self.policy.layout,
             summary,
+            pod_level_resources: self.policy.kubelet.pod_level_resources,
         };
         let mut ranking = std::mem::take(&mut self.ranking);
         ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
         self.ranking = ranking;
-        let place = self.ranking.first_evictable().filter(|_| self.could_help(threshold.signal));
+        let place = self
+            .ranking
+            .first_evictable()
+            .filter(|_| self.could_help(threshold.signal));
         let Some(place) = place else {
             self.note_exhausted(threshold.signal, now);
             return false;
@@ -124,8 +131,10 @@ impl Evaluator {
     /// Strict semantics evict nobody for a filesystem on which pods hold nothing (E-25).
     fn could_help(&self, signal: Signal) -> bool {
         let parts = self.policy.layout.parts(signal);
-        let on_disk =
-            matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes);
+        let on_disk = matches!(
+            signal.resource(),
+            Resource::EphemeralStorage | Resource::Inodes
+        );
         let holds_something = parts.rootfs || parts.logs_and_volumes;
         self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
@@ -194,7 +203,8 @@ impl Evaluator {
             decided_at: now,
             expected_release: victim.expected_release,
         };
-        self.in_flight.open(Pending::new(&eviction, threshold, &self.policy));
+        self.in_flight
+            .open(Pending::new(&eviction, threshold, &self.policy));
         self.ledger.set(id, victim.pod, Standing::InFlight);
         self.commands.push_back(Command::Evict(eviction));
     }

@@ -79,12 +79,13 @@ impl Pending {
 
     /// How it ended, if it has: `true` when the release was seen, `false` when the deadline passed.
     pub(super) fn ended(&self, signals: &NodeSignals, now: MonoTime) -> Option<bool> {
-        if self.cleanup_only && self.emptied_at.is_some() {
-            Some(true)
-        } else if !self.cleanup_only && signals
-            .get(self.signal)
-            .is_some_and(|seen| self.is_seen_in(seen))
-        {
+        let is_seen = if self.cleanup_only {
+            self.emptied_at.is_some()
+        } else {
+            let seen = signals.get(self.signal);
+            seen.is_some_and(|seen| self.is_seen_in(seen))
+        };
+        if is_seen {
             Some(true)
         } else {
             self.is_overdue(now).then_some(false)

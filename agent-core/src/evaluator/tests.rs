@@ -141,7 +141,12 @@ impl Node {
     fn drain(&mut self) -> Vec<Command> {
         let commands = std::iter::from_fn(|| self.evaluator.poll_command());
         commands
-            .filter(|c| !matches!(c, Command::SetCondition { .. } | Command::ThresholdMet { .. }))
+            .filter(|c| {
+                !matches!(
+                    c,
+                    Command::SetCondition { .. } | Command::ThresholdMet { .. }
+                )
+            })
             .collect()
     }
 

@@ -48,7 +48,11 @@ pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     } else {
         Spelling::CANONICAL
     };
-    Ok(Quantity { nanos, format, spelling })
+    Ok(Quantity {
+        nanos,
+        format,
+        spelling,
+    })
 }
 
 /// The kubelet's own test, which is cheap and not exact: texts that pass it are printed as they were
@@ -66,7 +70,9 @@ fn is_taken_for_canonical(whole: &str, fraction: &str, scale: Scale) -> bool {
             });
             // Small enough to be exact in 64 bits, by the kubelet's estimate.
             let short = whole.len() + bits as usize * 3 / 10 < 15;
-            let fits = value.checked_shl(bits).is_some_and(|v| v <= i64::MAX as u128);
+            let fits = value
+                .checked_shl(bits)
+                .is_some_and(|v| v <= i64::MAX as u128);
             fraction.is_empty() && short && fits && value % 8 != 0
         }
         Scale::PowerOfTen(power) => {

@@ -3,7 +3,7 @@
 /// The text of a quantity that is printed as it was written; empty for one that is printed in
 /// canonical form. Texts longer than [`Spelling::LONGEST`] (leading zeros make them so) are printed in
 /// canonical form too.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Spelling {
     length: u8,
     bytes: [u8; Self::LONGEST],
@@ -30,6 +30,8 @@ impl Spelling {
 
     pub(super) fn as_str(&self) -> Option<&str> {
         let text = self.bytes.get(..usize::from(self.length))?;
-        std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|text| !text.is_empty())
     }
 }

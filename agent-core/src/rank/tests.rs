@@ -45,6 +45,7 @@ const fn by(signal: Signal, semantics: Semantics) -> RankBy {
         semantics,
         layout: FsLayout::Single,
         summary: false,
+        pod_level_resources: true,
     }
 }
 

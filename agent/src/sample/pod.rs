@@ -52,5 +52,6 @@ pub fn observe_pods(index: &PodIndex, wanted: Signal, out: &mut Vec<PodObservati
     out.extend(index.iter().map(|pod| PodObservation {
         facts: pod.facts().clone(),
         usage: pod_usage(pod, wanted),
+        stats: None,
     }));
 }

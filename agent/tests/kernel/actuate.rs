@@ -9,7 +9,7 @@ use evictd::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod},
     pods::{Pod, PodIndex},
 };
-use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, RefusedReason, Signal};
+use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, Quantity, RefusedReason, Signal};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::Signal as ProcessSignal,
@@ -30,9 +30,11 @@ fn eviction(pod: PodRef, signal: Signal) -> Eviction {
         signal,
         hard: true,
         grace: Duration::ZERO,
+        grace_override_seconds: 1,
         available: 0,
         quantity: 1,
         quantity_format: Format::BinarySi,
+        threshold: Quantity::new(1, Format::BinarySi),
         observed_at: MonoTime::default(),
         decided_at: MonoTime::default(),
         expected_release: 0,

@@ -1,6 +1,12 @@
 //! The thresholds of containerfs, which are copies of others (T-14 to T-17).
 
-use crate::{Evaluator, Signal, Threshold, disks::Mirror, evaluator::track::Track};
+use std::time::Duration;
+
+use crate::{
+    Evaluator, Signal, Threshold, ThresholdValue,
+    disks::{Disks, Mirror},
+    evaluator::track::Track,
+};
 
 /// A kind of copy: bytes or inodes, hard or soft.
 #[derive(Clone, Copy)]
@@ -11,10 +17,22 @@ struct Copy {
 
 /// In the order in which they are appended.
 const COPIES: [Copy; 4] = [
-    Copy { signal: Signal::ContainerfsAvailable, hard: true },
-    Copy { signal: Signal::ContainerfsAvailable, hard: false },
-    Copy { signal: Signal::ContainerfsInodesFree, hard: true },
-    Copy { signal: Signal::ContainerfsInodesFree, hard: false },
+    Copy {
+        signal: Signal::ContainerfsAvailable,
+        hard: true,
+    },
+    Copy {
+        signal: Signal::ContainerfsAvailable,
+        hard: false,
+    },
+    Copy {
+        signal: Signal::ContainerfsInodesFree,
+        hard: true,
+    },
+    Copy {
+        signal: Signal::ContainerfsInodesFree,
+        hard: false,
+    },
 ];
 
 impl Copy {
@@ -30,54 +48,87 @@ impl Copy {
 
     /// The last threshold of that kind on `signal`.
     fn last(self, thresholds: &[Threshold], signal: Signal) -> Option<usize> {
-        thresholds.iter().rposition(|t| t.signal == signal && t.is_hard() == self.hard)
+        thresholds
+            .iter()
+            .rposition(|t| t.signal == signal && t.is_hard() == self.hard)
     }
 
-    fn made_from(self, source: Threshold) -> Threshold {
-        Threshold { signal: self.signal, ..source }
+    fn made_from(self, source: Option<Threshold>) -> Threshold {
+        let never = Threshold {
+            signal: self.signal,
+            value: NEVER_MET,
+            grace: Duration::ZERO,
+            min_reclaim: None,
+        };
+        source.map_or(never, |source| Threshold {
+            signal: self.signal,
+            ..source
+        })
     }
 }
 
+/// A change of the threshold list.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Overwrite(usize, Threshold),
+    Append(Threshold),
+}
+
+/// T-15: where there is nothing to copy, the kubelet keeps a threshold that is never met.
+const NEVER_MET: ThresholdValue = ThresholdValue::Percentage(f32::NAN);
+
 impl Evaluator {
-    /// The copies to be appended after the first evaluation, which goes without them (E-15). Thresholds
-    /// that the user set on containerfs are overwritten at once (T-16, E-13), or dropped where there is
-    /// nothing to copy: the kubelet keeps such a one as an entry that is never met (T-15).
-    pub(super) fn mirror_containerfs(&mut self) -> Vec<Threshold> {
-        let mirror = self.kubelet.disks.and_then(|disks| disks.mirror());
+    /// Overwrites thresholds that the user set on containerfs (T-16, E-13), once, and gives what is to
+    /// change only after the first evaluation, which goes by the list as it was (T-17, E-15).
+    ///
+    /// The first evaluation sees what is overwritten in place; what comes after the first threshold
+    /// that is new it does not see, for the list then lies elsewhere in the kubelet's memory. (That it
+    /// moves then is the kubelet's memory allocator's choice; it is what happens as a rule.)
+    pub(super) fn mirror_containerfs(&mut self) -> Vec<Change> {
+        let mirror = self.kubelet.disks.and_then(Disks::mirror);
         let Some(mirror) = mirror.filter(|_| !self.kubelet.mirrored) else {
             return Vec::new();
         };
         self.kubelet.mirrored = true;
-        let thresholds = &mut self.policy.thresholds;
-        let planned = COPIES.map(|copy| {
-            let source = copy.last(thresholds, copy.source(mirror));
-            let source = source.map(|i| copy.made_from(thresholds[i]));
-            (copy.last(thresholds, copy.signal), source)
-        });
-        let mut appended = Vec::new();
-        let mut dropped = Vec::new();
-        for (overwritten, source) in planned {
-            match (overwritten, source) {
-                (Some(at), Some(copy)) => {
-                    thresholds[at] = copy;
-                    self.tracks[at] = Track::default();
+        let mut later = Vec::new();
+        let mut moved = false;
+        for copy in COPIES {
+            let thresholds = &self.policy.thresholds;
+            let source = copy
+                .last(thresholds, copy.source(mirror))
+                .map(|i| thresholds[i]);
+            match (copy.last(thresholds, copy.signal), source) {
+                (Some(at), source) => {
+                    let change = Change::Overwrite(at, copy.made_from(source));
+                    if moved {
+                        later.push(change);
+                    } else {
+                        self.apply(change);
+                    }
                 }
-                (Some(at), None) => dropped.push(at),
-                (None, Some(copy)) => appended.push(copy),
-                (None, None) => {}
+                (None, source) => {
+                    moved = true;
+                    later.extend(source.map(|_| Change::Append(copy.made_from(source))));
+                }
             }
         }
-        dropped.sort_unstable();
-        for at in dropped.into_iter().rev() {
-            self.policy.thresholds.remove(at);
-            self.tracks.remove(at);
-        }
-        appended
+        later
     }
 
-    /// T-17: from now on the copies count.
-    pub(super) fn append_mirrored(&mut self, copies: Vec<Threshold>) {
-        self.tracks.extend(copies.iter().map(|_| Track::default()));
-        self.policy.thresholds.extend(copies);
+    pub(super) fn apply_all(&mut self, changes: Vec<Change>) {
+        changes.into_iter().for_each(|change| self.apply(change));
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Overwrite(at, threshold) => {
+                self.policy.thresholds[at] = threshold;
+                self.tracks[at] = Track::default();
+            }
+            Change::Append(threshold) => {
+                self.policy.thresholds.push(threshold);
+                self.tracks.push(Track::default());
+            }
+        }
     }
 }

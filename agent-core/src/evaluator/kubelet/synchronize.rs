@@ -7,10 +7,16 @@ use crate::{
 
 impl Evaluator {
     /// Evaluates an observation as the kubelet would. While pods it evicted are being cleaned up, or
-    /// the node frees something, the kubelet is not looking (L-1, L-2, L-17).
+    /// the node frees something, the kubelet is not looking (L-1, L-2, L-17): nothing is decided then,
+    /// but that a threshold is clear again is taken note of, so that its grace starts anew.
     pub(in crate::evaluator) fn synchronize(&mut self, o: &Observation, now: MonoTime) {
         self.settle_pending(&o.signals, now);
         if self.is_cleaning_up() || self.reclaiming.is_some() {
+            if o.summary != Summary::Failed {
+                let signals = self.simulation.credited(&o.signals, self.policy.layout);
+                self.judge(&signals, now);
+                self.sampled.record(&signals, self.policy.semantics);
+            }
             return;
         }
         self.ranking.clear();
@@ -27,10 +33,12 @@ impl Evaluator {
             return Decision::Disabled;
         }
         let layout = self.policy.layout;
-        self.kubelet.disks.get_or_insert_with(|| Disks::from(layout));
-        let copies = self.mirror_containerfs();
+        self.kubelet
+            .disks
+            .get_or_insert_with(|| Disks::from(layout));
+        let changes = self.mirror_containerfs();
         if o.summary == Summary::Failed {
-            self.append_mirrored(copies);
+            self.apply_all(changes);
             return Decision::SummaryError; // L-3d
         }
         let whole = o.summary == Summary::Whole;
@@ -42,13 +50,15 @@ impl Evaluator {
         let signals = self.simulation.credited(&o.signals, self.policy.layout);
         self.judge(&signals, now);
         let readable = |signal: Signal| {
-            whole || o.usage_for.is_some_and(|read| Figure::of(read) == Figure::of(signal))
+            whole
+                || o.usage_for
+                    .is_some_and(|read| Figure::of(read) == Figure::of(signal))
         };
         let satisfied = |i: usize| self.tracks[i].satisfied;
         let due = self.choose(&signals, satisfied, readable);
         let due = due.and_then(|i| self.crossing(i, &signals));
         self.sampled.record(&signals, self.policy.semantics);
-        self.append_mirrored(copies);
+        self.apply_all(changes);
 
         if self.evict_over_limits(o, now) {
             return Decision::LocalStorageEvicted; // L-13
