@@ -36,14 +36,8 @@ impl Probe {
     pub const COUNT: usize = 6;
 
     /// Every probe, by index.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Writes,
-        Self::Tasks,
-        Self::MemoryEvents,
-        Self::Oom,
-        Self::Reclaim,
-        Self::CgroupLife,
-    ];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Writes, Self::Tasks, Self::MemoryEvents, Self::Oom, Self::Reclaim, Self::CgroupLife];
 
     /// Name in reports.
     pub const fn name(self) -> &'static str {

@@ -29,10 +29,7 @@ pub(crate) fn kubelet_requests(parts: &PodSpecParts) -> ResourceList {
                 .map(|request| with_overhead(request, parts.overhead.memory)),
             ephemeral_storage: None,
         },
-        _ => ResourceList {
-            memory: of(MEMORY),
-            ephemeral_storage: of(EPHEMERAL_STORAGE),
-        },
+        _ => ResourceList { memory: of(MEMORY), ephemeral_storage: of(EPHEMERAL_STORAGE) },
     }
 }
 
@@ -44,10 +41,7 @@ pub(crate) fn container_requests(parts: &PodSpecParts) -> ResourceList {
         let sum = instead.or_else(|| sum_or_greatest_init(parts, Side::Requests, pick));
         sum.map(|sum| with_overhead(sum, pick(&parts.overhead)))
     };
-    ResourceList {
-        memory: of(MEMORY, pod_level),
-        ephemeral_storage: of(EPHEMERAL_STORAGE, None),
-    }
+    ResourceList { memory: of(MEMORY, pod_level), ephemeral_storage: of(EPHEMERAL_STORAGE, None) }
 }
 
 /// P-3: the sum over the containers that have a limit, one that has none adding nothing (E-29).
@@ -134,12 +128,7 @@ mod tests {
     }
 
     fn container(requests: ResourceList, is_sidecar: bool) -> Container {
-        Container {
-            name: "c".into(),
-            requests,
-            limits: requests,
-            is_sidecar,
-        }
+        Container { name: "c".into(), requests, limits: requests, is_sidecar }
     }
 
     #[test]
@@ -151,21 +140,12 @@ mod tests {
             ("a greater init container", &[1, 2], &[(5, false)], none, 5),
             ("a smaller init container", &[1, 2], &[(2, false)], none, 3),
             ("a sidecar adds", &[1, 2], &[(4, true)], none, 7),
-            (
-                "an init container after a sidecar",
-                &[1],
-                &[(4, true), (3, false)],
-                none,
-                7,
-            ),
+            ("an init container after a sidecar", &[1], &[(4, true), (3, false)], none, 7),
             ("overhead on top", &[1], &[], gib(10), 11),
         ];
         for (name, containers, init, overhead, sum) in cases {
             let parts = PodSpecParts {
-                containers: containers
-                    .iter()
-                    .map(|n| container(gib(*n), false))
-                    .collect(),
+                containers: containers.iter().map(|n| container(gib(*n), false)).collect(),
                 init_containers: init.iter().map(|(n, s)| container(gib(*n), *s)).collect(),
                 overhead,
                 ..PodSpecParts::default()
@@ -173,21 +153,14 @@ mod tests {
             let requests = kubelet_requests(&parts);
             assert_eq!(requests, gib(sum), "{name}");
             assert_eq!(container_requests(&parts), gib(sum), "{name}");
-            assert_eq!(
-                ephemeral_storage_limit(&parts),
-                gib(sum).ephemeral_storage,
-                "{name}"
-            );
+            assert_eq!(ephemeral_storage_limit(&parts), gib(sum).ephemeral_storage, "{name}");
         }
     }
 
     #[test]
     fn overhead_of_nothing_is_nothing() {
         let parts = PodSpecParts {
-            containers: vec![
-                container(gib(0), false),
-                container(ResourceList::default(), false),
-            ],
+            containers: vec![container(gib(0), false), container(ResourceList::default(), false)],
             overhead: gib(10),
             ..PodSpecParts::default()
         };
@@ -199,23 +172,14 @@ mod tests {
         let parts = PodSpecParts {
             containers: vec![container(gib(1), false)],
             pod_level: Some(PodLevelResources {
-                requests: ResourceList {
-                    ephemeral_storage: None,
-                    ..gib(5)
-                },
+                requests: ResourceList { ephemeral_storage: None, ..gib(5) },
                 ..PodLevelResources::default()
             }),
             ..PodSpecParts::default()
         };
-        let kubelet = ResourceList {
-            ephemeral_storage: None,
-            ..gib(5)
-        };
+        let kubelet = ResourceList { ephemeral_storage: None, ..gib(5) };
         assert_eq!(kubelet_requests(&parts), kubelet);
-        let fixed = ResourceList {
-            ephemeral_storage: gib(1).ephemeral_storage,
-            ..gib(5)
-        };
+        let fixed = ResourceList { ephemeral_storage: gib(1).ephemeral_storage, ..gib(5) };
         assert_eq!(container_requests(&parts), fixed);
     }
 }

@@ -33,46 +33,21 @@ mod tests {
         let cases = [
             ("none left", 0, 0, Duration::from_millis(5)),
             ("little left", 10 << 20, 0, Duration::from_millis(5)),
-            (
-                "1 GiB at the assumed rate",
-                gib,
-                0,
-                Duration::from_millis(250),
-            ),
-            (
-                "a slow fill does not stretch it",
-                gib,
-                1 << 20,
-                Duration::from_millis(250),
-            ),
-            (
-                "a faster fill shortens it",
-                gib,
-                4 * gib,
-                Duration::from_millis(125),
-            ),
+            ("1 GiB at the assumed rate", gib, 0, Duration::from_millis(250)),
+            ("a slow fill does not stretch it", gib, 1 << 20, Duration::from_millis(250)),
+            ("a faster fill shortens it", gib, 4 * gib, Duration::from_millis(125)),
             ("plenty", 64 * gib, 0, Duration::from_secs(1)),
             ("extremes", u64::MAX, u64::MAX, Duration::from_millis(500)),
         ];
         for (name, headroom, rate, wait) in cases {
             let got = memory_look(headroom, rate);
-            assert!(
-                got.abs_diff(wait) < Duration::from_micros(1),
-                "{name}: {got:?}"
-            );
+            assert!(got.abs_diff(wait) < Duration::from_micros(1), "{name}: {got:?}");
         }
     }
 
     #[test]
     fn a_tripwire_fires_at_half_the_way() {
-        let cases = [
-            (0, 1),
-            (1, 1),
-            (2, 1),
-            (3, 1),
-            (100, 50),
-            (u64::MAX, u64::MAX / 2),
-        ];
+        let cases = [(0, 1), (1, 1), (2, 1), (3, 1), (100, 50), (u64::MAX, u64::MAX / 2)];
         for (headroom, budget) in cases {
             assert_eq!(tripwire_budget(headroom), budget);
         }

@@ -27,22 +27,13 @@ impl Demand {
     /// In strict semantics from what cgroups and directories tell; in kubelet semantics from the
     /// kubelet's own statistics where `summary` says that they are at hand.
     pub(crate) fn of(pod: &PodObservation, by: RankBy) -> Self {
-        let RankBy {
-            signal,
-            semantics,
-            layout,
-            ..
-        } = by;
+        let RankBy { signal, semantics, layout, .. } = by;
         let resource = signal.resource();
         let seen = || usage_of(signal, &pod.usage, layout).map(i128::from);
         match semantics {
             Semantics::Strict => {
                 let request = own_request(resource, &pod.facts);
-                Self {
-                    usage: seen(),
-                    request,
-                    deducted: request,
-                }
+                Self { usage: seen(), request, deducted: request }
             }
             Semantics::Kubelet => {
                 let usage = if by.summary {

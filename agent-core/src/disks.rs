@@ -52,11 +52,7 @@ pub(crate) struct Disks {
 
 impl Disks {
     pub(crate) const fn new(dedicated_imagefs: bool, split: bool, has_tables: bool) -> Self {
-        Self {
-            dedicated_imagefs,
-            split,
-            has_tables,
-        }
+        Self { dedicated_imagefs, split, has_tables }
     }
 
     /// By what they rank and reclaim; a split without a dedicated imagefs counts as single (S-25).
@@ -125,20 +121,8 @@ mod tests {
     #[test]
     fn the_answers_make_four_layouts() {
         let cases = [
-            (
-                "single",
-                false,
-                false,
-                FsLayout::Single,
-                Some(Mirror::Nodefs),
-            ),
-            (
-                "dedicated",
-                true,
-                false,
-                FsLayout::DedicatedImagefs,
-                Some(Mirror::Imagefs),
-            ),
+            ("single", false, false, FsLayout::Single, Some(Mirror::Nodefs)),
+            ("dedicated", true, false, FsLayout::DedicatedImagefs, Some(Mirror::Imagefs)),
             ("split", true, true, FsLayout::Split, Some(Mirror::Nodefs)),
             ("inconsistent", false, true, FsLayout::Single, None),
         ];

@@ -14,11 +14,7 @@ pub enum DurationError {
     #[error("time: missing unit in duration {}", quote_for_time(.0))]
     MissingUnit(String),
     /// The unit is none of `ns`, `us`, `ms`, `s`, `m`, `h`.
-    #[error(
-        "time: unknown unit {} in duration {}",
-        quote_for_time(unit),
-        quote_for_time(text)
-    )]
+    #[error("time: unknown unit {} in duration {}", quote_for_time(unit), quote_for_time(text))]
     UnknownUnit {
         /// The unit.
         unit: String,
@@ -62,9 +58,7 @@ pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
-        let end = rest
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
         let (unit, after) = rest.split_at(end);
         rest = after;
         let nanos = match unit {
@@ -74,11 +68,7 @@ pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
                 text: text.to_owned(),
             })?,
         };
-        let whole: u64 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().map_err(|_| invalid())?
-        };
+        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         total += u128::from(whole) * u128::from(nanos) + fraction_nanos(fraction, nanos);
         if total > u128::from(i64::MIN.unsigned_abs()) {
             return Err(invalid());
@@ -89,9 +79,7 @@ pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
 }
 
 fn take_digits<'a>(rest: &mut &'a str) -> &'a str {
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, after) = rest.split_at(end);
     *rest = after;
     digits
@@ -161,17 +149,11 @@ mod tests {
             ("1 s", r#"time: unknown unit " s" in duration "1 s""#),
             ("3d", r#"time: unknown unit "d" in duration "3d""#),
             ("9999999h", r#"time: invalid duration "9999999h""#),
-            (
-                "99999999999999999999s",
-                r#"time: invalid duration "99999999999999999999s""#,
-            ),
+            ("99999999999999999999s", r#"time: invalid duration "99999999999999999999s""#),
         ];
         for (text, error) in cases {
             assert_eq!(parse_signed_nanos(text).unwrap_err().to_string(), error);
         }
-        assert_eq!(
-            parse_duration("-1s"),
-            Err(DurationError::Negative("-1s".to_owned()))
-        );
+        assert_eq!(parse_duration("-1s"), Err(DurationError::Negative("-1s".to_owned())));
     }
 }

@@ -102,9 +102,7 @@ impl Evaluator {
         let satisfied = |i: usize| {
             let threshold = &self.policy.thresholds[i];
             let seen = credited.get(threshold.signal);
-            self.tracks[i]
-                .next(threshold, seen, self.policy.semantics, now)
-                .satisfied
+            self.tracks[i].next(threshold, seen, self.policy.semantics, now).satisfied
         };
         let open = |signal: Signal| self.is_open(signal.resource(), signals, now);
         self.choose(&credited, satisfied, open)
@@ -153,12 +151,10 @@ impl Evaluator {
     pub fn handle_timeout(&mut self, now: MonoTime) {
         let now = self.advance(now);
         self.settle_pending(&NodeSignals::default(), now);
-        self.reclaiming
-            .take_if(|reclaiming| reclaiming.is_overdue(now));
+        self.reclaiming.take_if(|reclaiming| reclaiming.is_overdue(now));
         // Without a summary the kubelet's conditions are frozen (L-3d).
         if self.policy.semantics == Semantics::Strict {
-            self.conditions
-                .expire(self.policy.transition_period, now, &mut self.commands);
+            self.conditions.expire(self.policy.transition_period, now, &mut self.commands);
         }
     }
 
@@ -226,12 +222,7 @@ impl Evaluator {
             cause.observed |= track.first_observed.is_some() && seen.is_some();
             starved[threshold.signal.resource().index()] |= track.satisfied;
         }
-        self.conditions.update(
-            causes,
-            self.policy.transition_period,
-            now,
-            &mut self.commands,
-        );
+        self.conditions.update(causes, self.policy.transition_period, now, &mut self.commands);
         for (exhausted, starved) in self.exhausted.iter_mut().zip(starved) {
             if !starved {
                 *exhausted = None;
@@ -248,10 +239,7 @@ impl Evaluator {
         }
         while let Some((pending, seen)) = self.in_flight.take_ended(|p| p.ended(signals, now)) {
             let until = now.after(self.policy.release_deadlines.of(pending.signal.resource()));
-            let standing = Standing::Ended {
-                emptied: pending.emptied_at.is_some(),
-                until,
-            };
+            let standing = Standing::Ended { emptied: pending.emptied_at.is_some(), until };
             self.ledger.amend(pending.id, standing);
             self.commands.push_back(Command::Released {
                 id: pending.id,

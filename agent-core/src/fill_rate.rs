@@ -16,10 +16,7 @@ impl FillRate {
         let at = seen.at.unwrap_or(now);
         let Some((before, last)) = self.last.filter(|(_, last)| last.capacity == seen.capacity)
         else {
-            *self = Self {
-                last: Some((at, seen)),
-                per_second: 0,
-            };
+            *self = Self { last: Some((at, seen)), per_second: 0 };
             return;
         };
         let nanos = at.since(before).as_nanos();
@@ -61,14 +58,7 @@ mod tests {
         ];
         for (name, millis, available, capacity, expected) in steps {
             let at = MonoTime::from_nanos(millis * 1_000_000);
-            rate.observe(
-                SignalObservation {
-                    available,
-                    capacity,
-                    at: Some(at),
-                },
-                at,
-            );
+            rate.observe(SignalObservation { available, capacity, at: Some(at) }, at);
             assert_eq!(rate.per_second(), expected, "{name}");
         }
     }
@@ -78,14 +68,7 @@ mod tests {
         let mut rate = FillRate::default();
         for (nanos, available) in [(0, i64::MAX), (1, i64::MIN), (u64::MAX, i64::MAX)] {
             let at = MonoTime::from_nanos(nanos);
-            rate.observe(
-                SignalObservation {
-                    available,
-                    capacity: 0,
-                    at: None,
-                },
-                at,
-            );
+            rate.observe(SignalObservation { available, capacity: 0, at: None }, at);
         }
         assert!(rate.per_second() > 0);
     }

@@ -58,22 +58,13 @@ impl FsLayout {
     pub(crate) fn parts(self, signal: Signal) -> Parts {
         let images = matches!(signal, Signal::ImagefsAvailable | Signal::ImagefsInodesFree);
         match self {
-            Self::Single => Parts {
-                rootfs: true,
-                logs_and_volumes: true,
-            },
+            Self::Single => Parts { rootfs: true, logs_and_volumes: true },
             Self::DedicatedImagefs => {
                 let nodefs = self.holds_nodefs(signal);
-                Parts {
-                    rootfs: !nodefs,
-                    logs_and_volumes: nodefs,
-                }
+                Parts { rootfs: !nodefs, logs_and_volumes: nodefs }
             }
             // pods hold nothing on a filesystem of images alone.
-            Self::Split => Parts {
-                rootfs: !images,
-                logs_and_volumes: !images,
-            },
+            Self::Split => Parts { rootfs: !images, logs_and_volumes: !images },
         }
     }
 
@@ -98,12 +89,7 @@ mod tests {
     fn each_layout_counts_what_lies_on_the_filesystem() {
         use FsLayout::{DedicatedImagefs, Single, Split};
         use Signal::{ContainerfsAvailable, ImagefsAvailable, NodefsAvailable, NodefsInodesFree};
-        let part = |n| {
-            Some(DiskUsage {
-                bytes: n,
-                inodes: n * 2,
-            })
-        };
+        let part = |n| Some(DiskUsage { bytes: n, inodes: n * 2 });
         let usage = PodUsage {
             logs: part(1),
             rootfs: part(10),
@@ -124,41 +110,19 @@ mod tests {
         ];
         for (layout, signal, bytes) in cases {
             let sum = layout.disk_usage(signal, &usage);
-            assert_eq!(
-                sum,
-                Some(DiskUsage {
-                    bytes,
-                    inodes: bytes * 2
-                }),
-                "{layout:?} {signal}"
-            );
+            assert_eq!(sum, Some(DiskUsage { bytes, inodes: bytes * 2 }), "{layout:?} {signal}");
         }
     }
 
     #[test]
     fn unknown_parts_leave_a_lower_bound_and_no_part_is_unknown() {
-        let known = Some(DiskUsage {
-            bytes: 7,
-            inodes: 1,
-        });
-        let logs_only = PodUsage {
-            logs: known,
-            ..PodUsage::default()
-        };
+        let known = Some(DiskUsage { bytes: 7, inodes: 1 });
+        let logs_only = PodUsage { logs: known, ..PodUsage::default() };
         let layout = FsLayout::Single;
-        assert_eq!(
-            layout.disk_usage(Signal::NodefsAvailable, &logs_only),
-            known
-        );
-        assert_eq!(
-            layout.disk_usage(Signal::NodefsAvailable, &PodUsage::default()),
-            None
-        );
+        assert_eq!(layout.disk_usage(Signal::NodefsAvailable, &logs_only), known);
+        assert_eq!(layout.disk_usage(Signal::NodefsAvailable, &PodUsage::default()), None);
         let dedicated = FsLayout::DedicatedImagefs;
-        assert_eq!(
-            dedicated.disk_usage(Signal::ImagefsAvailable, &logs_only),
-            None
-        );
+        assert_eq!(dedicated.disk_usage(Signal::ImagefsAvailable, &logs_only), None);
     }
 
     #[test]
@@ -167,18 +131,8 @@ mod tests {
         let cases = [
             (FsLayout::Single, NodefsAvailable, ImagefsAvailable, true),
             (FsLayout::Single, NodefsAvailable, NodefsInodesFree, false),
-            (
-                FsLayout::DedicatedImagefs,
-                NodefsAvailable,
-                ImagefsAvailable,
-                false,
-            ),
-            (
-                FsLayout::DedicatedImagefs,
-                ContainerfsAvailable,
-                ImagefsAvailable,
-                true,
-            ),
+            (FsLayout::DedicatedImagefs, NodefsAvailable, ImagefsAvailable, false),
+            (FsLayout::DedicatedImagefs, ContainerfsAvailable, ImagefsAvailable, true),
             (FsLayout::Split, ContainerfsAvailable, NodefsAvailable, true),
         ];
         for (layout, a, b, shared) in cases {

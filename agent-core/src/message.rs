@@ -16,10 +16,7 @@ impl fmt::Display for EvictionMessage<'_> {
         let available = Quantity::new(eviction.available, eviction.signal.format());
         let resource = eviction.signal.resource();
         write!(f, "The node was low on resource: {resource}. ")?;
-        write!(
-            f,
-            "Threshold quantity: {quantity}, available: {available}. "
-        )
+        write!(f, "Threshold quantity: {quantity}, available: {available}. ")
     }
 }
 
@@ -73,10 +70,7 @@ mod tests {
         for (signal, quantity, quantity_format, available, rest) in cases {
             let eviction = Eviction {
                 id: EvictionId(1),
-                pod: PodRef {
-                    uid: "u".into(),
-                    cgroup_inode: 1,
-                },
+                pod: PodRef { uid: "u".into(), cgroup_inode: 1 },
                 signal,
                 hard: true,
                 grace: Duration::ZERO,

@@ -62,10 +62,7 @@ impl NodeStats {
     pub fn signals(&self) -> NodeSignals {
         let mut signals = NodeSignals::default();
         signals.set(Signal::MemoryAvailable, self.memory.signal());
-        signals.set(
-            Signal::AllocatableMemoryAvailable,
-            self.pods_cgroup.signal(),
-        );
+        signals.set(Signal::AllocatableMemoryAvailable, self.pods_cgroup.signal());
         signals.set(Signal::NodefsAvailable, self.nodefs.bytes());
         signals.set(Signal::NodefsInodesFree, self.nodefs.inodes());
         signals.set(Signal::ImagefsAvailable, self.imagefs.bytes());
@@ -100,20 +97,12 @@ impl TaskStats {
     /// S-8: more tasks than there may be leave less than none.
     fn signal(self) -> Option<SignalObservation> {
         let (max, running) = (as_signed(self.max?), as_signed(self.running?));
-        Some(SignalObservation {
-            available: max.wrapping_sub(running),
-            capacity: max,
-            at: self.at,
-        })
+        Some(SignalObservation { available: max.wrapping_sub(running), capacity: max, at: self.at })
     }
 }
 
 const fn observed(available: u64, capacity: u64, at: Option<MonoTime>) -> SignalObservation {
-    SignalObservation {
-        available: as_signed(available),
-        capacity: as_signed(capacity),
-        at,
-    }
+    SignalObservation { available: as_signed(available), capacity: as_signed(capacity), at }
 }
 
 #[cfg(test)]
@@ -127,26 +116,15 @@ mod tests {
     #[test]
     fn an_incomplete_signal_is_absent() {
         let whole = NodeStats {
-            memory: MemoryStats {
-                available: Some(3),
-                working_set: Some(4),
-                at: None,
-            },
-            pods_cgroup: MemoryStats {
-                available: Some(3),
-                ..MemoryStats::default()
-            },
+            memory: MemoryStats { available: Some(3), working_set: Some(4), at: None },
+            pods_cgroup: MemoryStats { available: Some(3), ..MemoryStats::default() },
             nodefs: FilesystemStats {
                 available: Some(1),
                 capacity: Some(9),
                 inodes: Some(5),
                 ..FilesystemStats::default()
             },
-            tasks: TaskStats {
-                max: Some(10),
-                running: Some(12),
-                at: None,
-            },
+            tasks: TaskStats { max: Some(10), running: Some(12), at: None },
             ..NodeStats::default()
         };
         let signals = whole.signals();
@@ -166,20 +144,8 @@ mod tests {
     #[test]
     fn more_used_than_allowed_is_less_than_nothing() {
         let available = Some(5_u64.wrapping_sub(8));
-        let memory = MemoryStats {
-            available,
-            working_set: Some(8),
-            at: None,
-        };
-        let signals = NodeStats {
-            memory,
-            ..NodeStats::default()
-        }
-        .signals();
-        assert_eq!(
-            pair(signals.get(Signal::MemoryAvailable)),
-            Some((-3, 5)),
-            "S-9"
-        );
+        let memory = MemoryStats { available, working_set: Some(8), at: None };
+        let signals = NodeStats { memory, ..NodeStats::default() }.signals();
+        assert_eq!(pair(signals.get(Signal::MemoryAvailable)), Some((-3, 5)), "S-9");
     }
 }

@@ -137,11 +137,8 @@ impl Policy {
     /// Sets the transition period; zero means the default, as in the kubelet (L-9, T-23).
     #[must_use]
     pub fn with_transition_period(mut self, period: Duration) -> Self {
-        self.transition_period = if period.is_zero() {
-            Self::DEFAULT_TRANSITION_PERIOD
-        } else {
-            period
-        };
+        self.transition_period =
+            if period.is_zero() { Self::DEFAULT_TRANSITION_PERIOD } else { period };
         self
     }
 
@@ -186,10 +183,7 @@ mod tests {
         assert!(policy.thresholds.iter().all(Threshold::is_hard));
         assert_eq!(policy.thresholds[0].quantity(0), 100 << 20);
         assert_eq!(policy.thresholds[5].quantity(0), 100 << 20);
-        assert_eq!(
-            policy.thresholds[1].quantity(107_374_182_400),
-            10_737_418_400
-        );
+        assert_eq!(policy.thresholds[1].quantity(107_374_182_400), 10_737_418_400);
         assert_eq!(policy.transition_period, Duration::from_secs(300));
     }
 
@@ -204,8 +198,7 @@ mod tests {
         let mut maps = EvictionMaps::default();
         maps.hard.insert("memory.available".into(), "100".into());
         maps.soft.insert("memory.available".into(), "300".into());
-        maps.soft_grace_period
-            .insert("memory.available".into(), "1m".into());
+        maps.soft_grace_period.insert("memory.available".into(), "1m".into());
         let policy = Policy::parse(&maps).unwrap();
         let cases = [
             ("above both", Some(1000), Some(700)),
@@ -217,22 +210,10 @@ mod tests {
         ];
         for (name, available, headroom) in cases {
             let mut signals = NodeSignals::default();
-            let seen = available.map(|a| SignalObservation {
-                available: a,
-                capacity: 0,
-                at: None,
-            });
+            let seen = available.map(|a| SignalObservation { available: a, capacity: 0, at: None });
             signals.set(Signal::MemoryAvailable, seen);
-            assert_eq!(
-                policy.headroom(&signals, Signal::MemoryAvailable),
-                headroom,
-                "{name}"
-            );
-            assert_eq!(
-                policy.headroom(&signals, Signal::PidAvailable),
-                None,
-                "{name}"
-            );
+            assert_eq!(policy.headroom(&signals, Signal::MemoryAvailable), headroom, "{name}");
+            assert_eq!(policy.headroom(&signals, Signal::PidAvailable), None, "{name}");
         }
     }
 }

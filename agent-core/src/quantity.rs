@@ -58,11 +58,7 @@ impl Ord for Quantity {
 impl Quantity {
     /// `units` whole units, to be printed in `format`.
     pub const fn new(units: i64, format: Format) -> Self {
-        Self {
-            nanos: units as i128 * NANOS,
-            format,
-            spelling: Spelling::CANONICAL,
-        }
+        Self { nanos: units as i128 * NANOS, format, spelling: Spelling::CANONICAL }
     }
 
     /// Nothing, in binary units.
@@ -73,11 +69,7 @@ impl Quantity {
     pub const fn plus(self, other: Self) -> Self {
         Self {
             nanos: self.nanos.saturating_add(other.nanos),
-            format: if self.nanos == 0 {
-                other.format
-            } else {
-                self.format
-            },
+            format: if self.nanos == 0 { other.format } else { self.format },
             spelling: Spelling::CANONICAL,
         }
     }
@@ -134,17 +126,14 @@ impl fmt::Display for Quantity {
         let exact = self.nanos.abs() >= 1024 * NANOS && self.nanos % NANOS == 0;
         if self.format == Format::BinarySi && exact {
             let (number, power) = without_factors(self.nanos / NANOS, 1024, 6);
-            let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
-                .get(power)
-                .unwrap_or(&"");
+            let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].get(power).unwrap_or(&"");
             return write!(f, "{number}{suffix}");
         }
         // Nine nano digits down, E (10^18) up: 27 powers of ten in steps of three.
         let (number, steps) = without_factors(self.nanos, 1000, 9);
         if self.format != Format::DecimalExponent {
-            let suffix = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]
-                .get(steps)
-                .unwrap_or(&"");
+            let suffix =
+                ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"].get(steps).unwrap_or(&"");
             return write!(f, "{number}{suffix}");
         }
         match steps {
@@ -211,11 +200,7 @@ mod tests {
             ("99E", i64::MAX, "99E"),
             ("99Ei", i64::MAX, "9223372036854775807"),
             ("1e-400", 1, "1e-9"),
-            (
-                "1234567890123456789012.5",
-                i64::MAX,
-                "1234567890123456789012500m",
-            ),
+            ("1234567890123456789012.5", i64::MAX, "1234567890123456789012500m"),
         ];
         for (text, value, printed) in cases {
             let quantity = Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
@@ -232,11 +217,7 @@ mod tests {
             (96 << 20, Format::BinarySi, "96Mi"),
             (1023, Format::BinarySi, "1023"),
             (1000, Format::BinarySi, "1k"),
-            (
-                -2_097_758_044_639_028 * 1024,
-                Format::BinarySi,
-                "-2097758044639028Ki",
-            ),
+            (-2_097_758_044_639_028 * 1024, Format::BinarySi, "-2097758044639028Ki"),
             (i64::MIN, Format::BinarySi, "-8Ei"),
         ];
         for (units, format, printed) in cases {

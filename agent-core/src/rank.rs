@@ -140,14 +140,10 @@ impl Ranking {
     ) {
         self.placements.clear();
         let places = pods.iter().enumerate();
-        self.placements
-            .extend(places.map(|(index, pod)| Placement::new(index, pod, by, bar(pod))));
+        self.placements.extend(places.map(|(index, pod)| Placement::new(index, pod, by, bar(pod))));
         let chain = chain(by.signal.resource(), by.semantics);
         let decide = |a: &Placement, b: &Placement| {
-            chain
-                .iter()
-                .map(|&by| (by, a.compare(b, by, pods)))
-                .find(|(_, order)| order.is_ne())
+            chain.iter().map(|&by| (by, a.compare(b, by, pods))).find(|(_, order)| order.is_ne())
         };
         self.placements
             .sort_unstable_by(|a, b| decide(a, b).map_or(Ordering::Equal, |(_, order)| order));
@@ -164,9 +160,7 @@ impl Ranking {
 
     /// True when waiting a moment may make a pod evictable.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.placements
-            .iter()
-            .any(|p| p.barred.is_some_and(Bar::is_passing))
+        self.placements.iter().any(|p| p.barred.is_some_and(Bar::is_passing))
     }
 
     pub(crate) fn placements(&self) -> &[Placement] {

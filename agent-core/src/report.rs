@@ -51,34 +51,22 @@ impl EvictionReport {
         }
         let listed =
             |pick: fn(&Offender) -> &str| offenders.iter().map(pick).collect::<Vec<_>>().join(",");
-        report
-            .annotations
-            .push(("offending_containers", listed(|o| &o.name)));
-        report
-            .annotations
-            .push(("offending_containers_usage", listed(|o| &o.usage)));
-        report
-            .annotations
-            .push(("starved_resource", resource.name().to_owned()));
+        report.annotations.push(("offending_containers", listed(|o| &o.name)));
+        report.annotations.push(("offending_containers_usage", listed(|o| &o.usage)));
+        report.annotations.push(("starved_resource", resource.name().to_owned()));
         report
     }
 
     /// Of an eviction over a limit of local storage (P-5).
     pub fn of_limit(eviction: &LimitEviction) -> Self {
-        Self {
-            message: eviction.limit.to_string(),
-            ..Self::default()
-        }
+        Self { message: eviction.limit.to_string(), ..Self::default() }
     }
 
     /// O-3, E-44: a pod with a request of its own is named whether or not it is over it.
     fn name_pod(&mut self, pod: &PodObservation) {
         let pod_level = pod.facts.spec.as_deref().and_then(|spec| spec.pod_level());
         let request = pod_level.and_then(|resources| resources.requests.memory);
-        let used = pod
-            .stats
-            .as_deref()
-            .and_then(|stats| stats.memory_working_set);
+        let used = pod.stats.as_deref().and_then(|stats| stats.memory_working_set);
         let (Some(request), Some(used)) = (request, used) else {
             return;
         };
@@ -88,8 +76,7 @@ impl EvictionReport {
             "Pod {name} was using {usage}, request is {request}, has larger consumption of memory. "
         );
         self.annotations.push(("offending_pod", name.to_string()));
-        self.annotations
-            .push(("offending_pod_usage", usage.to_string()));
+        self.annotations.push(("offending_pod_usage", usage.to_string()));
     }
 
     /// O-4: a container that uses more than it requests.
@@ -107,10 +94,7 @@ impl EvictionReport {
             "Container {name} was using {usage}, request is {request}, \
              has larger consumption of {resource}. "
         );
-        Some(Offender {
-            name: name.to_string(),
-            usage: usage.to_string(),
-        })
+        Some(Offender { name: name.to_string(), usage: usage.to_string() })
     }
 }
 

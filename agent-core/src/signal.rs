@@ -137,12 +137,8 @@ impl Resource {
     pub const COUNT: usize = 4;
 
     /// Every resource.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Memory,
-        Self::EphemeralStorage,
-        Self::Inodes,
-        Self::Pids,
-    ];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Memory, Self::EphemeralStorage, Self::Inodes, Self::Pids];
 
     /// Position in [`Resource::ALL`], for tables indexed by resource.
     pub const fn index(self) -> usize {

@@ -119,11 +119,7 @@ impl PodSpec {
 
     /// The container or init container of that name.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        let all = self
-            .parts
-            .containers
-            .iter()
-            .chain(&self.parts.init_containers);
+        let all = self.parts.containers.iter().chain(&self.parts.init_containers);
         all.into_iter().find(|container| *container.name == *name)
     }
 

@@ -84,16 +84,10 @@ fn is_over(used: i64, limit: Quantity) -> bool {
 fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
     spec.volumes().iter().find_map(|volume| {
         let limit = volume.size_limit.filter(|limit| limit.signum() > 0)?;
-        let held = stats
-            .volumes
-            .iter()
-            .rfind(|held| held.name == volume.name)?;
+        let held = stats.volumes.iter().rfind(|held| held.name == volume.name)?;
         let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used), limit);
         let volume = || volume.name.clone();
-        over.then(|| StorageLimit::EmptyDir {
-            volume: volume(),
-            limit,
-        })
+        over.then(|| StorageLimit::EmptyDir { volume: volume(), limit })
     })
 }
 
@@ -106,25 +100,13 @@ fn pod(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
 /// P-4: a limit of nothing is no limit.
 fn container(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<StorageLimit> {
     stats.containers.iter().find_map(|container| {
-        let limits = spec
-            .containers()
-            .iter()
-            .rev()
-            .filter(|c| c.name == container.name);
-        let limit = limits
-            .filter_map(|c| c.limits.ephemeral_storage)
-            .find(|limit| !limit.is_zero())?;
-        let rootfs = if counts_rootfs {
-            or_nothing(container.rootfs.used)
-        } else {
-            0
-        };
+        let limits = spec.containers().iter().rev().filter(|c| c.name == container.name);
+        let limit =
+            limits.filter_map(|c| c.limits.ephemeral_storage).find(|limit| !limit.is_zero())?;
+        let rootfs = if counts_rootfs { or_nothing(container.rootfs.used) } else { 0 };
         let used = or_nothing(container.logs.used).saturating_add(rootfs);
         let name = || container.name.clone();
-        is_over(used, limit).then(|| StorageLimit::Container {
-            name: name(),
-            limit,
-        })
+        is_over(used, limit).then(|| StorageLimit::Container { name: name(), limit })
     })
 }
 
@@ -133,10 +115,7 @@ impl fmt::Display for StorageLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EmptyDir { volume, limit } => {
-                write!(
-                    f,
-                    "Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{limit}\". "
-                )
+                write!(f, "Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{limit}\". ")
             }
             Self::Pod { limit } => write!(
                 f,

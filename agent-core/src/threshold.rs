@@ -110,11 +110,7 @@ mod tests {
         ];
         for (capacity, percent, quantity) in cases {
             let value = ThresholdValue::Percentage(percent / 100.0);
-            assert_eq!(
-                value.resolve(capacity),
-                quantity,
-                "{percent}% of {capacity}"
-            );
+            assert_eq!(value.resolve(capacity), quantity, "{percent}% of {capacity}");
         }
     }
 
@@ -134,11 +130,7 @@ mod tests {
             ("negative (S-9)", -1, true, true),
         ];
         for (name, available, met, unresolved) in cases {
-            let seen = SignalObservation {
-                available,
-                capacity: 1000,
-                at: None,
-            };
+            let seen = SignalObservation { available, capacity: 1000, at: None };
             assert_eq!(threshold.is_met(seen), met, "{name}");
             assert_eq!(threshold.is_unresolved(seen), unresolved, "{name}");
         }

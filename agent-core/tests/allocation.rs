@@ -40,10 +40,7 @@ static ALLOCATOR: Counting = Counting;
 fn observation(at: u64, available: i64) -> Observation {
     let pods = (0..110).map(|i| PodObservation {
         facts: Arc::new(PodFacts {
-            id: PodRef {
-                uid: format!("uid-{i}").into(),
-                cgroup_inode: i + 1,
-            },
+            id: PodRef { uid: format!("uid-{i}").into(), cgroup_inode: i + 1 },
             namespace: "default".into(),
             name: format!("pod-{i}").into(),
             priority: 0,
@@ -55,19 +52,12 @@ fn observation(at: u64, available: i64) -> Observation {
             termination_grace_seconds: None,
             spec: None,
         }),
-        usage: PodUsage {
-            memory_working_set: Some(i * 7 % 110),
-            ..PodUsage::default()
-        },
+        usage: PodUsage { memory_working_set: Some(i * 7 % 110), ..PodUsage::default() },
         stats: None,
     });
     let at = Some(MonoTime::from_nanos(at));
     let mut signals = NodeSignals::default();
-    let seen = SignalObservation {
-        available,
-        capacity: 1 << 30,
-        at,
-    };
+    let seen = SignalObservation { available, capacity: 1 << 30, at };
     signals.set(Signal::MemoryAvailable, Some(seen));
     Observation {
         signals,
@@ -92,21 +82,11 @@ fn the_second_eviction_allocates_nothing() {
         );
         evaluator.handle_observation(&observation, now);
         let evicted = std::iter::from_fn(|| evaluator.poll_command())
-            .find_map(|command| {
-                if let Command::Evict(e) = command {
-                    Some(e)
-                } else {
-                    None
-                }
-            })
+            .find_map(|command| if let Command::Evict(e) = command { Some(e) } else { None })
             .expect("the threshold is met");
         evaluator.handle_outcome(&Outcome::Killed { id: evicted.id }, now);
         evaluator.handle_outcome(&Outcome::Emptied { id: evicted.id }, now);
         counts.push(ALLOCATIONS.get() - before);
     }
-    assert_eq!(
-        counts[1..],
-        [0, 0],
-        "the first may allocate what the others use again: {counts:?}"
-    );
+    assert_eq!(counts[1..], [0, 0], "the first may allocate what the others use again: {counts:?}");
 }

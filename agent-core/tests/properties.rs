@@ -21,10 +21,7 @@ const SIGNALS: [Signal; 4] = [
 #[derive(Clone, Debug)]
 enum Step {
     /// Sample the signals (`None`: unknown), read what is wanted, evaluate.
-    Look {
-        available: [Option<i64>; 4],
-        fresh: bool,
-    },
+    Look { available: [Option<i64>; 4], fresh: bool },
     /// Report on the latest evictions, `back` before the last.
     Outcome { kind: u8, back: u64 },
     /// Only time passes.
@@ -161,29 +158,15 @@ fn play(policy: &Policy, pods: &[PodObservation], history: &History) -> Vec<Even
     for (pause, step) in history {
         now += pause * 1_000_000;
         let at = MonoTime::from_nanos(now);
-        let mut event = Event {
-            now: at,
-            seen: None,
-            outcome: None,
-            commands: Vec::new(),
-        };
+        let mut event = Event { now: at, seen: None, outcome: None, commands: Vec::new() };
         match *step {
             Step::Look { available, fresh } => {
                 sampled = if fresh { at } else { sampled };
                 let signals = signals(available, sampled);
                 let usage_for = evaluator.usage_wanted(&signals, at);
-                let pods = if usage_for.is_some() {
-                    pods.to_vec()
-                } else {
-                    Vec::new()
-                };
+                let pods = if usage_for.is_some() { pods.to_vec() } else { Vec::new() };
                 evaluator.handle_observation(
-                    &Observation {
-                        signals,
-                        usage_for,
-                        pods,
-                        ..Observation::default()
-                    },
+                    &Observation { signals, usage_for, pods, ..Observation::default() },
                     at,
                 );
                 event.seen = Some(signals);

@@ -11,11 +11,15 @@ use crate::{config::Mode, run};
 /// evictd speaks the kubelet's language (signals, thresholds, grace periods, minimum reclaim,
 /// ranking), reacts in milliseconds, and knows which container is writing what.
 #[derive(Debug, Parser)]
-#[command(name = "evictd", version, after_help = "\
+#[command(
+    name = "evictd",
+    version,
+    after_help = "\
 Exit codes: 0 ended as asked, 1 cannot run here (what is missing is named), 2 bad input.
 
 Try it on any machine, nothing is touched in observe mode:
-  evictd run --config evictd.yaml --pods ./pods --mode observe")]
+  evictd run --config evictd.yaml --pods ./pods --mode observe"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -75,11 +75,7 @@ impl Figures {
             incidents,
             kernel_record_to_decision_ns: stopped.decision_ns.clone(),
             wakes: stopped.wakes.clone(),
-            programs: stopped
-                .programs
-                .iter()
-                .map(|(n, cost)| (n.clone(), cost.into()))
-                .collect(),
+            programs: stopped.programs.iter().map(|(n, cost)| (n.clone(), cost.into())).collect(),
             drops: stopped.drops.clone(),
         })
     }
@@ -96,25 +92,14 @@ impl Figures {
             "incident", "", "p50", "p90", "p99", "max", "count"
         );
         for (kind, figures) in &self.incidents {
-            let unit = if *kind == Kind::ForkBomb.name() {
-                (1.0, "tasks")
-            } else {
-                (1048576.0, "MiB")
-            };
+            let unit =
+                if *kind == Kind::ForkBomb.name() { (1.0, "tasks") } else { (1048576.0, "MiB") };
             for (name, summary, scale) in [
-                (
-                    "crossed → decided, ms",
-                    &figures.crossed_to_decision_ms,
-                    1.0,
-                ),
+                ("crossed → decided, ms", &figures.crossed_to_decision_ms, 1.0),
                 ("decided → killed, ms", &figures.decision_to_kill_ms, 1.0),
                 ("record → decided, ms", &figures.record_to_decision_ms, 1.0),
                 ("released, ms", &figures.released_ms, 1.0),
-                (
-                    &format!("past threshold, {}", unit.1),
-                    &figures.past_threshold,
-                    unit.0,
-                ),
+                (&format!("past threshold, {}", unit.1), &figures.past_threshold, unit.0),
             ] {
                 if let Some(s) = summary {
                     let [p50, p90, p99, max] = [s.p50, s.p90, s.p99, s.max].map(|v| v / scale);
@@ -131,15 +116,9 @@ impl Figures {
                 figures.caught, figures.failed, figures.woken_by
             );
         }
-        let _ = writeln!(
-            text,
-            "{:<34} {:>12} {:>10}",
-            "BPF program", "runs", "ns/run"
-        );
+        let _ = writeln!(text, "{:<34} {:>12} {:>10}", "BPF program", "runs", "ns/run");
         for (name, program) in &self.programs {
-            let cost = program
-                .ns_per_run
-                .map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));
+            let cost = program.ns_per_run.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));
             let _ = writeln!(text, "{name:<34} {:>12} {cost:>10}", program.run_count);
         }
         let _ = writeln!(text, "drops: {:?}", self.drops);
@@ -183,15 +162,8 @@ impl From<&ProgramCost> for ProgramFigures {
     fn from(cost: &ProgramCost) -> Self {
         let ns_per_run = (cost.run_count > 0)
             .then(|| (cost.run_time_ns as f64 / cost.run_count as f64 * 10.0).round() / 10.0);
-        let ProgramCost {
-            run_count,
-            run_time_ns,
-        } = *cost;
-        Self {
-            run_count,
-            run_time_ns,
-            ns_per_run,
-        }
+        let ProgramCost { run_count, run_time_ns } = *cost;
+        Self { run_count, run_time_ns, ns_per_run }
     }
 }
 
@@ -201,10 +173,7 @@ mod tests {
 
     #[test]
     fn the_cost_of_a_run_is_the_mean_and_unknown_without_runs() {
-        let cost = |run_count, run_time_ns| ProgramCost {
-            run_count,
-            run_time_ns,
-        };
+        let cost = |run_count, run_time_ns| ProgramCost { run_count, run_time_ns };
         assert_eq!(ProgramFigures::from(&cost(4, 1001)).ns_per_run, Some(250.3));
         assert_eq!(ProgramFigures::from(&cost(0, 0)).ns_per_run, None);
     }

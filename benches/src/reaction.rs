@@ -57,11 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 fn incidents(session: &mut Session, options: &Options) -> Result<Vec<Report>> {
-    let kinds: &[Kind] = if options.incident.is_empty() {
-        &Kind::ALL
-    } else {
-        &options.incident
-    };
+    let kinds: &[Kind] = if options.incident.is_empty() { &Kind::ALL } else { &options.incident };
     let began = Instant::now();
     let mut reports = Vec::new();
     for trial in 1..=options.trials {
@@ -72,11 +68,7 @@ fn incidents(session: &mut Session, options: &Options) -> Result<Vec<Report>> {
             }
             reports.push(report);
         }
-        eprintln!(
-            "{trial}/{} after {:.0} s",
-            options.trials,
-            began.elapsed().as_secs_f64()
-        );
+        eprintln!("{trial}/{} after {:.0} s", options.trials, began.elapsed().as_secs_f64());
     }
     Ok(reports)
 }

@@ -62,14 +62,8 @@ pub(crate) fn without_nothings(value: &Value) -> Value {
     };
     match value {
         Value::Object(map) => {
-            let parts = map
-                .iter()
-                .map(|(key, part)| (key.clone(), without_nothings(part)));
-            Value::Object(
-                parts
-                    .filter(|(_, part)| !is_nothing(part))
-                    .collect::<Map<_, _>>(),
-            )
+            let parts = map.iter().map(|(key, part)| (key.clone(), without_nothings(part)));
+            Value::Object(parts.filter(|(_, part)| !is_nothing(part)).collect::<Map<_, _>>())
         }
         Value::Array(list) => Value::Array(list.iter().map(without_nothings).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
@@ -87,10 +81,7 @@ fn describe(alternatives: &[Value], produced: &Value, metric: &str) -> String {
         keys.retain(|key| expected.get(key) != produced.get(key));
         (expected, keys)
     };
-    let nearest = alternatives
-        .iter()
-        .map(differing)
-        .min_by_key(|(_, keys)| keys.len());
+    let nearest = alternatives.iter().map(differing).min_by_key(|(_, keys)| keys.len());
     let Some((expected, keys)) = nearest else {
         return "nothing was recorded for this state".to_owned();
     };
@@ -102,14 +93,8 @@ fn describe(alternatives: &[Value], produced: &Value, metric: &str) -> String {
         let _ = writeln!(text, "  got      {}", show(produced.get(key)));
     }
     if keys.is_empty() {
-        let any_of = alternatives
-            .first()
-            .map(|a| a[METRIC].to_string())
-            .unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "{METRIC}\n  expected one of {any_of}\n  got      {metric:?}"
-        );
+        let any_of = alternatives.first().map(|a| a[METRIC].to_string()).unwrap_or_default();
+        let _ = writeln!(text, "{METRIC}\n  expected one of {any_of}\n  got      {metric:?}");
     }
     if let (Some(rank), false) = (produced.get("rank"), keys.iter().any(|key| key == "rank")) {
         let _ = writeln!(text, "pods were ranked {rank}");

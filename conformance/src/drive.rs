@@ -24,10 +24,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), Failure> {
     let mut state = 0;
     for (i, step) in scenario.steps.iter().enumerate() {
         let produced = node.step(i, step);
-        let alternatives = scenario
-            .expected
-            .get(i)
-            .and_then(|states| states.get(state));
+        let alternatives = scenario.expected.get(i).and_then(|states| states.get(state));
         let alternatives = alternatives.map_or(&[][..], Vec::as_slice);
         state = compare::find(alternatives, &produced, &node.metric)
             .map_err(|mismatch| failed(Some((i, step.t)), mismatch))?;
@@ -65,8 +62,7 @@ impl<'a> Node<'a> {
         for (name, stats) in &step.pods {
             match stats {
                 Some(stats) => {
-                    self.stats
-                        .insert(name.clone(), Arc::new(pods::stats(stats)));
+                    self.stats.insert(name.clone(), Arc::new(pods::stats(stats)));
                 }
                 None => {
                     self.stats.remove(name);
@@ -85,9 +81,8 @@ impl<'a> Node<'a> {
         }
         self.metric = outcome.metric();
         let ranked = self.evaluator.ranking().iter();
-        let ranked: Vec<&str> = ranked
-            .map(|place| &*observation.pods[place.pod].facts.name)
-            .collect();
+        let ranked: Vec<&str> =
+            ranked.map(|place| &*observation.pods[place.pod].facts.name).collect();
         outcome.finish(&self.evaluator, &ranked)
     }
 
@@ -97,11 +92,7 @@ impl<'a> Node<'a> {
             return true;
         }
         let answer = |answer, fails: bool, text: &str| {
-            if fails {
-                Err(text.to_owned())
-            } else {
-                Ok(answer)
-            }
+            if fails { Err(text.to_owned()) } else { Ok(answer) }
         };
         let disks = &self.scenario.node;
         let info = DiskInfo {
@@ -136,11 +127,7 @@ impl<'a> Node<'a> {
             signals: policy::node_stats(&step.node).signals(),
             usage_for: Some(Signal::MemoryAvailable),
             pods: observed.collect(),
-            summary: if step.summary_error {
-                Summary::Failed
-            } else {
-                Summary::Whole
-            },
+            summary: if step.summary_error { Summary::Failed } else { Summary::Whole },
         }
     }
 
@@ -198,10 +185,7 @@ impl<'a> Node<'a> {
     }
 
     fn fails_to_die(&self, pod: &PodRef) -> bool {
-        self.scenario
-            .pods
-            .get(self.index(pod))
-            .is_some_and(|pod| pod.kill_error)
+        self.scenario.pods.get(self.index(pod)).is_some_and(|pod| pod.kill_error)
     }
 
     /// The kubelet is called again in the next step whatever became of the pod, so its clean-up is
@@ -226,20 +210,14 @@ impl<'a> Node<'a> {
             let from = i as i64 + 1 + recorded.sticky_steps;
             dead_from.get_or_insert(if never { i64::MAX } else { from });
         }
-        for became in [
-            evictd_core::Outcome::Killed { id },
-            evictd_core::Outcome::Emptied { id },
-        ] {
+        for became in [evictd_core::Outcome::Killed { id }, evictd_core::Outcome::Emptied { id }] {
             self.evaluator.handle_outcome(&became, now);
         }
     }
 }
 
 fn find<'a>(observation: &'a Observation, pod: &PodRef) -> Option<&'a PodObservation> {
-    observation
-        .pods
-        .iter()
-        .find(|observed| observed.facts.id == *pod)
+    observation.pods.iter().find(|observed| observed.facts.id == *pod)
 }
 
 /// What the node says once something was freed.

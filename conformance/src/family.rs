@@ -24,11 +24,7 @@ const TELLING: [&str; 14] = [
 pub(crate) fn of_scenario(scenario: &Scenario) -> String {
     let has = |tag: &str| scenario.tags.iter().any(|t| t == tag);
     if has("random") {
-        let rest = scenario
-            .tags
-            .iter()
-            .map(String::as_str)
-            .filter(|tag| *tag != "random");
+        let rest = scenario.tags.iter().map(String::as_str).filter(|tag| *tag != "random");
         return format!("random: {}", rest.collect::<Vec<_>>().join(", "));
     }
     let telling = TELLING.into_iter().find(|tag| has(tag));
@@ -38,16 +34,7 @@ pub(crate) fn of_scenario(scenario: &Scenario) -> String {
 
 /// By the part of the grammar.
 pub(crate) fn of_thresholds(case: &Case) -> String {
-    let known = [
-        "quantity",
-        "percentage",
-        "grace",
-        "min reclaim",
-        "unknown signal",
-        "signal",
-    ];
-    let family = known
-        .into_iter()
-        .find(|name| case.description.starts_with(name));
+    let known = ["quantity", "percentage", "grace", "min reclaim", "unknown signal", "signal"];
+    let family = known.into_iter().find(|name| case.description.starts_with(name));
     format!("thresholds: {}", family.unwrap_or("other"))
 }

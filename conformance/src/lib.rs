@@ -45,9 +45,5 @@ pub fn run(dir: &Path) -> Result<Report, LoadError> {
             report.add(family::of_thresholds(&case), thresholds::check(&case));
         }
     }
-    if found {
-        Ok(report)
-    } else {
-        Err(LoadError::Empty(dir.to_owned()))
-    }
+    if found { Ok(report) } else { Err(LoadError::Empty(dir.to_owned())) }
 }

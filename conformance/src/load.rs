@@ -37,30 +37,22 @@ pub enum LoadError {
 
 /// The vectors of a file, in its order.
 pub fn load_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, LoadError> {
-    let read = |source| LoadError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| LoadError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
     let is_compressed = path.extension().is_some_and(|extension| extension == "gz");
-    let text: Box<dyn Read> = if is_compressed {
-        Box::new(GzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
+    let text: Box<dyn Read> =
+        if is_compressed { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
     let mut vectors = Vec::new();
     for (i, line) in BufReader::new(text).lines().enumerate() {
         let line = line.map_err(read)?;
         if line.trim().is_empty() {
             continue;
         }
-        vectors.push(
-            serde_json::from_str(&line).map_err(|source| LoadError::Parse {
-                path: path.to_owned(),
-                line: i + 1,
-                source,
-            })?,
-        );
+        vectors.push(serde_json::from_str(&line).map_err(|source| LoadError::Parse {
+            path: path.to_owned(),
+            line: i + 1,
+            source,
+        })?);
     }
     Ok(vectors)
 }

@@ -89,25 +89,18 @@ impl Outcome {
         signals.sort();
         signals.dedup();
         let count = |signal: &String| self.metric.iter().filter(|other| *other == signal).count();
-        let counted = signals
-            .iter()
-            .map(|signal| format!("{signal}={}", count(signal)));
+        let counted = signals.iter().map(|signal| format!("{signal}={}", count(signal)));
         counted.collect::<Vec<_>>().join(",")
     }
 
     /// The whole outcome, with the state of the evaluator after the step. `rank`: names of the ranked
     /// pods.
     pub(crate) fn finish(&self, evaluator: &Evaluator, rank: &[&str]) -> Value {
-        let mut met: Vec<_> = evaluator
-            .thresholds_met()
-            .map(|t| name_threshold(t.signal, t.is_hard()))
-            .collect();
+        let mut met: Vec<_> =
+            evaluator.thresholds_met().map(|t| name_threshold(t.signal, t.is_hard())).collect();
         met.sort();
-        let mut conditions: Vec<_> = evaluator
-            .conditions()
-            .iter()
-            .map(NodeCondition::name)
-            .collect();
+        let mut conditions: Vec<_> =
+            evaluator.conditions().iter().map(NodeCondition::name).collect();
         conditions.sort_unstable();
         let rejected = PROBES.iter().filter(|(_, pod)| !evaluator.admit(*pod));
         json!({
@@ -131,20 +124,13 @@ fn name_threshold(signal: Signal, hard: bool) -> String {
 }
 
 const fn probe(qos: Qos, is_critical: bool, tolerates_memory_pressure: bool) -> Applicant {
-    Applicant {
-        qos,
-        is_critical,
-        tolerates_memory_pressure,
-    }
+    Applicant { qos, is_critical, tolerates_memory_pressure }
 }
 
 /// The pods that ask for admission after each step.
 const PROBES: [(&str, Applicant); 6] = [
     ("best_effort", probe(Qos::BestEffort, false, false)),
-    (
-        "best_effort_tolerating_memory_pressure",
-        probe(Qos::BestEffort, false, true),
-    ),
+    ("best_effort_tolerating_memory_pressure", probe(Qos::BestEffort, false, true)),
     ("burstable", probe(Qos::Burstable, false, false)),
     ("guaranteed", probe(Qos::Guaranteed, false, false)),
     ("critical_priority", probe(Qos::BestEffort, true, false)),

@@ -17,10 +17,7 @@ pub(crate) fn facts(pod: &scenario::Pod, index: usize) -> Result<PodFacts, Quant
     };
     let requests = spec.container_requests();
     Ok(PodFacts {
-        id: PodRef {
-            uid: pod.uid.as_str().into(),
-            cgroup_inode: index as u64 + 1,
-        },
+        id: PodRef { uid: pod.uid.as_str().into(), cgroup_inode: index as u64 + 1 },
         namespace: pod.namespace.as_str().into(),
         name: pod.name.as_str().into(),
         priority: pod.priority,
@@ -67,10 +64,7 @@ fn container(container: &scenario::Container) -> Result<Container, QuantityError
 
 fn resource_list(map: &Strings) -> Result<ResourceList, QuantityError> {
     let amount = |name| map.get(name).map(|text| Quantity::parse(text)).transpose();
-    Ok(ResourceList {
-        memory: amount("memory")?,
-        ephemeral_storage: amount("ephemeral-storage")?,
-    })
+    Ok(ResourceList { memory: amount("memory")?, ephemeral_storage: amount("ephemeral-storage")? })
 }
 
 fn volume(volume: &scenario::Volume) -> Result<Volume, QuantityError> {
@@ -81,11 +75,7 @@ fn volume(volume: &scenario::Volume) -> Result<Volume, QuantityError> {
         _ => VolumeKind::Elsewhere,
     };
     let limit = volume.size_limit.as_deref().map(Quantity::parse);
-    Ok(Volume {
-        name: volume.name.as_str().into(),
-        kind,
-        size_limit: limit.transpose()?,
-    })
+    Ok(Volume { name: volume.name.as_str().into(), kind, size_limit: limit.transpose()? })
 }
 
 pub(crate) fn stats(stats: &scenario::PodStats) -> PodStats {
@@ -107,10 +97,7 @@ pub(crate) fn stats(stats: &scenario::PodStats) -> PodStats {
         volumes: stats
             .volumes
             .iter()
-            .map(|v| VolumeStats {
-                name: v.name.as_str().into(),
-                fs: fs(v.used, v.inodes_used),
-            })
+            .map(|v| VolumeStats { name: v.name.as_str().into(), fs: fs(v.used, v.inodes_used) })
             .collect(),
     }
 }

@@ -18,10 +18,7 @@ pub(crate) fn maps(config: &Config) -> EvictionMaps {
         soft: config.eviction_soft.clone(),
         soft_grace_period: config.eviction_soft_grace_period.clone(),
         minimum_reclaim: config.eviction_minimum_reclaim.clone(),
-        enforce_pods: config
-            .enforce_node_allocatable
-            .iter()
-            .any(|key| key == "pods"),
+        enforce_pods: config.enforce_node_allocatable.iter().any(|key| key == "pods"),
         semantics: Semantics::Kubelet,
     }
 }

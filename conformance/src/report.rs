@@ -86,28 +86,17 @@ impl fmt::Display for Failure {
             write!(f, ", step {step} at {t} s")?;
         }
         writeln!(f)?;
-        self.difference
-            .lines()
-            .try_for_each(|line| writeln!(f, "    {line}"))
+        self.difference.lines().try_for_each(|line| writeln!(f, "    {line}"))
     }
 }
 
 impl fmt::Display for Report {
     /// A table by family, then the first failures.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .families
-            .keys()
-            .map(String::len)
-            .max()
-            .unwrap_or(0)
-            .max("total".len());
+        let width = self.families.keys().map(String::len).max().unwrap_or(0).max("total".len());
         writeln!(f, "{:width$}  passed  failed", "family")?;
         let total = ("total".to_owned(), self.total);
-        let rows = self
-            .families
-            .iter()
-            .map(|(name, tally)| (name.clone(), *tally));
+        let rows = self.families.iter().map(|(name, tally)| (name.clone(), *tally));
         for (name, tally) in rows.chain([total]) {
             writeln!(f, "{name:width$}  {:6}  {:6}", tally.passed, tally.failed)?;
         }

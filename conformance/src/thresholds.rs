@@ -46,10 +46,7 @@ pub(crate) fn check(case: &Case) -> Result<(), Failure> {
         soft: case.eviction_soft.clone(),
         soft_grace_period: case.eviction_soft_grace_period.clone(),
         minimum_reclaim: case.eviction_minimum_reclaim.clone(),
-        enforce_pods: case
-            .enforce_node_allocatable
-            .iter()
-            .any(|key| key == "pods"),
+        enforce_pods: case.enforce_node_allocatable.iter().any(|key| key == "pods"),
         semantics: Semantics::Kubelet,
     };
     let got = match Policy::parse(&maps) {
@@ -66,18 +63,10 @@ pub(crate) fn check(case: &Case) -> Result<(), Failure> {
         return Ok(());
     }
     let show = |list: &[Value]| Value::from(list.to_vec()).to_string();
-    let expected = case
-        .errors
-        .as_ref()
-        .map_or_else(|| show(&expected), |e| e.join(" or "));
+    let expected = case.errors.as_ref().map_or_else(|| show(&expected), |e| e.join(" or "));
     let got = got.map_or_else(|error| error, |list| show(&list));
     let text = format!("thresholds\n  expected {expected}\n  got      {got}\n");
-    Err(Failure::new(
-        &case.id,
-        &case.description,
-        None,
-        Mismatch::Outcome(text),
-    ))
+    Err(Failure::new(&case.id, &case.description, None, Mismatch::Outcome(text)))
 }
 
 fn meaning(thresholds: &[Value]) -> Vec<Value> {
@@ -126,8 +115,5 @@ fn shortest(share: f32) -> Value {
     if share.fract() == 0.0 {
         return Value::from(share as i64);
     }
-    share
-        .to_string()
-        .parse::<f64>()
-        .map_or(Value::Null, Value::from)
+    share.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }

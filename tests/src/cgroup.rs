@@ -28,19 +28,13 @@ pub struct Cgroup {
 impl Cgroup {
     /// The roots of the hierarchies.
     pub fn root(hierarchies: Arc<Hierarchies>) -> Self {
-        Self {
-            hierarchies,
-            relative: PathBuf::new(),
-        }
+        Self { hierarchies, relative: PathBuf::new() }
     }
 
     /// The cgroup `name` below this one, whether it exists or not.
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self {
-            hierarchies: Arc::clone(&self.hierarchies),
-            relative: self.relative.join(name),
-        }
+        Self { hierarchies: Arc::clone(&self.hierarchies), relative: self.relative.join(name) }
     }
 
     /// Makes a cgroup below this one. On pure v2 the controllers are passed on.
@@ -85,11 +79,7 @@ impl Cgroup {
 
     /// The directory in each hierarchy.
     pub fn dirs(&self) -> Vec<PathBuf> {
-        self.hierarchies
-            .roots()
-            .into_iter()
-            .map(|root| root.join(&self.relative))
-            .collect()
+        self.hierarchies.roots().into_iter().map(|root| root.join(&self.relative)).collect()
     }
 
     /// A file of `controller`: `v1` where that hierarchy is mounted, else `v2`. The flag says v1.
@@ -105,11 +95,7 @@ impl Cgroup {
     pub fn limit_memory(&self, bytes: u64) -> Result<()> {
         let (path, v1) = self.file("memory", "memory.limit_in_bytes", "memory.max");
         fs::write(&path, bytes.to_string()).with_context(|| path.display().to_string())?;
-        let swap = if v1 {
-            "memory.memsw.limit_in_bytes"
-        } else {
-            "memory.swap.max"
-        };
+        let swap = if v1 { "memory.memsw.limit_in_bytes" } else { "memory.swap.max" };
         let (path, value) = (path.with_file_name(swap), if v1 { bytes } else { 0 });
         if path.exists() {
             fs::write(&path, value.to_string()).with_context(|| path.display().to_string())?;
@@ -127,10 +113,7 @@ impl Cgroup {
     pub fn procs(&self) -> Result<Vec<File>> {
         let open = |dir: PathBuf| {
             let path = dir.join("cgroup.procs");
-            OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .with_context(|| path.display().to_string())
+            OpenOptions::new().write(true).open(&path).with_context(|| path.display().to_string())
         };
         self.dirs().into_iter().map(open).collect()
     }
@@ -138,9 +121,7 @@ impl Cgroup {
     /// Inode of the directory in the hierarchy that gives identity (v2, else the first).
     pub fn inode(&self) -> Result<u64> {
         let dir = self.dirs().into_iter().next().context("no hierarchy")?;
-        Ok(fs::metadata(&dir)
-            .with_context(|| dir.display().to_string())?
-            .ino())
+        Ok(fs::metadata(&dir).with_context(|| dir.display().to_string())?.ino())
     }
 
     /// Processes in this cgroup and below.
@@ -149,11 +130,7 @@ impl Cgroup {
         for dir in self.dirs() {
             for dir in subtree(&dir) {
                 let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-                found.extend(
-                    text.lines()
-                        .filter_map(|l| l.parse().ok())
-                        .filter_map(Pid::from_raw),
-                );
+                found.extend(text.lines().filter_map(|l| l.parse().ok()).filter_map(Pid::from_raw));
             }
         }
         found.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
@@ -168,9 +145,7 @@ impl Cgroup {
         // On v2 the count includes the descendants; on v1 each cgroup has its own.
         let dirs = if v1 { subtree(&dir) } else { vec![dir] };
         let name = path.file_name().unwrap_or_default();
-        dirs.iter()
-            .filter_map(|dir| figure(&dir.join(name), "oom_kill"))
-            .sum()
+        dirs.iter().filter_map(|dir| figure(&dir.join(name), "oom_kill")).sum()
     }
 
     /// Kills every process in this cgroup and below and waits until none is left.
@@ -186,11 +161,7 @@ impl Cgroup {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!(
-                    "{} processes in {} do not die",
-                    left.len(),
-                    self.relative.display()
-                );
+                bail!("{} processes in {} do not die", left.len(), self.relative.display());
             }
             for pid in left {
                 // Gone already is fine.
@@ -234,11 +205,7 @@ fn subtree(dir: &Path) -> Vec<PathBuf> {
     while let Some(dir) = dirs.get(next).cloned() {
         next += 1;
         let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-        dirs.extend(
-            entries
-                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
-                .map(|e| e.path()),
-        );
+        dirs.extend(entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
     }
     dirs
 }
@@ -246,11 +213,5 @@ fn subtree(dir: &Path) -> Vec<PathBuf> {
 /// The number after `key` in a flat keyed file.
 fn figure(path: &Path, key: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| {
-        line.strip_prefix(key)?
-            .strip_prefix(' ')?
-            .trim()
-            .parse()
-            .ok()
-    })
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }

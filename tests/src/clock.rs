@@ -9,10 +9,7 @@ pub fn mono_ns() -> u64 {
 }
 
 /// `later - earlier` in milliseconds; below zero when `later` is the earlier one.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "spans of seconds fit an f64 to the nanosecond"
-)]
+#[expect(clippy::cast_precision_loss, reason = "spans of seconds fit an f64 to the nanosecond")]
 pub fn ms_between(earlier: u64, later: u64) -> f64 {
     if later >= earlier {
         (later - earlier) as f64 / 1e6

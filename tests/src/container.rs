@@ -68,19 +68,10 @@ impl Container {
         drop(both);
 
         let mut command = Command::new(tool("evictd-workload")?);
-        command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .process_group(0);
+        command.args(args).stdin(Stdio::null()).stdout(stdout).process_group(0);
         enter(&mut command, &cgroup)?;
         let child = command.spawn().context("starting evictd-workload")?;
-        Ok(Self {
-            id: at.id.to_owned(),
-            cgroup,
-            child,
-            fifo,
-        })
+        Ok(Self { id: at.id.to_owned(), cgroup, child, fifo })
     }
 
     /// Waits for the workload's first line: it holds its memory and its processes then.
@@ -136,17 +127,11 @@ pub fn enter(command: &mut Command, cgroup: &Cgroup) -> Result<()> {
 /// in `deps/`).
 pub fn tool(name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("finding the running program")?;
-    let found = own
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|dir| dir.join(name))
-        .find(|p| p.is_file());
+    let found = own.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|p| p.is_file());
     match found {
         Some(path) => Ok(path),
-        None => bail!(
-            "{name} is not beside {} (build it: cargo build -p evictd-tests)",
-            own.display()
-        ),
+        None => {
+            bail!("{name} is not beside {} (build it: cargo build -p evictd-tests)", own.display())
+        }
     }
 }

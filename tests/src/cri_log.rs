@@ -21,20 +21,14 @@ impl CriLog {
     /// Opens (makes) the log at `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = append_to(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            stamp: Stamp::default(),
-            batch: Vec::new(),
-        })
+        Ok(Self { path: path.to_owned(), file, stamp: Stamp::default(), batch: Vec::new() })
     }
 
     /// Adds one line (with or without its newline) to the batch.
     pub fn push(&mut self, line: &[u8], now: SystemTime) {
         self.stamp.write(now, &mut self.batch);
         self.batch.extend_from_slice(b" stdout F ");
-        self.batch
-            .extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+        self.batch.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
         self.batch.push(b'\n');
     }
 
@@ -57,9 +51,7 @@ impl CriLog {
         let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (year, month, day) = civil(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        name.push(format!(
-            ".{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}"
-        ));
+        name.push(format!(".{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}"));
         let rotated = PathBuf::from(name);
         fs::rename(&self.path, &rotated)?;
         self.file = append_to(&self.path)?;
@@ -108,11 +100,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -153,10 +141,7 @@ mod tests {
 
         let text = |path: &Path| fs::read_to_string(path).unwrap();
         assert_eq!(rotated, dir.join("0.log.20000229-000000"));
-        assert_eq!(
-            text(&rotated),
-            "2000-02-29T00:00:00.000000005Z stdout F one\n"
-        );
+        assert_eq!(text(&rotated), "2000-02-29T00:00:00.000000005Z stdout F one\n");
         assert_eq!(text(&path), "2000-02-29T00:00:01.000000000Z stdout F two\n");
         fs::remove_dir_all(&dir).unwrap();
     }

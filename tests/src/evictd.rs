@@ -55,13 +55,7 @@ impl Options {
     /// The given binary in a mode.
     pub fn new(binary: &Path, mode: &'static str) -> Self {
         let (more_config, more_args, env) = (String::new(), Vec::new(), Vec::new());
-        Self {
-            binary: binary.to_owned(),
-            mode,
-            more_config,
-            more_args,
-            env,
-        }
+        Self { binary: binary.to_owned(), mode, more_config, more_args, env }
     }
 }
 
@@ -131,9 +125,8 @@ impl Evictd {
             .process_group(0);
         enter(&mut command, &node.system().child("evictd")?)?;
         let from = inbox.mark();
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("starting {}", options.binary.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("starting {}", options.binary.display()))?;
         let records = child.stdout.take().context("evictd's stdout")?;
         let events = inbox.sender();
         thread::spawn(move || {
@@ -150,18 +143,10 @@ impl Evictd {
             let _ = events.send(Event::EvictdEnded);
         });
         let started = inbox.wait_record(from, START_PATIENCE, "evictd to start", |record| {
-            if let Record::Started(started) = record {
-                Some(started.clone())
-            } else {
-                None
-            }
+            if let Record::Started(started) = record { Some(started.clone()) } else { None }
         });
         match started {
-            Ok(started) => Ok(Self {
-                child,
-                log,
-                started,
-            }),
+            Ok(started) => Ok(Self { child, log, started }),
             Err(e) => {
                 end(&mut child);
                 let said = tail(&log);
@@ -204,19 +189,11 @@ impl Evictd {
         };
         let took = begin.elapsed();
         let stopped = inbox.wait_record(from, STOP_PATIENCE, "its last record", |record| {
-            if let Record::Stopped(stopped) = record {
-                Some(stopped.clone())
-            } else {
-                None
-            }
+            if let Record::Stopped(stopped) = record { Some(stopped.clone()) } else { None }
         });
         let stopped =
             stopped.with_context(|| format!("{status}; it said:\n{}", self.log_tail()))?;
-        Ok(Ended {
-            status,
-            stopped,
-            took,
-        })
+        Ok(Ended { status, stopped, took })
     }
 }
 

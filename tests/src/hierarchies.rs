@@ -68,10 +68,7 @@ impl Hierarchies {
 
     /// The mount point of a v1 controller; `None` where v2 has it.
     pub fn v1_root(&self, controller: &str) -> Option<&Path> {
-        self.v1
-            .iter()
-            .find(|(name, _)| name == controller)
-            .map(|(_, path)| path.as_path())
+        self.v1.iter().find(|(name, _)| name == controller).map(|(_, path)| path.as_path())
     }
 
     /// True when the memory and pids controllers are v2's.
@@ -94,14 +91,8 @@ mod tests {
             cgroup /sys/fs/cgroup/devices cgroup rw,devices 0 0\n\
             cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
         let found = Hierarchies::parse(hybrid);
-        assert_eq!(
-            found.v2.as_deref(),
-            Some(Path::new("/sys/fs/cgroup/unified"))
-        );
-        assert_eq!(
-            found.v1_root("memory"),
-            Some(Path::new("/sys/fs/cgroup/memory"))
-        );
+        assert_eq!(found.v2.as_deref(), Some(Path::new("/sys/fs/cgroup/unified")));
+        assert_eq!(found.v1_root("memory"), Some(Path::new("/sys/fs/cgroup/memory")));
         assert_eq!(found.v1_root("devices"), None);
         assert_eq!(found.roots().len(), 4);
 
@@ -111,9 +102,6 @@ mod tests {
 
         let joint = Hierarchies::parse("cgroup /c/mem,pids cgroup rw,memory,pids 0 0\n");
         assert_eq!(joint.roots(), [Path::new("/c/mem,pids")]);
-        assert_eq!(
-            Hierarchies::parse("proc /proc proc rw 0 0\n"),
-            Hierarchies::default()
-        );
+        assert_eq!(Hierarchies::parse("proc /proc proc rw 0 0\n"), Hierarchies::default());
     }
 }

@@ -41,11 +41,7 @@ impl Latency {
     }
 
     /// Adds milliseconds. One before the observer's stamp counts as no time at all.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped before"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     pub fn add_ms(&mut self, ms: f64) {
         self.add((ms.max(0.0) * 1e6) as u64);
     }

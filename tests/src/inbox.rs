@@ -57,11 +57,7 @@ pub struct Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         let (sender, receiver) = channel();
-        Self {
-            sender,
-            receiver,
-            events: Vec::new(),
-        }
+        Self { sender, receiver, events: Vec::new() }
     }
 }
 
@@ -162,11 +158,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(1);
 
     fn oom(record: &Record) -> Option<u32> {
-        if let Record::OomVictim(victim) = record {
-            Some(victim.pid)
-        } else {
-            None
-        }
+        if let Record::OomVictim(victim) = record { Some(victim.pid) } else { None }
     }
 
     fn victim(pid: u32) -> Event {
@@ -192,14 +184,8 @@ mod tests {
     fn an_end_or_an_interrupt_ends_every_wait() {
         for (event, text) in [
             (Event::Interrupted, "interrupted"),
-            (
-                Event::EvictdEnded,
-                "evictd ended while waiting for a victim",
-            ),
-            (
-                Event::BadRecord("?".into()),
-                "evictd printed a line that is no record: ?",
-            ),
+            (Event::EvictdEnded, "evictd ended while waiting for a victim"),
+            (Event::BadRecord("?".into()), "evictd printed a line that is no record: ?"),
         ] {
             let mut inbox = Inbox::default();
             inbox.sender().send(event).unwrap();

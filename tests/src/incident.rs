@@ -115,21 +115,9 @@ pub fn run(
     let watch = Watch::start(kind.gauge(session)?, threshold, PATIENCE * 3);
     let worker = session.start_worker(kind.offender(), &kind.workload())?;
     let report = Report::new(kind, trial);
-    let mut scene = Scene {
-        session,
-        kind,
-        from,
-        watch,
-        report,
-        on_stage,
-    };
+    let mut scene = Scene { session, kind, from, watch, report, on_stage };
     let went = scene.follow(&worker);
-    let Scene {
-        session,
-        watch,
-        mut report,
-        ..
-    } = scene;
+    let Scene { session, watch, mut report, .. } = scene;
     report.bytes_past_threshold = watch.worst_past();
     drop(watch);
     match went.map_err(anyhow::Error::downcast) {
@@ -172,18 +160,10 @@ impl Scene<'_> {
 
         let id = eviction.id;
         let inbox = &mut self.session.inbox;
-        inbox.wait_record(
-            self.from,
-            PATIENCE,
-            "the victim's cgroup to empty",
-            |record| matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(()),
-        )?;
-        if let Some(victim) = self
-            .session
-            .pods
-            .iter()
-            .find(|pod| pod.uid() == eviction.uid)
-        {
+        inbox.wait_record(self.from, PATIENCE, "the victim's cgroup to empty", |record| {
+            matches!(record, Record::Emptied(emptied) if emptied.id == id).then_some(())
+        })?;
+        if let Some(victim) = self.session.pods.iter().find(|pod| pod.uid() == eviction.uid) {
             // The kubelet's part: a dead pod's directories go, once its logs are closed.
             victim.wait_logs_closed(inbox, self.from)?;
             victim.remove_directories()?;
@@ -209,11 +189,7 @@ impl Scene<'_> {
         let to = self.session.runtime.rotate(inbox, worker)?;
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         let text = format!("0.log is now {name}");
-        (self.on_stage)(&Stage {
-            name: "rotated",
-            at_ms: None,
-            text,
-        });
+        (self.on_stage)(&Stage { name: "rotated", at_ms: None, text });
         Ok(())
     }
 
@@ -243,12 +219,7 @@ impl Scene<'_> {
     fn describe(&mut self, eviction: &Eviction, crossed: u64) -> Result<()> {
         let (signal, threshold) = self.kind.signal();
         let limit = self.kind.quantity(i64::try_from(threshold)?);
-        self.stage(
-            "threshold crossed",
-            crossed,
-            crossed,
-            format!("{signal} below {limit}"),
-        );
+        self.stage("threshold crossed", crossed, crossed, format!("{signal} below {limit}"));
         let left = self.kind.quantity(eviction.available);
         let seen = format!("{left} left; woken by {}", eviction.woken_by);
         let seen_ms = self.stage("seen", crossed, eviction.observed_ns, seen);
@@ -259,23 +230,15 @@ impl Scene<'_> {
         let verdict = if is_true { TRUE_OFFENDER } else { WRONG_VICTIM };
         let decided = format!("evict {victim}: {verdict}");
         let decided_ms = self.stage("decided", crossed, eviction.decided_ns, decided);
-        let issued = eviction
-            .kill_issued_ns
-            .context("a killed victim without kill_issued_ns")?;
-        self.stage(
-            "killed",
-            crossed,
-            issued,
-            eviction.message.trim().to_owned(),
-        );
+        let issued = eviction.kill_issued_ns.context("a killed victim without kill_issued_ns")?;
+        self.stage("killed", crossed, issued, eviction.message.trim().to_owned());
 
         let decided_ns = eviction.decided_ns;
         let report = &mut self.report;
         report.crossed_to_seen_ms = Some(seen_ms);
         report.crossed_to_decision_ms = Some(decided_ms);
-        report.event_to_decision_ms = eviction
-            .event_ns
-            .map(|event| round(ms_between(event, decided_ns)));
+        report.event_to_decision_ms =
+            eviction.event_ns.map(|event| round(ms_between(event, decided_ns)));
         report.decision_to_kill_ms = Some(round(ms_between(decided_ns, issued)));
         report.woken_by = Some(eviction.woken_by.clone());
         if !is_true {
@@ -297,14 +260,10 @@ impl Scene<'_> {
             }
         })?;
         let (signal, _) = self.kind.signal();
-        let text = format!(
-            "{signal} is {} again",
-            self.kind.quantity(released.available)
-        );
+        let text = format!("{signal} is {} again", self.kind.quantity(released.available));
         self.report.released_ms = Some(self.stage("released", crossed, released.mono_ns, text));
         if !released.seen {
-            self.report
-                .fail("the release was not seen before its deadline".to_owned());
+            self.report.fail("the release was not seen before its deadline".to_owned());
         }
         Ok(())
     }
@@ -312,11 +271,7 @@ impl Scene<'_> {
     /// Shows a stage; returns its milliseconds since the threshold was crossed.
     fn stage(&mut self, name: &'static str, crossed: u64, at: u64, text: String) -> f64 {
         let at_ms = round(ms_between(crossed, at));
-        (self.on_stage)(&Stage {
-            name,
-            at_ms: Some(at_ms),
-            text,
-        });
+        (self.on_stage)(&Stage { name, at_ms: Some(at_ms), text });
         at_ms
     }
 }

@@ -81,10 +81,7 @@ impl LoopDevice {
                 .with_context(|| format!("opening {}", path.display()))?;
             match configure(&device, &backing) {
                 Ok(()) => {
-                    return Ok(Self {
-                        path,
-                        _open: device,
-                    });
+                    return Ok(Self { path, _open: device });
                 }
                 Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {}
                 Err(e) => {
@@ -105,9 +102,5 @@ fn configure(device: &File, backing: &File) -> io::Result<()> {
     config.info.flags = LO_FLAGS_AUTOCLEAR;
     // SAFETY: LOOP_CONFIGURE reads one `struct loop_config`, which `config` is.
     let rc = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) };
-    if rc == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -51,11 +51,7 @@ impl Identity {
     /// A new one.
     pub fn random() -> Result<Self> {
         let container = || anyhow::Ok([random_uuid()?, random_uuid()?].concat().replace('-', ""));
-        Ok(Self {
-            uid: random_uuid()?,
-            app: container()?,
-            worker: container()?,
-        })
+        Ok(Self { uid: random_uuid()?, app: container()?, worker: container()? })
     }
 }
 
@@ -162,11 +158,7 @@ mod tests {
             work: &[],
             empty_dir: true,
         };
-        let identity = Identity {
-            uid: "u-1".into(),
-            app: "a1".into(),
-            worker: "b2".into(),
-        };
+        let identity = Identity { uid: "u-1".into(), app: "a1".into(), worker: "b2".into() };
         let expected = "\
 apiVersion: v1
 kind: Pod

@@ -72,10 +72,7 @@ impl Drop for Nodefs {
     fn drop(&mut self) {
         self.empty();
         if let Err(e) = unmount(&self.root, UnmountFlags::empty()) {
-            eprintln!(
-                "{} is busy ({e}): unmounting it lazily",
-                self.root.display()
-            );
+            eprintln!("{} is busy ({e}): unmounting it lazily", self.root.display());
             // Nothing more can be done about a second failure; the next run sweeps.
             let _ = unmount(&self.root, UnmountFlags::DETACH);
         }
@@ -87,22 +84,12 @@ fn make_ext4(image: &Path) -> Result<()> {
     file.set_len(IMAGE_BYTES).context("sizing the image")?;
     // No reserve and no lazy initialisation: free space changes only by what the pods write.
     let made = Command::new("mkfs.ext4")
-        .args([
-            "-q",
-            "-F",
-            "-m",
-            "0",
-            "-E",
-            "lazy_itable_init=0,lazy_journal_init=0",
-        ])
+        .args(["-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"])
         .arg(image)
         .output()
         .context("running mkfs.ext4 (package e2fsprogs)")?;
     if !made.status.success() {
-        bail!(
-            "mkfs.ext4: {}",
-            String::from_utf8_lossy(&made.stderr).trim()
-        );
+        bail!("mkfs.ext4: {}", String::from_utf8_lossy(&made.stderr).trim());
     }
     Ok(())
 }

@@ -39,9 +39,7 @@ impl Pod {
         inbox: &mut Inbox,
     ) -> Result<Self> {
         let identity = Identity::random()?;
-        let manifest = node
-            .manifests_dir()
-            .join(format!("{}-{}.yaml", spec.namespace, spec.name));
+        let manifest = node.manifests_dir().join(format!("{}-{}.yaml", spec.namespace, spec.name));
         write_whole(&manifest, &spec.manifest(&identity))?;
         let class = match spec.qos.cgroup() {
             Some(class) => node.kubepods().at(class),
@@ -49,9 +47,8 @@ impl Pod {
         };
         let cgroup = class.child(&format!("pod{}", identity.uid))?;
         let volumes_dir = node.kubelet_dir().join("pods").join(&identity.uid);
-        let log_dir = node
-            .pod_logs_dir()
-            .join(format!("{}_{}_{}", spec.namespace, spec.name, identity.uid));
+        let log_dir =
+            node.pod_logs_dir().join(format!("{}_{}_{}", spec.namespace, spec.name, identity.uid));
         let mut work: Vec<String> = spec.work.iter().map(|&word| word.to_owned()).collect();
         if spec.empty_dir {
             let volume = volumes_dir.join("volumes/kubernetes.io~empty-dir/data");
@@ -127,13 +124,9 @@ impl Pod {
     /// Waits until the runtime has closed the logs of a pod that was killed.
     pub fn wait_logs_closed(&self, inbox: &mut Inbox, from: usize) -> Result<()> {
         for container in self.worker.iter().chain([&self.app]) {
-            wait_reply(
-                inbox,
-                from,
-                "the runtime to close a log",
-                container.id(),
-                |reply| matches!(reply, Reply::Closed { .. }).then_some(()),
-            )?;
+            wait_reply(inbox, from, "the runtime to close a log", container.id(), |reply| {
+                matches!(reply, Reply::Closed { .. }).then_some(())
+            })?;
         }
         Ok(())
     }

@@ -27,17 +27,11 @@ impl Paint {
     /// Colours if stdout is a terminal and `NO_COLOR` is not set.
     pub fn detect() -> Self {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            enabled: stdout().is_terminal() && !refused,
-        }
+        Self { enabled: stdout().is_terminal() && !refused }
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.enabled {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// For what is as it should be.
@@ -58,9 +52,7 @@ impl Paint {
 
 /// The line of one stage.
 pub fn stage_line(stage: &Stage, paint: Paint) -> String {
-    let at = stage
-        .at_ms
-        .map_or_else(|| " ".repeat(13), |ms| format!("{ms:>+10.3} ms"));
+    let at = stage.at_ms.map_or_else(|| " ".repeat(13), |ms| format!("{ms:>+10.3} ms"));
     let text = if stage.text.ends_with(TRUE_OFFENDER) {
         paint.good(&stage.text)
     } else if stage.text.ends_with(WRONG_VICTIM) {
@@ -76,12 +68,7 @@ pub fn rungs_line(started: &Started) -> String {
     let rung = |(family, rung): (&String, &crate::record::Rung)| {
         format!("{family}: {}", rung.rung.as_deref().unwrap_or("none"))
     };
-    started
-        .rungs
-        .iter()
-        .map(rung)
-        .collect::<Vec<_>>()
-        .join(", ")
+    started.rungs.iter().map(rung).collect::<Vec<_>>().join(", ")
 }
 
 /// A report and the rungs it was made with, as `--json` prints it.
@@ -100,10 +87,7 @@ impl<'a> JsonReport<'a> {
         let rung = |(family, rung): (&'a String, &'a crate::record::Rung)| {
             (family.as_str(), rung.rung.as_deref())
         };
-        Self {
-            report,
-            rungs: started.rungs.iter().map(rung).collect(),
-        }
+        Self { report, rungs: started.rungs.iter().map(rung).collect() }
     }
 }
 
@@ -151,12 +135,8 @@ pub fn histograms(reports: &[Report], paint: Paint) -> Result<String> {
     type Part = fn(&Report) -> Option<f64>;
     let mut text = String::new();
     let parts: [(&str, Part); 2] = [
-        ("threshold crossed → decided", |report| {
-            report.crossed_to_decision_ms
-        }),
-        ("decided → kill issued", |report| {
-            report.decision_to_kill_ms
-        }),
+        ("threshold crossed → decided", |report| report.crossed_to_decision_ms),
+        ("decided → kill issued", |report| report.decision_to_kill_ms),
     ];
     for (name, part) in parts {
         let mut latency = Latency::new()?;
@@ -183,11 +163,7 @@ pub fn incident_heading(kind: Kind, trial: u32, trials: u32, paint: Paint) -> St
         Kind::MemoryHog => "takes 500 MiB of memory a second",
         Kind::ForkBomb => "has every process fork",
     };
-    let of = if trials > 1 {
-        format!(" ({trial}/{trials})")
-    } else {
-        String::new()
-    };
+    let of = if trials > 1 { format!(" ({trial}/{trials})") } else { String::new() };
     paint.heading(&format!("{}{of}: {} {what}", kind.name(), kind.offender()))
 }
 
@@ -198,22 +174,9 @@ mod tests {
     #[test]
     fn stages_align_and_show_their_sign() {
         let plain = Paint { enabled: false };
-        let stage = |at_ms| Stage {
-            name: "seen",
-            at_ms,
-            text: "x".into(),
-        };
-        assert_eq!(
-            stage_line(&stage(Some(1.5)), plain),
-            "      +1.500 ms  seen               x"
-        );
-        assert_eq!(
-            stage_line(&stage(Some(-0.1)), plain),
-            "      -0.100 ms  seen               x"
-        );
-        assert_eq!(
-            stage_line(&stage(None), plain),
-            "                 seen               x"
-        );
+        let stage = |at_ms| Stage { name: "seen", at_ms, text: "x".into() };
+        assert_eq!(stage_line(&stage(Some(1.5)), plain), "      +1.500 ms  seen               x");
+        assert_eq!(stage_line(&stage(Some(-0.1)), plain), "      -0.100 ms  seen               x");
+        assert_eq!(stage_line(&stage(None), plain), "                 seen               x");
     }
 }

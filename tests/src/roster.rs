@@ -45,15 +45,7 @@ pub const PODS: [PodSpec; 8] = [
         priority: 1000,
         memory_mib: 32,
         disk_mib: 64,
-        work: &[
-            "steady-writer",
-            "--mib",
-            "6",
-            "--tasks",
-            "30",
-            "--log-rate",
-            "16384",
-        ],
+        work: &["steady-writer", "--mib", "6", "--tasks", "30", "--log-rate", "16384"],
         empty_dir: false,
     },
     PodSpec {
@@ -122,18 +114,12 @@ mod tests {
         for qos in [Qos::Guaranteed, Qos::Burstable, Qos::BestEffort] {
             assert!(PODS.iter().any(|pod| pod.qos == qos), "{qos:?}");
         }
-        let lower_than = |name: &str| {
-            PODS.iter()
-                .filter(|pod| pod.priority < pod_priority(name))
-                .count()
-        };
+        let lower_than =
+            |name: &str| PODS.iter().filter(|pod| pod.priority < pod_priority(name)).count();
         assert!(lower_than(LOG_WRITER) >= 4);
         assert!(lower_than(MEMORY_HOG) >= 1);
         assert_eq!(lower_than(FORK_BOMBER), 0, "R-1b looks at priority first");
-        let equal = PODS
-            .iter()
-            .filter(|pod| pod.priority == pod_priority(FORK_BOMBER))
-            .count();
+        let equal = PODS.iter().filter(|pod| pod.priority == pod_priority(FORK_BOMBER)).count();
         assert_eq!(equal, 2, "the number of tasks decides");
     }
 

@@ -100,10 +100,7 @@ impl Runtime {
     pub fn start(node: &Node, inbox: &Inbox) -> Result<Self> {
         let cgroup = node.system().child("runtime")?;
         let mut command = Command::new(tool("evictd-runtime")?);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         enter(&mut command, &cgroup)?;
         let mut child = command.spawn().context("starting evictd-runtime")?;
         let replies = child.stdout.take().context("the runtime's stdout")?;
@@ -125,18 +122,10 @@ impl Runtime {
     pub fn attach(&mut self, inbox: &mut Inbox, id: &str, fifo: &Path, log: &Path) -> Result<()> {
         let from = inbox.mark();
         let (id, fifo, log) = (id.to_owned(), fifo.to_owned(), log.to_owned());
-        self.request(&Request::Attach {
-            id: id.clone(),
-            fifo,
-            log,
-        })?;
-        wait_reply(
-            inbox,
-            from,
-            "the runtime to attach a container",
-            &id,
-            |reply| matches!(reply, Reply::Attached { .. }).then_some(()),
-        )
+        self.request(&Request::Attach { id: id.clone(), fifo, log })?;
+        wait_reply(inbox, from, "the runtime to attach a container", &id, |reply| {
+            matches!(reply, Reply::Attached { .. }).then_some(())
+        })
     }
 
     /// Rotates a container's log; returns the old file's new name.
@@ -144,11 +133,7 @@ impl Runtime {
         let from = inbox.mark();
         self.request(&Request::Rotate { id: id.to_owned() })?;
         wait_reply(inbox, from, "the runtime to rotate a log", id, |reply| {
-            if let Reply::Rotated { to, .. } = reply {
-                Some(to.clone())
-            } else {
-                None
-            }
+            if let Reply::Rotated { to, .. } = reply { Some(to.clone()) } else { None }
         })
     }
 

@@ -35,13 +35,7 @@ impl Session {
             pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
         }
         let evictd = Evictd::start(&node, &mut inbox, options)?;
-        Ok(Self {
-            evictd,
-            pods,
-            runtime,
-            node,
-            inbox,
-        })
+        Ok(Self { evictd, pods, runtime, node, inbox })
     }
 
     /// evictd's first record.
@@ -76,22 +70,14 @@ impl Session {
 
     /// The position of the pod `namespace/name`.
     pub fn position(&self, full_name: &str) -> Result<usize> {
-        let found = self
-            .pods
-            .iter()
-            .position(|pod| pod.spec().full_name() == full_name);
+        let found = self.pods.iter().position(|pod| pod.spec().full_name() == full_name);
         found.with_context(|| format!("no pod {full_name}"))
     }
 
     /// Starts the container `worker` of a pod. Returns its id.
     pub fn start_worker(&mut self, full_name: &str, args: &[String]) -> Result<String> {
         let position = self.position(full_name)?;
-        let Self {
-            pods,
-            runtime,
-            inbox,
-            ..
-        } = self;
+        let Self { pods, runtime, inbox, .. } = self;
         pods[position].start_worker(args, runtime, inbox)
     }
 
@@ -107,13 +93,7 @@ impl Session {
 
     /// Stops evictd, then everything else.
     pub fn stop(self) -> Result<Ended> {
-        let Self {
-            evictd,
-            pods,
-            runtime,
-            node,
-            mut inbox,
-        } = self;
+        let Self { evictd, pods, runtime, node, mut inbox } = self;
         let ended = evictd.stop(&mut inbox);
         drop(pods);
         drop(runtime);

@@ -48,11 +48,7 @@ pub enum Gauge {
 impl Gauge {
     /// Free bytes of the filesystem at `root`.
     pub fn disk(root: &Path) -> Result<Self> {
-        let dir = open(
-            root,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        );
+        let dir = open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         Ok(Self::Disk(dir.with_context(|| root.display().to_string())?))
     }
 
@@ -60,11 +56,7 @@ impl Gauge {
     pub fn memory(cgroup: &Cgroup, limit: u64) -> Result<Self> {
         let (usage, v1) = cgroup.file("memory", "memory.usage_in_bytes", "memory.current");
         let stat = usage.with_file_name("memory.stat");
-        let inactive = if v1 {
-            "total_inactive_file "
-        } else {
-            "inactive_file "
-        };
+        let inactive = if v1 { "total_inactive_file " } else { "inactive_file " };
         let open = |path: &Path| File::open(path).with_context(|| path.display().to_string());
         Ok(Self::Memory {
             limit: i64::try_from(limit)?,
@@ -78,10 +70,7 @@ impl Gauge {
     pub fn tasks(cgroup: &Cgroup, limit: u64) -> Result<Self> {
         let (path, _) = cgroup.file("pids", "pids.current", "pids.current");
         let current = File::open(&path).with_context(|| path.display().to_string())?;
-        Ok(Self::Tasks {
-            limit: i64::try_from(limit)?,
-            current,
-        })
+        Ok(Self::Tasks { limit: i64::try_from(limit)?, current })
     }
 
     /// What is left now; `None` if it cannot be read.
@@ -91,12 +80,7 @@ impl Gauge {
                 let fs = fstatvfs(dir).ok()?;
                 i64::try_from(fs.f_bavail * fs.f_frsize).ok()
             }
-            Self::Memory {
-                limit,
-                usage,
-                stat,
-                inactive,
-            } => {
+            Self::Memory { limit, usage, stat, inactive } => {
                 let used = number(usage, "")?;
                 let inactive = number(stat, inactive)?;
                 Some(limit - (used - inactive).max(0))
@@ -111,8 +95,7 @@ fn number(file: &File, key: &str) -> Option<i64> {
     let mut buffer = [0_u8; 8192];
     let length = file.read_at(&mut buffer, 0).ok()?;
     let text = std::str::from_utf8(buffer.get(..length)?).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+    text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
 }
 
 /// Watches one signal until it is stopped (or for as long as it was told at most).
@@ -154,11 +137,7 @@ impl Watch {
                 thread::sleep(POLL);
             }
         });
-        Self {
-            shared,
-            thread: Some(thread),
-            threshold,
-        }
+        Self { shared, thread: Some(thread), threshold }
     }
 
     /// When the signal was first seen below its threshold, up to [`POLL`] late.
@@ -191,14 +170,7 @@ fn run_first() {
     let lowest = libc::sched_param { sched_priority: 1 };
     // The raw call, because musl's wrapper refuses. Without the right to it the stamps are coarser.
     // SAFETY: pid 0 is this thread; the parameter is read only.
-    unsafe {
-        libc::syscall(
-            libc::SYS_sched_setscheduler,
-            0,
-            libc::SCHED_FIFO,
-            &raw const lowest,
-        )
-    };
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const lowest) };
 }
 
 #[cfg(test)]
@@ -208,10 +180,7 @@ mod tests {
     use super::*;
 
     fn gauge(path: &Path) -> Gauge {
-        Gauge::Tasks {
-            limit: 100,
-            current: File::open(path).unwrap(),
-        }
+        Gauge::Tasks { limit: 100, current: File::open(path).unwrap() }
     }
 
     #[test]
@@ -229,11 +198,7 @@ mod tests {
                 thread::yield_now();
             }
         }
-        assert!(
-            watch
-                .crossed_ns()
-                .is_some_and(|ns| ns > before && ns <= mono_ns())
-        );
+        assert!(watch.crossed_ns().is_some_and(|ns| ns > before && ns <= mono_ns()));
         assert_eq!(watch.worst_past(), 17);
         drop(watch);
         fs::remove_file(&path).unwrap();

@@ -39,11 +39,7 @@ impl Drop for Input {
 
 fn run(config: &Path, pods: &Path) -> Output {
     let mut command = Command::new(common::evictd_binary());
-    command
-        .args(["run", "--mode", "observe", "--config"])
-        .arg(config)
-        .arg("--pods")
-        .arg(pods);
+    command.args(["run", "--mode", "observe", "--config"]).arg(config).arg("--pods").arg(pods);
     command.output().unwrap()
 }
 
@@ -68,19 +64,11 @@ spec:
 #[track_caller]
 fn refused(name: &str, output: &Output, wanted: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        output.status.code(),
-        Some(2),
-        "{name}: {}\n{error}",
-        output.status
-    );
+    assert_eq!(output.status.code(), Some(2), "{name}: {}\n{error}", output.status);
     for text in wanted {
         assert!(error.contains(text), "{name}: no {text:?} in:\n{error}");
     }
-    assert!(
-        output.stdout.is_empty(),
-        "{name}: records before the input was read"
-    );
+    assert!(output.stdout.is_empty(), "{name}: records before the input was read");
 }
 
 #[test]
@@ -91,21 +79,9 @@ fn configurations_are_refused_with_file_line_and_field() {
             "mode: observe\nevictionHrad: {}\n",
             &["evictd.yaml:2", "evictionHrad", "evictionHard"][..],
         ),
-        (
-            "not YAML",
-            "mode: observe\nsemantics: [strict\n",
-            &["evictd.yaml:"],
-        ),
-        (
-            "wrong type",
-            "evictionHard: 5\n",
-            &["evictd.yaml:1", "evictionHard"],
-        ),
-        (
-            "unknown mode",
-            "mode: dry-run\n",
-            &["evictd.yaml:1", "mode", "observe", "enforce"],
-        ),
+        ("not YAML", "mode: observe\nsemantics: [strict\n", &["evictd.yaml:"]),
+        ("wrong type", "evictionHard: 5\n", &["evictd.yaml:1", "evictionHard"]),
+        ("unknown mode", "mode: dry-run\n", &["evictd.yaml:1", "mode", "observe", "enforce"]),
         (
             "unknown signal",
             "evictionHard:\n  pid.available: \"10\"\n  disk.free: 5%\n",
@@ -134,10 +110,7 @@ fn configurations_are_refused_with_file_line_and_field() {
     ] {
         refused(name, &Input::new(config, GOOD_POD).run(), wanted);
     }
-    let absent = run(
-        Path::new("/nonexistent/evictd.yaml"),
-        Path::new("/nonexistent"),
-    );
+    let absent = run(Path::new("/nonexistent/evictd.yaml"), Path::new("/nonexistent"));
     refused("no file", &absent, &["/nonexistent/evictd.yaml"]);
 }
 
@@ -149,26 +122,15 @@ fn manifests_are_refused_with_file_line_and_field() {
     };
     let unknown = GOOD_POD.replace("spec:\n", "spec:\n  priorty: 5\n");
     let kind = GOOD_POD.replace("kind: Pod", "kind: Deployment");
-    let twice = format!(
-        "{GOOD_POD}---\n{}",
-        GOOD_POD.replace("name: a\n", "name: c\n")
-    );
+    let twice = format!("{GOOD_POD}---\n{}", GOOD_POD.replace("name: a\n", "name: c\n"));
     for (name, manifest, wanted) in [
         (
             "no uid",
             without("  uid: 0b0c1f6e-0000-4000-8000-000000000001\n"),
             &["pod.yaml:", "metadata.uid"][..],
         ),
-        (
-            "no name",
-            without("  name: a\n"),
-            &["pod.yaml:", "metadata.name"],
-        ),
-        (
-            "unknown field",
-            unknown,
-            &["pod.yaml:8", "priorty", "priority"],
-        ),
+        ("no name", without("  name: a\n"), &["pod.yaml:", "metadata.name"]),
+        ("unknown field", unknown, &["pod.yaml:8", "priorty", "priority"]),
         ("another kind", kind, &["pod.yaml:2", "Deployment", "Pod"]),
         ("uid twice", twice, &["pod.yaml:", "uid"]),
         ("not YAML", "kind: [Pod\n".to_owned(), &["pod.yaml:"]),

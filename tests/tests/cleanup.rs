@@ -21,13 +21,8 @@ fn runner_at_work() -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    assert!(
-        lines.any(|line| line.contains("rotated")),
-        "the log was never rotated"
-    );
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("rotated")), "the log was never rotated");
     child
 }
 
@@ -43,11 +38,7 @@ fn ctrl_c_ends_with_130_and_leaves_nothing() {
         signal(&child, ctrl_c);
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(130), "{ctrl_c:?}: {status}");
-        assert_eq!(
-            common::leftovers(child.id()),
-            Vec::<String>::new(),
-            "{ctrl_c:?}"
-        );
+        assert_eq!(common::leftovers(child.id()), Vec::<String>::new(), "{ctrl_c:?}");
     }
 }
 
@@ -57,11 +48,7 @@ fn a_run_that_was_killed_is_swept_by_the_next() {
     let mut child = runner_at_work();
     signal(&child, Signal::KILL);
     child.wait().unwrap();
-    assert_ne!(
-        common::leftovers(child.id()),
-        Vec::<String>::new(),
-        "SIGKILL leaves no time"
-    );
+    assert_ne!(common::leftovers(child.id()), Vec::<String>::new(), "SIGKILL leaves no time");
     sweep::leftovers(&Hierarchies::of_this_machine().unwrap().into());
     assert_eq!(common::leftovers(child.id()), Vec::<String>::new());
 }
@@ -69,10 +56,7 @@ fn a_run_that_was_killed_is_swept_by_the_next() {
 #[test]
 fn an_evictd_that_does_not_start_fails_the_run_and_leaves_nothing() {
     let _alone = common::alone();
-    for (name, evictd) in [
-        ("ends at once", "/proc/self/exe"),
-        ("is not there", "/nonexistent"),
-    ] {
+    for (name, evictd) in [("ends at once", "/proc/self/exe"), ("is not there", "/nonexistent")] {
         // /proc/self/exe is the runner itself, which does not know `run`: exit code 2.
         let child = Command::new(tool("evictd-incidents").unwrap())
             .args(["--evictd", evictd])

@@ -26,15 +26,9 @@ fn every_family_without_a_rung_says_why() {
     let _alone = common::alone();
     let session = session(&[]);
     let rungs = &session.started().rungs;
-    assert!(
-        rungs.contains_key("writes") && rungs.contains_key("tasks"),
-        "{rungs:?}"
-    );
+    assert!(rungs.contains_key("writes") && rungs.contains_key("tasks"), "{rungs:?}");
     for (family, rung) in rungs {
-        assert!(
-            rung.rung.is_some() || !rung.refused.is_empty(),
-            "{family} gives no reason"
-        );
+        assert!(rung.rung.is_some() || !rung.refused.is_empty(), "{family} gives no reason");
         for refused in &rung.refused {
             assert!(!refused.reason.is_empty(), "{family}: {}", refused.rung);
         }
@@ -54,9 +48,7 @@ fn without_btf_the_rungs_that_need_it_are_off_with_a_reason_and_evictions_go_on(
         .collect();
     assert!(!refused.is_empty(), "{:?}", session.started().rungs);
     assert!(
-        refused
-            .iter()
-            .any(|reason| reason.contains("/nonexistent/vmlinux")),
+        refused.iter().any(|reason| reason.contains("/nonexistent/vmlinux")),
         "no reason names the missing file: {refused:?}"
     );
     still_catches(&mut session, Kind::MemoryHog);

@@ -23,15 +23,9 @@ fn next_eviction(
     from: usize,
     patience: Duration,
 ) -> Result<Eviction, WaitError> {
-    session
-        .inbox()
-        .wait_record(from, patience, "an eviction", |record| {
-            if let Record::Eviction(eviction) = record {
-                Some(eviction.clone())
-            } else {
-                None
-            }
-        })
+    session.inbox().wait_record(from, patience, "an eviction", |record| {
+        if let Record::Eviction(eviction) = record { Some(eviction.clone()) } else { None }
+    })
 }
 
 #[test]
@@ -49,15 +43,10 @@ fn the_offender_is_named_once_and_lives_on() {
     let args = format!("memory-hog --mib-per-s 500 --max-mib {mib} --lifetime 60");
     let from = session.inbox().mark();
     let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
-    session
-        .start_worker(Kind::MemoryHog.offender(), &args)
-        .unwrap();
+    session.start_worker(Kind::MemoryHog.offender(), &args).unwrap();
 
     let eviction = next_eviction(&mut session, from, PATIENCE).unwrap();
-    assert_eq!(
-        format!("{}/{}", eviction.namespace, eviction.pod),
-        Kind::MemoryHog.offender()
-    );
+    assert_eq!(format!("{}/{}", eviction.namespace, eviction.pod), Kind::MemoryHog.offender());
     assert_eq!(eviction.outcome, "observed");
     assert_eq!(eviction.kill_issued_ns, None);
     assert_eq!(eviction.signal, Kind::MemoryHog.signal().0);

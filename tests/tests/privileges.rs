@@ -42,17 +42,9 @@ fn nobody_is_told_which_capabilities_are_missing() {
     ] {
         let output = run_as_nobody(mode);
         let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{mode}: {}\n{error}",
-            output.status
-        );
+        assert_eq!(output.status.code(), Some(1), "{mode}: {}\n{error}", output.status);
         for capability in missing {
-            assert!(
-                error.contains(capability),
-                "{mode}: no {capability} in:\n{error}"
-            );
+            assert!(error.contains(capability), "{mode}: no {capability} in:\n{error}");
         }
         assert!(output.stdout.is_empty(), "{mode}");
     }

@@ -34,10 +34,7 @@ fn kernel_dev_of(path: &Path) -> u32 {
 /// Runs a workload in `cgroup` to its end.
 fn work(cgroup: &Cgroup, args: &[&str]) {
     let mut command = Command::new(tool("evictd-workload").unwrap());
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
     enter(&mut command, cgroup).unwrap();
     let status = command.status().unwrap();
     assert!(status.success(), "{args:?}: {status}");
@@ -49,17 +46,10 @@ fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
     let mut stood = 0;
     for rung in *rungs {
         let only = [(family, std::slice::from_ref(rung))];
-        let options = LoadOptions {
-            ladder: &only,
-            ..LoadOptions::default()
-        };
+        let options = LoadOptions { ladder: &only, ..LoadOptions::default() };
         let (mut ebpf, standings) = load(options).unwrap();
         if standings[0].rung.is_none() {
-            println!(
-                "cannot run here: {} {}",
-                family.name(),
-                standings[0].refused[0].reason
-            );
+            println!("cannot run here: {} {}", family.name(), standings[0].refused[0].reason);
             continue;
         }
         stood += 1;
@@ -93,10 +83,7 @@ async fn expect(ring: &mut Ring, kind: Kind, wanted: impl Fn(&Record) -> bool) -
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 #[test]
@@ -106,33 +93,16 @@ fn writes_are_exact_per_cgroup_and_filesystem() {
     let dev = kernel_dev_of(node.nodefs_root());
     on_each_rung(Family::Writes, |rung, ebpf| {
         let counters = Counters::take(ebpf).unwrap();
-        for (name, bytes, count) in [
-            ("tiny", 100, 3000),
-            ("page", 4096, 500),
-            ("large", 1 << 20, 5),
-        ] {
+        for (name, bytes, count) in
+            [("tiny", 100, 3000), ("page", 4096, 500), ("large", 1 << 20, 5)]
+        {
             let cgroup = node.system().child(&format!("{name}-{rung}")).unwrap();
             let file = node.nodefs_root().join(name);
             let (b, c) = (bytes.to_string(), count.to_string());
             let file = file.to_str().unwrap();
-            work(
-                &cgroup,
-                &[
-                    "write-exactly",
-                    "--file",
-                    file,
-                    "--bytes",
-                    &b,
-                    "--count",
-                    &c,
-                ],
-            );
+            work(&cgroup, &["write-exactly", "--file", file, "--bytes", &b, "--count", &c]);
             let written = counters.writes(cgroup.inode().unwrap(), dev);
-            assert_eq!(
-                written.map(|w| w.bytes),
-                Some(bytes * count),
-                "{name} on {rung}"
-            );
+            assert_eq!(written.map(|w| w.bytes), Some(bytes * count), "{name} on {rung}");
         }
     });
 }
@@ -151,37 +121,18 @@ fn log_writes_follow_the_directory_across_rotation() {
             std::fs::create_dir(&dir).unwrap();
             dir
         });
-        let key = LogDirectory {
-            inode: mine.metadata().unwrap().ino(),
-            dev,
-            reserved: 0,
-        };
+        let key = LogDirectory { inode: mine.metadata().unwrap().ino(), dev, reserved: 0 };
         counters.watch_log_directory(key).unwrap();
         let write = |dir: &Path, count| {
             let file = dir.join("0.log");
             let file = file.to_str().unwrap();
-            work(
-                &runtime,
-                &[
-                    "write-exactly",
-                    "--file",
-                    file,
-                    "--bytes",
-                    "1000",
-                    "--count",
-                    count,
-                ],
-            );
+            work(&runtime, &["write-exactly", "--file", file, "--bytes", "1000", "--count", count]);
         };
         write(&mine, "700");
         write(&other, "900");
         std::fs::rename(mine.join("0.log"), mine.join("0.log.1")).unwrap();
         write(&mine, "800");
-        assert_eq!(
-            counters.log_writes(&key).unwrap().bytes,
-            1_500_000,
-            "{rung}"
-        );
+        assert_eq!(counters.log_writes(&key).unwrap().bytes, 1_500_000, "{rung}");
 
         counters.forget_log_directory(&key);
         write(&mine, "1");
@@ -197,18 +148,11 @@ fn forks_and_exits_are_exact() {
         let counters = Counters::take(ebpf).unwrap();
         // The workload itself adds the same few tasks each time, so the difference is exact.
         let [few, many] = [10, 260].map(|count: u64| {
-            let cgroup = node
-                .system()
-                .child(&format!("forks-{count}-{rung}"))
-                .unwrap();
+            let cgroup = node.system().child(&format!("forks-{count}-{rung}")).unwrap();
             work(&cgroup, &["fork-exactly", "--count", &count.to_string()]);
             counters.tasks(cgroup.inode().unwrap()).unwrap()
         });
-        assert_eq!(
-            (many.forks - few.forks, many.exits - few.exits),
-            (250, 250),
-            "{rung}"
-        );
+        assert_eq!((many.forks - few.forks, many.exits - few.exits), (250, 250), "{rung}");
     });
 }
 
@@ -227,28 +171,13 @@ fn a_tripwire_fires_once_when_its_budget_is_used_up() {
         let file = node.nodefs_root().join("tripwire");
         let file = file.to_str().unwrap();
         let write = |count| {
-            work(
-                &cgroup,
-                &[
-                    "write-exactly",
-                    "--file",
-                    file,
-                    "--bytes",
-                    "4096",
-                    "--count",
-                    count,
-                ],
-            );
+            work(&cgroup, &["write-exactly", "--file", file, "--bytes", "4096", "--count", count]);
         };
 
         let since = tripwires.spent(3).unwrap();
         assert!(!tripwires.arm(3, since, 300 * 4096).unwrap());
         write("200");
-        assert_eq!(
-            tripwires.spent(3).unwrap() - since,
-            200 * 4096,
-            "counted, not fired"
-        );
+        assert_eq!(tripwires.spent(3).unwrap() - since, 200 * 4096, "counted, not fired");
         write("200");
         let id = cgroup.inode().unwrap();
         let fired = expect(&mut ring, Kind::Tripwire, |record| record.detail == 3).await;
@@ -260,14 +189,9 @@ fn a_tripwire_fires_once_when_its_budget_is_used_up() {
         // Tasks end, so their budget is given back.
         let since = tripwires.spent(TASKS_TRIPWIRE).unwrap();
         assert!(!tripwires.arm(TASKS_TRIPWIRE, since, 1_000_000).unwrap());
-        tripwires
-            .arm(TASKS_TRIPWIRE, tripwires.spent(TASKS_TRIPWIRE).unwrap(), 1)
-            .unwrap();
+        tripwires.arm(TASKS_TRIPWIRE, tripwires.spent(TASKS_TRIPWIRE).unwrap(), 1).unwrap();
         work(&cgroup, &["fork-exactly", "--count", "1"]);
-        expect(&mut ring, Kind::Tripwire, |record| {
-            record.detail == TASKS_TRIPWIRE
-        })
-        .await;
+        expect(&mut ring, Kind::Tripwire, |record| record.detail == TASKS_TRIPWIRE).await;
     });
 }
 
@@ -281,9 +205,7 @@ fn an_oom_kill_is_reported_after_reclaim_began() {
         let cgroup = node.system().child("oom").unwrap();
         cgroup.limit_memory(32 << 20).unwrap();
         let mut command = Command::new(tool("evictd-workload").unwrap());
-        command
-            .args(["memory-hog", "--max-mib", "128"])
-            .stdout(Stdio::null());
+        command.args(["memory-hog", "--max-mib", "128"]).stdout(Stdio::null());
         enter(&mut command, &cgroup).unwrap();
         let mut hog = command.spawn().unwrap();
 
@@ -303,16 +225,11 @@ fn an_oom_kill_is_reported_after_reclaim_began() {
             let cgroup = node.system().child("events").unwrap();
             cgroup.limit_memory(32 << 20).unwrap();
             let mut command = Command::new(tool("evictd-workload").unwrap());
-            command
-                .args(["memory-hog", "--max-mib", "128"])
-                .stdout(Stdio::null());
+            command.args(["memory-hog", "--max-mib", "128"]).stdout(Stdio::null());
             enter(&mut command, &cgroup).unwrap();
             let mut hog = command.spawn().unwrap();
             let id = cgroup.inode().unwrap();
-            expect(&mut ring, Kind::MemoryEvent, |record| {
-                record.cgroup_id == id
-            })
-            .await;
+            expect(&mut ring, Kind::MemoryEvent, |record| record.cgroup_id == id).await;
             assert!(!hog.wait().unwrap().success());
         } else {
             let reason = &standing(&standings, Family::MemoryEvents).refused[0].reason;
@@ -344,64 +261,34 @@ fn cgroups_are_reported_when_they_come_and_go() {
                 ring.drain(take).await.unwrap();
             }
         };
-        runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, both).await })
-            .unwrap();
-        assert_eq!(
-            seen,
-            [Some(Kind::CgroupMkdir), Some(Kind::CgroupRmdir)],
-            "{rung}"
-        );
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, both).await }).unwrap();
+        assert_eq!(seen, [Some(Kind::CgroupMkdir), Some(Kind::CgroupRmdir)], "{rung}");
     });
 }
 
 #[test]
 fn a_missing_tracepoint_or_function_takes_its_rung_off_with_a_reason() {
     let _alone = common::alone();
-    const NOWHERE: &[Attachment] = &[Attachment {
-        program: "fork_raw",
-        target: "no_such_tracepoint",
-        optional: false,
-    }];
-    const NO_FUNCTION: &[Attachment] = &[Attachment {
-        program: "fork_btf",
-        target: "no_such_function",
-        optional: false,
-    }];
-    const EXITS: &[Attachment] = &[Attachment {
-        program: "exit_raw",
-        target: "sched_process_exit",
-        optional: false,
-    }];
-    let rung = |name, hook, attachments| Rung {
-        name,
-        hook,
-        attachments,
-        offsets: &[],
-    };
+    const NOWHERE: &[Attachment] =
+        &[Attachment { program: "fork_raw", target: "no_such_tracepoint", optional: false }];
+    const NO_FUNCTION: &[Attachment] =
+        &[Attachment { program: "fork_btf", target: "no_such_function", optional: false }];
+    const EXITS: &[Attachment] =
+        &[Attachment { program: "exit_raw", target: "sched_process_exit", optional: false }];
+    let rung = |name, hook, attachments| Rung { name, hook, attachments, offsets: &[] };
     let rungs = [
         rung("typed", Hook::BtfTracepoint, NO_FUNCTION),
         rung("raw", Hook::RawTracepoint, NOWHERE),
         rung("there", Hook::RawTracepoint, EXITS),
     ];
-    let options = LoadOptions {
-        ladder: &[(Family::Tasks, &rungs)],
-        ..LoadOptions::default()
-    };
+    let options = LoadOptions { ladder: &[(Family::Tasks, &rungs)], ..LoadOptions::default() };
     let (_ebpf, standings) = load(options).unwrap();
     assert_eq!(standings[0].rung, Some("there"));
-    let reasons: Vec<&str> = standings[0]
-        .refused
-        .iter()
-        .map(|r| r.reason.as_str())
-        .collect();
+    let reasons: Vec<&str> = standings[0].refused.iter().map(|r| r.reason.as_str()).collect();
     assert_eq!(reasons.len(), 2);
     assert!(reasons[0].contains("no_such_function"), "{reasons:?}");
     assert!(reasons[1].contains("no_such_tracepoint: "), "{reasons:?}");
-    assert!(
-        reasons[1].contains("No such file or directory"),
-        "{reasons:?}"
-    );
+    assert!(reasons[1].contains("No such file or directory"), "{reasons:?}");
 }
 
 #[test]
@@ -421,17 +308,11 @@ fn a_program_type_that_is_not_permitted_takes_its_rung_off() {
     for standing in standings {
         assert_eq!(standing.rung, None, "{standing}");
         for refused in &standing.refused {
-            assert!(
-                refused.reason.contains("Operation not permitted"),
-                "{standing}"
-            );
+            assert!(refused.reason.contains("Operation not permitted"), "{standing}");
         }
     }
 }
 
 fn standing(standings: &[Standing], family: Family) -> &Standing {
-    standings
-        .iter()
-        .find(|standing| standing.family == family)
-        .unwrap()
+    standings.iter().find(|standing| standing.family == family).unwrap()
 }

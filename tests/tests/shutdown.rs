@@ -16,13 +16,10 @@ const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 
 /// Ids of the BPF programs that a process holds, by its open links and programs.
 fn programs_of(pid: u32) -> BTreeSet<u32> {
-    let infos = fs::read_dir(format!("/proc/{pid}/fdinfo"))
-        .unwrap()
-        .flatten();
+    let infos = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten();
     let texts = infos.filter_map(|info| fs::read_to_string(info.path()).ok());
     let id = |text: String| {
-        text.lines()
-            .find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
+        text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())
     };
     texts.filter_map(id).collect()
 }
@@ -40,11 +37,7 @@ fn is_loaded(program: u32) -> bool {
     };
     if fd < 0 {
         let error = io::Error::last_os_error();
-        assert_eq!(
-            error.kind(),
-            io::ErrorKind::NotFound,
-            "asking for program {program}: {error}"
-        );
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "asking for program {program}: {error}");
         return false;
     }
     // SAFETY: a descriptor we have just been given.

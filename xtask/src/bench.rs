@@ -40,10 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
     let programs = build::benches(&workspace)?;
     let mut harness = Command::new(build::program(&programs, HARNESS)?);
-    harness
-        .arg("reaction")
-        .arg("--evictd")
-        .arg(build::program(&programs, EVICTD)?);
+    harness.arg("reaction").arg("--evictd").arg(build::program(&programs, EVICTD)?);
     harness.arg("--trials").arg(trials.to_string());
     if let Some(output) = output {
         harness.arg("-o").arg(output);

@@ -52,16 +52,8 @@ pub(crate) type Programs = BTreeMap<String, PathBuf>;
 
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
-    let profile = if options.debug {
-        Profile::Debug
-    } else {
-        Profile::Release
-    };
-    let linkage = if options.static_ {
-        Linkage::Static
-    } else {
-        Linkage::Dynamic
-    };
+    let profile = if options.debug { Profile::Debug } else { Profile::Release };
+    let linkage = if options.static_ { Linkage::Static } else { Linkage::Dynamic };
     let purposes = match linkage {
         Linkage::Dynamic => vec![Purpose::Build],
         Linkage::Static => vec![Purpose::Build, Purpose::StaticBuild],
@@ -80,9 +72,7 @@ pub(crate) fn programs(
     linkage: Linkage,
 ) -> Result<Programs> {
     let mut cargo = cargo(workspace, "build", linkage)?;
-    cargo
-        .arg("--bins")
-        .args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    cargo.arg("--bins").args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     if profile == Profile::Release {
         cargo.arg("--release");
     }
@@ -96,11 +86,7 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     for package in PACKAGES.iter().chain(&["evictd-benches"]) {
         cargo.args(["--package", package]);
     }
-    executables(
-        &mut cargo,
-        "building the measuring harness",
-        Wanted::Programs,
-    )
+    executables(&mut cargo, "building the measuring harness", Wanted::Programs)
 }
 
 /// Builds, without running them, the static integration tests of the packages; optimised, so that
@@ -145,13 +131,8 @@ enum Wanted {
 /// Runs cargo and collects the executables it names; its own messages go to standard error.
 fn executables(cargo: &mut Command, what: &str, wanted: Wanted) -> Result<Programs> {
     step(what, || {
-        cargo
-            .arg("--message-format=json-render-diagnostics")
-            .stdin(Stdio::null());
-        let mut child = cargo
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start cargo")?;
+        cargo.arg("--message-format=json-render-diagnostics").stdin(Stdio::null());
+        let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
         let programs = executables_in(BufReader::new(stdout), wanted)?;
         let status = child.wait()?;
@@ -177,10 +158,7 @@ fn executables_in(messages: impl io::BufRead, wanted: Wanted) -> Result<Programs
 
 /// The program of this name; cargo built no such thing only if a manifest has changed.
 pub(crate) fn program<'a>(programs: &'a Programs, name: &str) -> Result<&'a Path> {
-    programs
-        .get(name)
-        .map(PathBuf::as_path)
-        .with_context(|| format!("no program {name} was built"))
+    programs.get(name).map(PathBuf::as_path).with_context(|| format!("no program {name} was built"))
 }
 
 #[cfg(test)]
@@ -214,10 +192,7 @@ mod tests {
         ];
         for (wanted, name, path) in cases {
             let found = executables_in(text.as_bytes(), wanted).unwrap();
-            assert_eq!(
-                found,
-                Programs::from([(name.to_owned(), PathBuf::from(path))])
-            );
+            assert_eq!(found, Programs::from([(name.to_owned(), PathBuf::from(path))]));
         }
     }
 

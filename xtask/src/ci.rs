@@ -23,10 +23,7 @@ pub(crate) fn run(_options: Options) -> Result<ExitCode> {
         ("rustfmt", rustfmt(&workspace)),
         ("clippy, host crates", host_clippy(&workspace)?),
         ("clippy, BPF programs", bpf_clippy(&workspace)?),
-        (
-            "cargo-deny: bans, licenses, sources",
-            cargo_deny(&workspace)?,
-        ),
+        ("cargo-deny: bans, licenses, sources", cargo_deny(&workspace)?),
     ];
     let mut failed = Vec::new();
     for (name, mut command) in checks {
@@ -47,9 +44,7 @@ pub(crate) fn run(_options: Options) -> Result<ExitCode> {
 
 fn rustfmt(workspace: &Workspace) -> Command {
     let mut command = Command::new("cargo");
-    command
-        .args(["fmt", "--all", "--check"])
-        .current_dir(&workspace.root);
+    command.args(["fmt", "--all", "--check"]).current_dir(&workspace.root);
     command
 }
 
@@ -75,25 +70,12 @@ fn bpf_clippy(workspace: &Workspace) -> Result<Command> {
         }
     };
     command.current_dir(&workspace.root);
-    command.args([
-        "clippy",
-        "--package",
-        "evictd-ebpf",
-        "--lib",
-        "--bins",
-        "--locked",
-    ]);
+    command.args(["clippy", "--package", "evictd-ebpf", "--lib", "--bins", "--locked"]);
     command.args(["--target", BPF_TARGET, "-Z", "build-std=core"]);
     command.args(["--", "--deny", "warnings"]);
-    command.env(
-        "RUSTFLAGS",
-        format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH),
-    );
+    command.env("RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH));
     // Set by the cargo that runs us, they would bring its own toolchain back.
-    command
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .env_remove("CARGO")
-        .env_remove("RUSTC");
+    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
     Ok(command)
 }
 

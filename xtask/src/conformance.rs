@@ -32,9 +32,5 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     } else {
         print!("{report}");
     }
-    Ok(if report.failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -26,12 +26,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
     let programs = build::programs(&workspace, Profile::Release, Linkage::Dynamic)?;
     let mut incidents = Command::new(build::program(&programs, INCIDENTS)?);
-    incidents
-        .arg("--evictd")
-        .arg(build::program(&programs, EVICTD)?);
-    incidents
-        .args(options.json.then_some("--json"))
-        .args(&options.arguments);
+    incidents.arg("--evictd").arg(build::program(&programs, EVICTD)?);
+    incidents.args(options.json.then_some("--json")).args(&options.arguments);
     process::exec(&mut incidents)
 }
 

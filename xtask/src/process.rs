@@ -54,12 +54,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         .with_context(|| format!("cannot start {}", line(command)))?;
     if !output.status.success() {
         let printed = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "{} failed ({}): {}",
-            line(command),
-            output.status,
-            printed.trim_end()
-        );
+        bail!("{} failed ({}): {}", line(command), output.status, printed.trim_end());
     }
     String::from_utf8(output.stdout).with_context(|| format!("{}: output", line(command)))
 }
@@ -87,10 +82,7 @@ pub(crate) fn is_root() -> bool {
 /// The command as a person would type it.
 pub(crate) fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

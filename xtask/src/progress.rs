@@ -24,9 +24,6 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
         result
     });
     let verdict = if result.is_ok() { "done" } else { "failed" };
-    eprintln!(
-        "    {what}: {verdict} after {:.1} s",
-        started.elapsed().as_secs_f64()
-    );
+    eprintln!("    {what}: {verdict} after {:.1} s", started.elapsed().as_secs_f64());
     result
 }

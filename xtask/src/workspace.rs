@@ -46,10 +46,7 @@ impl Workspace {
             .find(|package| package.name.as_str() == BPF_PACKAGE)
             .with_context(|| format!("the workspace has no package {BPF_PACKAGE}"))?;
         let pins = Pins::deserialize(&package.metadata["bpf-toolchain"]).with_context(|| {
-            format!(
-                "{}: [package.metadata.bpf-toolchain]",
-                package.manifest_path
-            )
+            format!("{}: [package.metadata.bpf-toolchain]", package.manifest_path)
         })?;
         Ok(Self {
             root: metadata.workspace_root.into_std_path_buf(),
@@ -69,9 +66,7 @@ impl Workspace {
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME") {
         Some(cache) if !cache.is_empty() => PathBuf::from(cache),
-        _ => env::home_dir()
-            .context("neither XDG_CACHE_HOME nor a home folder")?
-            .join(".cache"),
+        _ => env::home_dir().context("neither XDG_CACHE_HOME nor a home folder")?.join(".cache"),
     };
     Ok(base.join("evictd"))
 }

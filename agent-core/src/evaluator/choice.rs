@@ -66,10 +66,7 @@ impl Evaluator {
         match self.policy.semantics {
             Semantics::Strict => {
                 let gives_way = self.exhausted[resource.index()].is_some_and(|e| now < e.until);
-                let reclaims = self
-                    .reclaiming
-                    .as_ref()
-                    .is_some_and(|r| r.resource() == resource);
+                let reclaims = self.reclaiming.as_ref().is_some_and(|r| r.resource() == resource);
                 let in_flight = self.in_flight.get(resource).is_some_and(waits);
                 !gives_way && !reclaims && !in_flight
             }
@@ -108,10 +105,7 @@ impl Evaluator {
         let mut ranking = std::mem::take(&mut self.ranking);
         ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
         self.ranking = ranking;
-        let place = self
-            .ranking
-            .first_evictable()
-            .filter(|_| self.could_help(threshold.signal));
+        let place = self.ranking.first_evictable().filter(|_| self.could_help(threshold.signal));
         let Some(place) = place else {
             self.note_exhausted(threshold.signal, now);
             return false;
@@ -131,10 +125,7 @@ impl Evaluator {
     /// Strict semantics evict nobody for a filesystem on which pods hold nothing (E-25).
     fn could_help(&self, signal: Signal) -> bool {
         let parts = self.policy.layout.parts(signal);
-        let on_disk = matches!(
-            signal.resource(),
-            Resource::EphemeralStorage | Resource::Inodes
-        );
+        let on_disk = matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes);
         let holds_something = parts.rootfs || parts.logs_and_volumes;
         self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
@@ -165,11 +156,7 @@ impl Evaluator {
                 continue;
             };
             let available = soft.last_available;
-            self.commands.push_back(Command::Released {
-                id: soft.id,
-                available,
-                seen: false,
-            });
+            self.commands.push_back(Command::Released { id: soft.id, available, seen: false });
             let victim = Victim {
                 pod: &soft.pod,
                 grace: Duration::ZERO,
@@ -203,8 +190,7 @@ impl Evaluator {
             decided_at: now,
             expected_release: victim.expected_release,
         };
-        self.in_flight
-            .open(Pending::new(&eviction, threshold, &self.policy));
+        self.in_flight.open(Pending::new(&eviction, threshold, &self.policy));
         self.ledger.set(id, victim.pod, Standing::InFlight);
         self.commands.push_back(Command::Evict(eviction));
     }
@@ -214,9 +200,7 @@ impl Evaluator {
         if threshold.is_hard() {
             return Duration::ZERO;
         }
-        let own = pod
-            .termination_grace_seconds
-            .map_or(Duration::MAX, Duration::from_secs);
+        let own = pod.termination_grace_seconds.map_or(Duration::MAX, Duration::from_secs);
         self.policy.max_pod_grace.min(own)
     }
 
@@ -249,10 +233,7 @@ impl Evaluator {
             self.commands.push_back(Command::UnableToEvict { signal });
             reported = true;
         }
-        *exhausted = Some(Exhausted {
-            until: now.after(EXHAUSTED_RETRY),
-            reported,
-        });
+        *exhausted = Some(Exhausted { until: now.after(EXHAUSTED_RETRY), reported });
     }
 }
 

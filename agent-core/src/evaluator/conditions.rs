@@ -53,9 +53,7 @@ impl Conditions {
     ) {
         for condition in NodeCondition::ALL {
             let state = &mut self.0[condition.index()];
-            let recent = state
-                .last_observed
-                .is_some_and(|last| now.since(last) < period); // L-9
+            let recent = state.last_observed.is_some_and(|last| now.since(last) < period); // L-9
             let status = state.held || recent;
             if status != state.reported {
                 state.reported = status;
@@ -73,10 +71,7 @@ impl Conditions {
     /// When the next condition expires.
     pub(super) fn next_expiry(&self, period: Duration) -> Option<MonoTime> {
         let fading = self.0.iter().filter(|state| state.reported && !state.held);
-        fading
-            .filter_map(|state| state.last_observed)
-            .map(|last| last.after(period))
-            .min()
+        fading.filter_map(|state| state.last_observed).map(|last| last.after(period)).min()
     }
 }
 
@@ -87,14 +82,8 @@ mod tests {
     #[test]
     fn a_condition_comes_at_once_and_goes_after_the_transition_period() {
         let period = Duration::from_nanos(100);
-        let met = Cause {
-            held: true,
-            observed: true,
-        };
-        let unknown = Cause {
-            held: true,
-            observed: false,
-        };
+        let met = Cause { held: true, observed: true };
+        let unknown = Cause { held: true, observed: false };
         let clear = Cause::default();
         let steps = [
             ("clear", 0, clear, None, None),
@@ -103,13 +92,7 @@ mod tests {
             ("clear within the period", 599, clear, None, Some(600)),
             ("period over (strictly)", 600, clear, Some(false), None),
             ("again", 700, met, Some(true), None),
-            (
-                "unknown for longer than the period (L-3d)",
-                900,
-                unknown,
-                None,
-                None,
-            ),
+            ("unknown for longer than the period (L-3d)", 900, unknown, None, None),
             ("clear again", 901, clear, Some(false), None),
         ];
         let mut conditions = Conditions::default();
@@ -121,11 +104,7 @@ mod tests {
             let change = change.map(|status| Command::SetCondition { condition, status });
             assert_eq!(commands.pop_front(), change, "{name}");
             assert_eq!(commands.pop_front(), None, "{name}");
-            assert_eq!(
-                conditions.next_expiry(period),
-                expiry.map(MonoTime::from_nanos),
-                "{name}"
-            );
+            assert_eq!(conditions.next_expiry(period), expiry.map(MonoTime::from_nanos), "{name}");
         }
     }
 }

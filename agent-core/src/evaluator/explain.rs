@@ -34,7 +34,6 @@ impl Evaluator {
     /// The thresholds that are met, grace period and all, or not resolved since (L-11).
     pub fn thresholds_met(&self) -> impl Iterator<Item = &Threshold> {
         let all = self.policy.thresholds.iter().zip(&self.tracks);
-        all.filter(|(_, track)| track.satisfied)
-            .map(|(threshold, _)| threshold)
+        all.filter(|(_, track)| track.satisfied).map(|(threshold, _)| threshold)
     }
 }

@@ -53,11 +53,7 @@ impl Ledger {
                 entry.id = id;
                 entry.standing = standing;
             }
-            None => self.0.push(Entry {
-                id,
-                pod: pod.clone(),
-                standing,
-            }),
+            None => self.0.push(Entry { id, pod: pod.clone(), standing }),
         }
     }
 
@@ -71,11 +67,7 @@ impl Ledger {
     /// A pod whose wait has ended turns out to be empty after all.
     pub(super) fn note_emptied(&mut self, id: EvictionId) {
         let entry = self.0.iter_mut().find(|entry| entry.id == id);
-        if let Some(Entry {
-            standing: Standing::Ended { emptied, .. },
-            ..
-        }) = entry
-        {
+        if let Some(Entry { standing: Standing::Ended { emptied, .. }, .. }) = entry {
             *emptied = true;
         }
     }
@@ -129,10 +121,7 @@ mod tests {
 
     fn pod(cgroup_inode: u64, tasks: Option<u64>) -> PodObservation {
         let facts = PodFacts {
-            id: PodRef {
-                uid: "uid".into(),
-                cgroup_inode,
-            },
+            id: PodRef { uid: "uid".into(), cgroup_inode },
             namespace: "default".into(),
             name: "pod".into(),
             priority: 0,
@@ -144,15 +133,8 @@ mod tests {
             termination_grace_seconds: None,
             spec: None,
         };
-        let usage = PodUsage {
-            tasks,
-            ..PodUsage::default()
-        };
-        PodObservation {
-            facts: Arc::new(facts),
-            usage,
-            stats: None,
-        }
+        let usage = PodUsage { tasks, ..PodUsage::default() };
+        PodObservation { facts: Arc::new(facts), usage, stats: None }
     }
 
     #[test]
@@ -160,45 +142,15 @@ mod tests {
         let until = MonoTime::from_nanos(100);
         let ended = |emptied| Standing::Ended { emptied, until };
         let cases = [
-            (
-                "in flight",
-                Standing::InFlight,
-                Some(5),
-                999,
-                Some(Bar::InFlight),
-            ),
+            ("in flight", Standing::InFlight, Some(5), 999, Some(Bar::InFlight)),
             ("gone", Standing::Gone, None, 999, Some(Bar::Gone)),
             ("reused", Standing::Reused, None, 999, Some(Bar::Reused)),
-            (
-                "backing off",
-                Standing::Failed { until },
-                None,
-                99,
-                Some(Bar::BackingOff),
-            ),
+            ("backing off", Standing::Failed { until }, None, 99, Some(Bar::BackingOff)),
             ("back-off over", Standing::Failed { until }, None, 100, None),
-            (
-                "known to be empty",
-                ended(false),
-                Some(0),
-                999,
-                Some(Bar::Emptied),
-            ),
+            ("known to be empty", ended(false), Some(0), 999, Some(Bar::Emptied)),
             ("started again", ended(true), Some(1), 0, None),
-            (
-                "emptied, tasks unknown",
-                ended(true),
-                None,
-                99,
-                Some(Bar::Emptied),
-            ),
-            (
-                "emptied, tasks unknown for long",
-                ended(true),
-                None,
-                100,
-                None,
-            ),
+            ("emptied, tasks unknown", ended(true), None, 99, Some(Bar::Emptied)),
+            ("emptied, tasks unknown for long", ended(true), None, 100, None),
             ("never emptied, tasks unknown", ended(false), None, 0, None),
         ];
         for (name, standing, tasks, now, bar) in cases {
@@ -221,24 +173,14 @@ mod tests {
         let pod = pod(1, None);
         let until = MonoTime::from_nanos(100);
         let mut ledger = Ledger::new();
-        ledger.set(
-            EvictionId(1),
-            &pod.facts.id,
-            Standing::Ended {
-                emptied: false,
-                until,
-            },
-        );
+        ledger.set(EvictionId(1), &pod.facts.id, Standing::Ended { emptied: false, until });
         ledger.note_emptied(EvictionId(1));
         assert_eq!(ledger.bar(&pod, MonoTime::default()), Some(Bar::Emptied));
     }
 
     #[test]
     fn absent_pods_are_forgotten_unless_under_way() {
-        for (standing, bar) in [
-            (Standing::Gone, None),
-            (Standing::InFlight, Some(Bar::InFlight)),
-        ] {
+        for (standing, bar) in [(Standing::Gone, None), (Standing::InFlight, Some(Bar::InFlight))] {
             let pod = pod(1, None);
             let mut ledger = Ledger::new();
             ledger.set(EvictionId(1), &pod.facts.id, standing);

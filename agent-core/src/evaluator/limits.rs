@@ -88,12 +88,7 @@ impl Evaluator {
             deadline: now.after(CLEANUP_DEADLINE),
             emptied: false,
         });
-        let eviction = LimitEviction {
-            id,
-            pod,
-            limit,
-            decided_at: now,
-        };
+        let eviction = LimitEviction { id, pod, limit, decided_at: now };
         self.commands.push_back(Command::EvictOverLimit(eviction));
     }
 

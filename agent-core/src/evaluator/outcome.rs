@@ -44,22 +44,10 @@ impl Evaluator {
         };
         let credit = pending.expected_release;
         let available = pending.last_available.saturating_add_unsigned(credit);
-        self.commands.push_back(Command::Released {
-            id,
-            available,
-            seen: true,
-        });
+        self.commands.push_back(Command::Released { id, available, seen: true });
         self.ledger.forget(&pending.pod);
         let (pod, signal, threshold) = (pending.pod, pending.signal, pending.threshold);
-        self.simulation.add(
-            Simulated {
-                pod,
-                signal,
-                threshold,
-                credit,
-            },
-            now,
-        );
+        self.simulation.add(Simulated { pod, signal, threshold, credit }, now);
     }
 
     /// Nothing was killed, so there is nothing to wait for.
@@ -69,9 +57,7 @@ impl Evaluator {
         let standing = match reason {
             RefusedReason::Gone => Standing::Gone,
             RefusedReason::Reused => Standing::Reused,
-            RefusedReason::Failed => Standing::Failed {
-                until: now.after(FAILED_BACK_OFF),
-            },
+            RefusedReason::Failed => Standing::Failed { until: now.after(FAILED_BACK_OFF) },
         };
         self.ledger.amend(id, standing);
     }

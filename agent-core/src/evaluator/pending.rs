@@ -85,11 +85,7 @@ impl Pending {
             let seen = signals.get(self.signal);
             seen.is_some_and(|seen| self.is_seen_in(seen))
         };
-        if is_seen {
-            Some(true)
-        } else {
-            self.is_overdue(now).then_some(false)
-        }
+        if is_seen { Some(true) } else { self.is_overdue(now).then_some(false) }
     }
 
     pub(super) fn is_overdue(&self, now: MonoTime) -> bool {
@@ -125,10 +121,7 @@ impl InFlight {
 
     /// Takes out the pending eviction of that number.
     pub(super) fn close(&mut self, id: EvictionId) -> Option<Pending> {
-        self.0
-            .iter_mut()
-            .find(|slot| slot.as_ref().is_some_and(|p| p.id == id))?
-            .take()
+        self.0.iter_mut().find(|slot| slot.as_ref().is_some_and(|p| p.id == id))?.take()
     }
 
     /// Takes out the first that has ended, with how.

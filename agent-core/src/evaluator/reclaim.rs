@@ -73,12 +73,7 @@ impl Evaluator {
                 self.evict_for(reclaiming.crossing, &reclaiming.pods, false, now);
             }
             Semantics::Kubelet => {
-                self.act_on(
-                    reclaiming.crossing,
-                    &reclaiming.pods,
-                    reclaiming.summary,
-                    now,
-                );
+                self.act_on(reclaiming.crossing, &reclaiming.pods, reclaiming.summary, now);
             }
         }
     }

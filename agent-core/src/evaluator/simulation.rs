@@ -21,8 +21,7 @@ pub(super) struct Simulated {
 impl Simulated {
     /// The signal is clear by itself, minimum reclaim included: there is nothing to make up for.
     fn is_cleared(&self, raw: &NodeSignals) -> bool {
-        raw.get(self.signal)
-            .is_some_and(|seen| !self.threshold.is_unresolved(seen))
+        raw.get(self.signal).is_some_and(|seen| !self.threshold.is_unresolved(seen))
     }
 }
 
@@ -90,9 +89,6 @@ impl Simulation {
     }
 
     pub(super) fn bar(&self, pod: &PodRef) -> Option<Bar> {
-        self.entries
-            .iter()
-            .any(|entry| entry.pod == *pod)
-            .then_some(Bar::Simulated)
+        self.entries.iter().any(|entry| entry.pod == *pod).then_some(Bar::Simulated)
     }
 }

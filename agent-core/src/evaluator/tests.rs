@@ -22,10 +22,7 @@ const fn ms(millis: u64) -> MonoTime {
 fn pod(name: &str, priority: i32, usage: PodUsage) -> PodObservation {
     PodObservation {
         facts: Arc::new(PodFacts {
-            id: PodRef {
-                uid: name.into(),
-                cgroup_inode: 7,
-            },
+            id: PodRef { uid: name.into(), cgroup_inode: 7 },
             namespace: "default".into(),
             name: name.into(),
             priority,
@@ -45,19 +42,12 @@ fn pod(name: &str, priority: i32, usage: PodUsage) -> PodObservation {
 fn with(pod: &PodObservation, change: impl FnOnce(&mut PodFacts)) -> PodObservation {
     let mut facts = (*pod.facts).clone();
     change(&mut facts);
-    PodObservation {
-        facts: Arc::new(facts),
-        usage: pod.usage,
-        stats: None,
-    }
+    PodObservation { facts: Arc::new(facts), usage: pod.usage, stats: None }
 }
 
 /// A pod that uses `n` of everything.
 fn user(name: &str, n: u64) -> PodObservation {
-    let disk = Some(DiskUsage {
-        bytes: n,
-        inodes: n,
-    });
+    let disk = Some(DiskUsage { bytes: n, inodes: n });
     let usage = PodUsage {
         memory_working_set: Some(n),
         tasks: Some(n),
@@ -71,19 +61,15 @@ fn user(name: &str, n: u64) -> PodObservation {
 /// Hard thresholds of 100 on memory, nodefs and pids unless `change` says otherwise.
 fn policy(change: impl FnOnce(&mut EvictionMaps)) -> Policy {
     let hard = [MEMORY, NODEFS, PIDS].map(|signal| (signal.name().to_owned(), "100".to_owned()));
-    let mut maps = EvictionMaps {
-        hard: BTreeMap::from(hard),
-        enforce_pods: false,
-        ..EvictionMaps::default()
-    };
+    let mut maps =
+        EvictionMaps { hard: BTreeMap::from(hard), enforce_pods: false, ..EvictionMaps::default() };
     change(&mut maps);
     Policy::parse(&maps).unwrap()
 }
 
 fn soft_memory(maps: &mut EvictionMaps, quantity: &str, grace: &str) {
     maps.soft.insert(MEMORY.name().into(), quantity.into());
-    maps.soft_grace_period
-        .insert(MEMORY.name().into(), grace.into());
+    maps.soft_grace_period.insert(MEMORY.name().into(), grace.into());
 }
 
 /// An evaluator with the shell's part of the protocol.
@@ -94,10 +80,7 @@ struct Node {
 
 impl Node {
     fn new(policy: Policy, pods: &[PodObservation]) -> Self {
-        Self {
-            evaluator: Evaluator::new(policy, ms(0)),
-            pods: pods.to_vec(),
-        }
+        Self { evaluator: Evaluator::new(policy, ms(0)), pods: pods.to_vec() }
     }
 
     /// One evaluation at `at` of samples taken then; gives what was commanded but conditions.
@@ -108,26 +91,13 @@ impl Node {
     fn look_at_samples(&mut self, at: u64, sampled: u64, seen: &[(Signal, i64)]) -> Vec<Command> {
         let mut signals = NodeSignals::default();
         for &(signal, available) in seen {
-            let sample = SignalObservation {
-                available,
-                capacity: 1000,
-                at: Some(ms(sampled)),
-            };
+            let sample = SignalObservation { available, capacity: 1000, at: Some(ms(sampled)) };
             signals.set(signal, Some(sample));
         }
         let usage_for = self.evaluator.usage_wanted(&signals, ms(at));
-        let pods = if usage_for.is_some() {
-            self.pods.clone()
-        } else {
-            Vec::new()
-        };
+        let pods = if usage_for.is_some() { self.pods.clone() } else { Vec::new() };
         self.evaluator.handle_observation(
-            &Observation {
-                signals,
-                usage_for,
-                pods,
-                ..Observation::default()
-            },
+            &Observation { signals, usage_for, pods, ..Observation::default() },
             ms(at),
         );
         self.drain()
@@ -141,40 +111,20 @@ impl Node {
     fn drain(&mut self) -> Vec<Command> {
         let commands = std::iter::from_fn(|| self.evaluator.poll_command());
         commands
-            .filter(|c| {
-                !matches!(
-                    c,
-                    Command::SetCondition { .. } | Command::ThresholdMet { .. }
-                )
-            })
+            .filter(|c| !matches!(c, Command::SetCondition { .. } | Command::ThresholdMet { .. }))
             .collect()
     }
 
     fn killed(&mut self, at: u64, id: u64) {
-        assert_eq!(
-            self.outcome(at, &Outcome::Killed { id: EvictionId(id) }),
-            []
-        );
+        assert_eq!(self.outcome(at, &Outcome::Killed { id: EvictionId(id) }), []);
     }
 
     fn emptied(&mut self, at: u64, id: u64) {
-        assert_eq!(
-            self.outcome(at, &Outcome::Emptied { id: EvictionId(id) }),
-            []
-        );
+        assert_eq!(self.outcome(at, &Outcome::Emptied { id: EvictionId(id) }), []);
     }
 
     fn refused(&mut self, at: u64, id: u64, reason: RefusedReason) {
-        assert_eq!(
-            self.outcome(
-                at,
-                &Outcome::Refused {
-                    id: EvictionId(id),
-                    reason
-                }
-            ),
-            []
-        );
+        assert_eq!(self.outcome(at, &Outcome::Refused { id: EvictionId(id), reason }), []);
     }
 }
 
@@ -182,11 +132,9 @@ impl Node {
 fn short(commands: &[Command]) -> Vec<String> {
     let text = |command: &Command| match command {
         Command::Evict(e) => format!("evict {} for {} ({})", e.pod.uid, e.signal, e.id.0),
-        Command::Released {
-            id,
-            available,
-            seen,
-        } => format!("released {} {available} {seen}", id.0),
+        Command::Released { id, available, seen } => {
+            format!("released {} {available} {seen}", id.0)
+        }
         Command::UnableToEvict { signal } => format!("unable {signal}"),
         Command::SetCondition { condition, status } => format!("{condition} {status}"),
         Command::EvictOverLimit(e) => format!("evict {}: {}", e.pod.uid, e.limit),
@@ -200,15 +148,10 @@ fn short(commands: &[Command]) -> Vec<String> {
 fn a_hard_threshold_evicts_the_largest_at_once_and_says_all_about_it() {
     let mut node = Node::new(policy(|_| ()), &[user("small", 10), user("hog", 500)]);
     assert_eq!(node.look(1, &[(MEMORY, 100)]), [], "E-1: equal is not met");
-    let [Command::Evict(eviction)] = &node.look(2, &[(MEMORY, 99)])[..] else {
-        panic!()
-    };
+    let [Command::Evict(eviction)] = &node.look(2, &[(MEMORY, 99)])[..] else { panic!() };
     let expected = Eviction {
         id: EvictionId(1),
-        pod: PodRef {
-            uid: "hog".into(),
-            cgroup_inode: 7,
-        },
+        pod: PodRef { uid: "hog".into(), cgroup_inode: 7 },
         signal: MEMORY,
         hard: true,
         grace: Duration::ZERO,

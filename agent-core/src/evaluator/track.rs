@@ -33,17 +33,12 @@ impl Track {
         let holds = threshold.is_met(seen) || unresolved; // L-4
         let first_observed = holds.then(|| self.first_observed.unwrap_or(now)); // L-6
         let satisfied = first_observed.is_some_and(|first| now.since(first) >= threshold.grace); // L-10
-        Self {
-            first_observed,
-            satisfied,
-        }
+        Self { first_observed, satisfied }
     }
 
     /// When the grace period will have elapsed, if that is still to come.
     pub(super) fn grace_ends(self, threshold: &Threshold) -> Option<MonoTime> {
-        self.first_observed
-            .filter(|_| !self.satisfied)
-            .map(|first| first.after(threshold.grace))
+        self.first_observed.filter(|_| !self.satisfied).map(|first| first.after(threshold.grace))
     }
 }
 
@@ -59,10 +54,7 @@ mod tests {
             signal: Signal::MemoryAvailable,
             value: ThresholdValue::Quantity(Quantity::new(100, Format::BinarySi)),
             grace: Duration::from_nanos(grace),
-            min_reclaim: Some(ThresholdValue::Quantity(Quantity::new(
-                20,
-                Format::BinarySi,
-            ))),
+            min_reclaim: Some(ThresholdValue::Quantity(Quantity::new(20, Format::BinarySi))),
         }
     }
 
@@ -73,12 +65,7 @@ mod tests {
     fn a_threshold_over_time() {
         use Semantics::{Kubelet, Strict};
         let cases: [(&str, u64, Semantics, &[Step]); 6] = [
-            (
-                "hard",
-                0,
-                Strict,
-                &[(Some(100), 1, None, false), (Some(99), 2, Some(2), true)],
-            ),
+            ("hard", 0, Strict, &[(Some(100), 1, None, false), (Some(99), 2, Some(2), true)]),
             (
                 "unresolved until min reclaim (L-5)",
                 0,
@@ -136,22 +123,12 @@ mod tests {
         for (name, grace, semantics, steps) in cases {
             let mut track = Track::default();
             for &(available, now, first, satisfied) in steps {
-                let seen = available.map(|a| SignalObservation {
-                    available: a,
-                    capacity: 0,
-                    at: None,
-                });
+                let seen =
+                    available.map(|a| SignalObservation { available: a, capacity: 0, at: None });
                 let now = MonoTime::from_nanos(now);
                 track = track.next(&threshold(grace), seen, semantics, now);
                 let first_observed = first.map(MonoTime::from_nanos);
-                assert_eq!(
-                    track,
-                    Track {
-                        first_observed,
-                        satisfied
-                    },
-                    "{name} at {now}"
-                );
+                assert_eq!(track, Track { first_observed, satisfied }, "{name} at {now}");
             }
         }
     }

@@ -25,10 +25,7 @@ pub(crate) fn parse_f32(text: &str) -> Result<f32, FloatError> {
         return Err(FloatError::Syntax);
     }
     let digits = unsigned.replace('_', "");
-    let magnitude = match digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
+    let magnitude = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         Some(hexadecimal) => parse_hexadecimal(hexadecimal).ok_or(FloatError::Syntax)?,
         None if digits.starts_with(|c: char| c == '.' || c.is_ascii_digit()) => {
             digits.parse::<f32>().map_err(|_| FloatError::Syntax)?

@@ -90,9 +90,5 @@ pub enum PolicyErrorKind {
     NegativeReclaim { signal: Signal },
     /// E-10, E-11: taken by the kubelet, refused in strict semantics.
     #[error("{value} for {signal} does not mean what it seems to: {hint}")]
-    Misleading {
-        signal: Signal,
-        value: String,
-        hint: &'static str,
-    },
+    Misleading { signal: Signal, value: String, hint: &'static str },
 }

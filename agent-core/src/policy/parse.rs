@@ -52,10 +52,7 @@ impl EvictionMaps {
     /// The maps in force when the configuration has no `evictionHard` (T-18).
     pub fn linux_defaults() -> Self {
         let hard = Self::LINUX_HARD.map(|(signal, value)| (signal.to_owned(), value.to_owned()));
-        Self {
-            hard: hard.into(),
-            ..Self::default()
-        }
+        Self { hard: hard.into(), ..Self::default() }
     }
 }
 
@@ -68,11 +65,7 @@ impl Policy {
         let strict = maps.semantics == Semantics::Strict;
         let mut thresholds = parse_thresholds(&maps.hard, MapField::Hard, strict)?;
         let mut soft = parse_thresholds(&maps.soft, MapField::Soft, strict)?;
-        let graces = parse_map(
-            &maps.soft_grace_period,
-            MapField::SoftGracePeriod,
-            parse_grace,
-        )?;
+        let graces = parse_map(&maps.soft_grace_period, MapField::SoftGracePeriod, parse_grace)?;
         let reclaims = parse_map(&maps.minimum_reclaim, MapField::MinimumReclaim, |s, v| {
             parse_min_reclaim(s, v, strict)
         })?;
@@ -98,33 +91,14 @@ impl Policy {
 /// T-18 with the copy of T-12.
 pub(super) fn linux_default_thresholds() -> Vec<Threshold> {
     const MEBIBYTES_100: Quantity = Quantity::new(100 << 20, Format::BinarySi);
-    let hard = |signal, value| Threshold {
-        signal,
-        value,
-        grace: Duration::ZERO,
-        min_reclaim: None,
-    };
+    let hard =
+        |signal, value| Threshold { signal, value, grace: Duration::ZERO, min_reclaim: None };
     let mut thresholds = vec![
-        hard(
-            Signal::MemoryAvailable,
-            ThresholdValue::Quantity(MEBIBYTES_100),
-        ),
-        hard(
-            Signal::NodefsAvailable,
-            ThresholdValue::Percentage(10.0 / 100.0),
-        ),
-        hard(
-            Signal::NodefsInodesFree,
-            ThresholdValue::Percentage(5.0 / 100.0),
-        ),
-        hard(
-            Signal::ImagefsAvailable,
-            ThresholdValue::Percentage(15.0 / 100.0),
-        ),
-        hard(
-            Signal::ImagefsInodesFree,
-            ThresholdValue::Percentage(5.0 / 100.0),
-        ),
+        hard(Signal::MemoryAvailable, ThresholdValue::Quantity(MEBIBYTES_100)),
+        hard(Signal::NodefsAvailable, ThresholdValue::Percentage(10.0 / 100.0)),
+        hard(Signal::NodefsInodesFree, ThresholdValue::Percentage(5.0 / 100.0)),
+        hard(Signal::ImagefsAvailable, ThresholdValue::Percentage(15.0 / 100.0)),
+        hard(Signal::ImagefsInodesFree, ThresholdValue::Percentage(5.0 / 100.0)),
     ];
     copy_to_allocatable(&mut thresholds);
     thresholds
@@ -136,10 +110,7 @@ fn copy_to_allocatable(thresholds: &mut Vec<Threshold>) {
     let copies: Vec<_> = thresholds
         .iter()
         .filter(memory)
-        .map(|t| Threshold {
-            signal: Signal::AllocatableMemoryAvailable,
-            ..*t
-        })
+        .map(|t| Threshold { signal: Signal::AllocatableMemoryAvailable, ..*t })
         .collect();
     thresholds.extend(copies);
 }
@@ -152,16 +123,9 @@ fn parse_map<T>(
 ) -> Result<BTreeMap<Signal, T>, PolicyError> {
     map.iter()
         .map(|(key, value)| {
-            let at = |kind| PolicyError {
-                field,
-                signal: key.clone(),
-                kind,
-            };
-            let signal = Signal::from_name(key).ok_or_else(|| {
-                at(PolicyErrorKind::UnsupportedSignal {
-                    signal: key.clone(),
-                })
-            })?;
+            let at = |kind| PolicyError { field, signal: key.clone(), kind };
+            let signal = Signal::from_name(key)
+                .ok_or_else(|| at(PolicyErrorKind::UnsupportedSignal { signal: key.clone() }))?;
             Ok((signal, parse(signal, value).map_err(at)?))
         })
         .collect()
@@ -172,18 +136,11 @@ fn parse_thresholds(
     field: MapField,
     strict: bool,
 ) -> Result<Vec<Threshold>, PolicyError> {
-    let values = parse_map(map, field, |signal, value| {
-        parse_value(signal, value, strict)
-    })?;
+    let values = parse_map(map, field, |signal, value| parse_value(signal, value, strict))?;
     Ok(values
         .into_iter()
         .filter_map(|(signal, value)| {
-            Some(Threshold {
-                signal,
-                value: value?,
-                grace: Duration::ZERO,
-                min_reclaim: None,
-            })
+            Some(Threshold { signal, value: value?, grace: Duration::ZERO, min_reclaim: None })
         })
         .collect())
 }

@@ -21,24 +21,14 @@ pub(super) fn parse_value(
     if value.ends_with('%') {
         let share = parse_share(signal, value, strict)?;
         if share < 0.0 {
-            return Err(PolicyErrorKind::PercentageBelowZero {
-                signal,
-                value: value.to_owned(),
-            });
+            return Err(PolicyErrorKind::PercentageBelowZero { signal, value: value.to_owned() });
         }
         if share > 1.0 {
-            return Err(PolicyErrorKind::PercentageAboveOne {
-                signal,
-                value: value.to_owned(),
-            });
+            return Err(PolicyErrorKind::PercentageAboveOne { signal, value: value.to_owned() });
         }
         if strict && (share == 0.0 || share == 1.0) {
             let hint = "only 0% and 100%, written so, switch a threshold off";
-            return Err(PolicyErrorKind::Misleading {
-                signal,
-                value: value.to_owned(),
-                hint,
-            });
+            return Err(PolicyErrorKind::Misleading { signal, value: value.to_owned(), hint });
         }
         return Ok(Some(ThresholdValue::Percentage(share)));
     }
@@ -61,11 +51,7 @@ fn parse_share(signal: Signal, value: &str, strict: bool) -> Result<f32, PolicyE
     })?;
     if strict && (hundredths.is_nan() || value.ends_with("%%")) {
         let hint = "write a number and one %";
-        return Err(PolicyErrorKind::Misleading {
-            signal,
-            value: value.to_owned(),
-            hint,
-        });
+        return Err(PolicyErrorKind::Misleading { signal, value: value.to_owned(), hint });
     }
     Ok(hundredths / 100.0)
 }
@@ -73,9 +59,7 @@ fn parse_share(signal: Signal, value: &str, strict: bool) -> Result<f32, PolicyE
 pub(super) fn parse_grace(_: Signal, value: &str) -> Result<Duration, PolicyErrorKind> {
     u64::try_from(parse_signed_nanos(value)?)
         .map(Duration::from_nanos)
-        .map_err(|_| PolicyErrorKind::NegativeGrace {
-            value: value.to_owned(),
-        })
+        .map_err(|_| PolicyErrorKind::NegativeGrace { value: value.to_owned() })
 }
 
 pub(super) fn parse_min_reclaim(

@@ -48,11 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     } else {
         Spelling::CANONICAL
     };
-    Ok(Quantity {
-        nanos,
-        format,
-        spelling,
-    })
+    Ok(Quantity { nanos, format, spelling })
 }
 
 /// The kubelet's own test, which is cheap and not exact: texts that pass it are printed as they were
@@ -70,9 +66,7 @@ fn is_taken_for_canonical(whole: &str, fraction: &str, scale: Scale) -> bool {
             });
             // Small enough to be exact in 64 bits, by the kubelet's estimate.
             let short = whole.len() + bits as usize * 3 / 10 < 15;
-            let fits = value
-                .checked_shl(bits)
-                .is_some_and(|v| v <= i64::MAX as u128);
+            let fits = value.checked_shl(bits).is_some_and(|v| v <= i64::MAX as u128);
             fraction.is_empty() && short && fits && value % 8 != 0
         }
         Scale::PowerOfTen(power) => {
@@ -96,9 +90,7 @@ enum Scale {
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -132,9 +124,7 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(QuantityError::Format);
     }
-    let exponent = suffix
-        .strip_prefix(['e', 'E'])
-        .ok_or(QuantityError::Suffix)?;
+    let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
     let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
     // Beyond ±1000 every mantissa of a sane length is capped or rounded alike.
     let power = i32::try_from(power.clamp(-1000, 1000)).map_err(|_| QuantityError::Suffix)?;
@@ -178,13 +168,9 @@ fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
 
 fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
     let cap = i128::MAX.unsigned_abs();
-    let factor = u32::try_from(power.unsigned_abs())
-        .ok()
-        .and_then(|p| 10_u128.checked_pow(p));
+    let factor = u32::try_from(power.unsigned_abs()).ok().and_then(|p| 10_u128.checked_pow(p));
     let nanos = match (power >= 0, factor) {
-        (true, Some(factor)) => mantissa
-            .saturating_mul(factor)
-            .saturating_add(inexact.into()),
+        (true, Some(factor)) => mantissa.saturating_mul(factor).saturating_add(inexact.into()),
         (true, None) => cap,
         (false, Some(factor)) => {
             let rounds = inexact || !mantissa.is_multiple_of(factor);

@@ -13,10 +13,7 @@ impl Spelling {
     const LONGEST: usize = 31;
 
     /// To be printed in canonical form.
-    pub(super) const CANONICAL: Self = Self {
-        length: 0,
-        bytes: [0; Self::LONGEST],
-    };
+    pub(super) const CANONICAL: Self = Self { length: 0, bytes: [0; Self::LONGEST] };
 
     pub(super) fn of(text: &str) -> Self {
         let mut spelling = Self::CANONICAL;
@@ -30,8 +27,6 @@ impl Spelling {
 
     pub(super) fn as_str(&self) -> Option<&str> {
         let text = self.bytes.get(..usize::from(self.length))?;
-        std::str::from_utf8(text)
-            .ok()
-            .filter(|text| !text.is_empty())
+        std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
     }
 }

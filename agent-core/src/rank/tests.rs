@@ -8,10 +8,7 @@ type Short = (&'static str, i32, u64, Option<u64>);
 
 fn pod(signal: Signal, (name, priority, request, usage): Short) -> PodObservation {
     let facts = PodFacts {
-        id: PodRef {
-            uid: name.into(),
-            cgroup_inode: 1,
-        },
+        id: PodRef { uid: name.into(), cgroup_inode: 1 },
         namespace: "default".into(),
         name: name.into(),
         priority,
@@ -32,11 +29,7 @@ fn pod(signal: Signal, (name, priority, request, usage): Short) -> PodObservatio
         Resource::Inodes => seen.logs = usage.map(|inodes| DiskUsage { bytes: 0, inodes }),
         Resource::Pids => seen.tasks = usage,
     }
-    PodObservation {
-        facts: Arc::new(facts),
-        usage: seen,
-        stats: None,
-    }
+    PodObservation { facts: Arc::new(facts), usage: seen, stats: None }
 }
 
 const fn by(signal: Signal, semantics: Semantics) -> RankBy {
@@ -61,17 +54,11 @@ fn ranked(
         let mut ranking = Ranking::default();
         ranking.rank(by(signal, semantics), &seen, |_| None);
         let places = ranking.placements().iter();
-        places
-            .map(|place| (pods[place.pod].0, place.decided_by))
-            .collect::<Vec<_>>()
+        places.map(|place| (pods[place.pod].0, place.decided_by)).collect::<Vec<_>>()
     };
     let forward = rank(pods);
     let backward: Vec<_> = pods.iter().rev().copied().collect();
-    assert_eq!(
-        forward,
-        rank(&backward),
-        "the order of listing must not matter"
-    );
+    assert_eq!(forward, rank(&backward), "the order of listing must not matter");
     forward
 }
 
@@ -117,11 +104,7 @@ fn ranks_as_the_rules_say() {
             "ties by UID",
             MemoryAvailable,
             Strict,
-            &[
-                ("b", 0, 0, Some(1)),
-                ("a", 0, 0, Some(1)),
-                ("c", 0, 0, Some(1)),
-            ],
+            &[("b", 0, 0, Some(1)), ("a", 0, 0, Some(1)), ("c", 0, 0, Some(1))],
             &[("a", Some(Uid)), ("b", Some(Uid)), ("c", None)],
         ),
         (
@@ -135,11 +118,7 @@ fn ranks_as_the_rules_say() {
             "E-23 strict: all unknown by priority",
             MemoryAvailable,
             Strict,
-            &[
-                ("high", HIGH, 0, None),
-                ("low", 0, 0, None),
-                ("low2", 0, 9, None),
-            ],
+            &[("high", HIGH, 0, None), ("low", 0, 0, None), ("low2", 0, 9, None)],
             &[("low", Some(Uid)), ("low2", Some(Priority)), ("high", None)],
         ),
         (
@@ -160,20 +139,14 @@ fn ranks_as_the_rules_say() {
             "E-26 strict: inodes are not bytes",
             NodefsInodesFree,
             Strict,
-            &[
-                ("hog-with-request", 0, 1 << 30, Some(1_000_000)),
-                ("small", 0, 0, Some(3)),
-            ],
+            &[("hog-with-request", 0, 1 << 30, Some(1_000_000)), ("small", 0, 0, Some(3))],
             &[("hog-with-request", Some(Consumption)), ("small", None)],
         ),
         (
             "R-6 kubelet: bytes taken off inodes",
             NodefsInodesFree,
             Kubelet,
-            &[
-                ("hog-with-request", 0, 1 << 30, Some(1_000_000)),
-                ("small", 0, 0, Some(3)),
-            ],
+            &[("hog-with-request", 0, 1 << 30, Some(1_000_000)), ("small", 0, 0, Some(3))],
             &[("small", Some(Consumption)), ("hog-with-request", None)],
         ),
         (
@@ -185,26 +158,14 @@ fn ranks_as_the_rules_say() {
                 ("low", 0, 0, Some(2)),
                 ("low-bomb", 0, 0, Some(900)),
             ],
-            &[
-                ("low-bomb", Some(Consumption)),
-                ("low", Some(Priority)),
-                ("high-bomb", None),
-            ],
+            &[("low-bomb", Some(Consumption)), ("low", Some(Priority)), ("high-bomb", None)],
         ),
         (
             "E-24 kubelet pids: unknown first within its priority",
             PidAvailable,
             Kubelet,
-            &[
-                ("high-unknown", HIGH, 0, None),
-                ("known", 0, 0, Some(900)),
-                ("unknown", 0, 0, None),
-            ],
-            &[
-                ("unknown", Some(UsageMissing)),
-                ("known", Some(Priority)),
-                ("high-unknown", None),
-            ],
+            &[("high-unknown", HIGH, 0, None), ("known", 0, 0, Some(900)), ("unknown", 0, 0, None)],
+            &[("unknown", Some(UsageMissing)), ("known", Some(Priority)), ("high-unknown", None)],
         ),
     ];
     for (name, signal, semantics, pods, order) in cases {
@@ -214,10 +175,7 @@ fn ranks_as_the_rules_say() {
 
 #[test]
 fn extremes_do_not_overflow() {
-    let pods = [
-        ("a", i32::MIN, u64::MAX, Some(0)),
-        ("b", i32::MIN, 0, Some(u64::MAX)),
-    ];
+    let pods = [("a", i32::MIN, u64::MAX, Some(0)), ("b", i32::MIN, 0, Some(u64::MAX))];
     let order = ranked(Signal::MemoryAvailable, Semantics::Strict, &pods);
     assert_eq!(order[0], ("b", Some(Comparator::ExceedsRequest)));
 }
@@ -225,9 +183,8 @@ fn extremes_do_not_overflow() {
 #[test]
 fn barred_pods_are_ranked_and_passed_over() {
     let signal = Signal::MemoryAvailable;
-    let pods: Vec<_> = [("hog", 0, 0, Some(9)), ("small", 0, 0, Some(1))]
-        .map(|p| pod(signal, p))
-        .into();
+    let pods: Vec<_> =
+        [("hog", 0, 0, Some(9)), ("small", 0, 0, Some(1))].map(|p| pod(signal, p)).into();
     let mut ranking = Ranking::default();
     ranking.rank(by(signal, Semantics::Strict), &pods, |pod| {
         (&*pod.facts.name == "hog").then_some(Bar::Protected)

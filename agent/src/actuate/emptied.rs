@@ -30,10 +30,7 @@ impl EmptiedWatch {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::openat(dir, c"cgroup.events", flags, Mode::empty()).ok()
         });
-        Self {
-            events,
-            v1: [clone(&dirs.freezer), clone(&dirs.pids), clone(&dirs.memory)],
-        }
+        Self { events, v1: [clone(&dirs.freezer), clone(&dirs.pids), clone(&dirs.memory)] }
     }
 
     /// What to wait on with `POLLPRI`; `None` on v1. After each wake-up ask [`Self::is_empty`].
@@ -58,9 +55,7 @@ impl EmptiedWatch {
 fn is_unpopulated(events: &OwnedFd) -> bool {
     let mut text = [0_u8; 128];
     match rustix::io::pread(events, &mut text, 0) {
-        Ok(len) => text[..len]
-            .split(|b| *b == b'\n')
-            .any(|line| line == b"populated 0"),
+        Ok(len) => text[..len].split(|b| *b == b'\n').any(|line| line == b"populated 0"),
         // The cgroup was removed, which needs it to be empty.
         Err(errno) => errno == Errno::NODEV,
     }

@@ -61,11 +61,7 @@ impl KillError {
     pub(super) const fn of_file(action: &'static str, file: &'static str, errno: Errno) -> Self {
         match errno {
             Errno::NOENT | Errno::NODEV => Self::NoCgroup { errno },
-            _ => Self::Refused {
-                action,
-                file,
-                errno,
-            },
+            _ => Self::Refused { action, file, errno },
         }
     }
 }

@@ -61,10 +61,7 @@ impl Interpreter {
                     emptied: Some(emptied),
                 },
                 Err(error) => Evicted {
-                    outcome: Outcome::Refused {
-                        id,
-                        reason: error.reason(),
-                    },
+                    outcome: Outcome::Refused { id, reason: error.reason() },
                     killed: None,
                     error: Some(error),
                     emptied: None,
@@ -75,9 +72,7 @@ impl Interpreter {
 }
 
 fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatch), KillError> {
-    let pod = index
-        .by_uid(&eviction.pod.uid)
-        .ok_or(KillError::UnknownPod)?;
+    let pod = index.by_uid(&eviction.pod.uid).ok_or(KillError::UnknownPod)?;
     if is_exempt(pod) {
         return Err(KillError::Protected);
     }
@@ -85,9 +80,7 @@ fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatc
     let emptied = pod.cgroup().map(EmptiedWatch::new);
     let reap = eviction.signal.resource() == Resource::Memory;
     let killed = kill(pod, &eviction.pod, index.tree(), reap)?;
-    emptied
-        .map(|emptied| (killed, emptied))
-        .ok_or(KillError::UnknownPod)
+    emptied.map(|emptied| (killed, emptied)).ok_or(KillError::UnknownPod)
 }
 
 /// Asked again here, so that a mistake in a decision cannot take the node down.

@@ -107,19 +107,11 @@ pub(super) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> b
         }
     }
     // The UID in it is unique, and the part before it depends on our own cgroup namespace.
-    let pod = cgroup
-        .relative()
-        .to_bytes()
-        .rsplit(|b| *b == b'/')
-        .next()
-        .unwrap_or_default();
+    let pod = cgroup.relative().to_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
     text[..len]
         .split(|b| *b == b'\n')
         .filter(|line| hierarchy == Hierarchy::Any || line.starts_with(b"0::"))
-        .any(|line| {
-            line.split(|b| matches!(b, b'/' | b' '))
-                .any(|part| part == pod)
-        })
+        .any(|line| line.split(|b| matches!(b, b'/' | b' ')).any(|part| part == pod))
 }
 
 /// Opens a file of `/proc/PID`.

@@ -53,14 +53,7 @@ fn resident_bytes(pid: Pid) -> u64 {
     let (mut path, mut text) = ([0_u8; 32], [0_u8; 128]);
     let pages = procs::open_proc(pid, "statm", &mut path).and_then(|file| {
         let len = rustix::io::read(&file, &mut text).ok()?;
-        str::from_utf8(&text[..len])
-            .ok()?
-            .split_ascii_whitespace()
-            .nth(1)?
-            .parse::<u64>()
-            .ok()
+        str::from_utf8(&text[..len]).ok()?.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    pages
-        .unwrap_or(0)
-        .saturating_mul(rustix::param::page_size() as u64)
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }

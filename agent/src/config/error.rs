@@ -56,12 +56,7 @@ impl InputError {
         let text = error.to_string();
         // The position is told in front already.
         let problem = text.split(" at line ").next().unwrap_or_default();
-        Self::in_field(
-            file,
-            at,
-            String::new(),
-            format!("not valid YAML: {problem}"),
-        )
+        Self::in_field(file, at, String::new(), format!("not valid YAML: {problem}"))
     }
 
     /// Adds what is allowed.
@@ -138,10 +133,9 @@ mod tests {
             let (problem, allowed) = unknown("field", found, &["claims", "limits", "requests"]);
             assert_eq!(allowed, "claims, limits, requests", "{found}");
             match nearest {
-                Some(name) => assert!(
-                    problem.contains(&format!("`{name}`?")),
-                    "{found}: {problem}"
-                ),
+                Some(name) => {
+                    assert!(problem.contains(&format!("`{name}`?")), "{found}: {problem}")
+                }
                 None => assert!(!problem.contains('?'), "{found}: {problem}"),
             }
         }

@@ -44,11 +44,7 @@ mod tests {
             ("x", "z", false),
             ("default", "y", false),
         ] {
-            assert_eq!(
-                protect.covers(namespace, name),
-                covered,
-                "{namespace}/{name}"
-            );
+            assert_eq!(protect.covers(namespace, name), covered, "{namespace}/{name}");
         }
     }
 }

@@ -67,18 +67,13 @@ impl Config {
                 return Ok(path);
             }
             let problem = format!("`{}` is not an absolute path", path.display());
-            Err(document
-                .error(&[field], problem)
-                .allowed("a path that starts with /"))
+            Err(document.error(&[field], problem).allowed("a path that starts with /"))
         };
         Ok(Self {
             mode: written.mode.unwrap_or_default(),
             policy,
             root_directory: path("rootDirectory", written.root_directory, "/var/lib/kubelet")?,
-            imagefs: written
-                .imagefs
-                .map(|p| path("imagefs", Some(p), ""))
-                .transpose()?,
+            imagefs: written.imagefs.map(|p| path("imagefs", Some(p), "")).transpose()?,
             pod_logs_dir: path("podLogsDir", written.pod_logs_dir, "/var/log/pods")?,
             cgroup_root: path("cgroupRoot", written.cgroup_root, "/")?,
             pods: path("pods", written.pods, "/etc/evictd/pods")?,
@@ -95,10 +90,7 @@ fn policy(written: &WrittenConfig, document: Document<'_>) -> Result<Policy, Inp
     let map = |m: &Option<BTreeMap<String, String>>| m.clone().unwrap_or_default();
     let maps = EvictionMaps {
         // Present but empty means no thresholds (T-20).
-        hard: written
-            .eviction_hard
-            .clone()
-            .unwrap_or_else(|| EvictionMaps::linux_defaults().hard),
+        hard: written.eviction_hard.clone().unwrap_or_else(|| EvictionMaps::linux_defaults().hard),
         soft: map(&written.eviction_soft),
         soft_grace_period: map(&written.eviction_soft_grace_period),
         minimum_reclaim: map(&written.eviction_minimum_reclaim),
@@ -108,31 +100,23 @@ fn policy(written: &WrittenConfig, document: Document<'_>) -> Result<Policy, Inp
     let mut policy = Policy::parse(&maps).map_err(|e| {
         let path = [e.field.name(), e.signal.as_str()];
         match &e.kind {
-            evictd_core::PolicyErrorKind::UnsupportedSignal { .. } => {
-                document.key_error(&path, e.to_string()).allowed(
-                    evictd_core::Signal::ALL
-                        .map(evictd_core::Signal::name)
-                        .join(", "),
-                )
-            }
+            evictd_core::PolicyErrorKind::UnsupportedSignal { .. } => document
+                .key_error(&path, e.to_string())
+                .allowed(evictd_core::Signal::ALL.map(evictd_core::Signal::name).join(", ")),
             _ => document.error(&path, e.to_string()),
         }
     })?;
     if let Some(text) = &written.eviction_pressure_transition_period {
         let field = "evictionPressureTransitionPeriod";
         let period = parse_duration(text).map_err(|e| {
-            document
-                .error(&[field], e.to_string())
-                .allowed("a Go duration such as 30s, 5m, 1h30m")
+            document.error(&[field], e.to_string()).allowed("a Go duration such as 30s, 5m, 1h30m")
         })?;
         policy = policy.with_transition_period(period);
     }
     if let Some(seconds) = written.eviction_max_pod_grace_period {
         let seconds = u64::try_from(seconds).map_err(|_| {
             let problem = format!("{seconds} is negative");
-            document
-                .error(&["evictionMaxPodGracePeriod"], problem)
-                .allowed("seconds, from 0 on")
+            document.error(&["evictionMaxPodGracePeriod"], problem).allowed("seconds, from 0 on")
         })?;
         policy.max_pod_grace = Duration::from_secs(seconds);
     }
@@ -145,14 +129,9 @@ fn protect(written: Vec<WrittenProtect>, document: Document<'_>) -> Result<Prote
         let index = i.to_string();
         let Some(namespace) = entry.namespace.filter(|n| !n.is_empty()) else {
             let path = ["protect", &index, "namespace"];
-            return Err(document
-                .error(&path, "is required")
-                .allowed("the name of a namespace"));
+            return Err(document.error(&path, "is required").allowed("the name of a namespace"));
         };
-        rules.push(ProtectRule {
-            namespace,
-            name: entry.name,
-        });
+        rules.push(ProtectRule { namespace, name: entry.name });
     }
     Ok(Protect::new(rules))
 }
@@ -194,35 +173,18 @@ mod tests {
         assert_eq!(config.policy.semantics, Semantics::Kubelet);
         assert_eq!(config.policy.transition_period, Duration::from_secs(30));
         assert_eq!(config.policy.max_pod_grace, Duration::from_secs(7));
-        let soft = config
-            .policy
-            .thresholds
-            .iter()
-            .find(|t| t.signal == Signal::NodefsAvailable);
+        let soft = config.policy.thresholds.iter().find(|t| t.signal == Signal::NodefsAvailable);
         assert_eq!(soft.map(|t| t.grace), Some(Duration::from_secs(90)));
-        let paths = [
-            &config.root_directory,
-            &config.pod_logs_dir,
-            &config.cgroup_root,
-            &config.pods,
-        ];
-        assert_eq!(
-            paths.map(|p| p.as_path()),
-            ["/k", "/l", "/c", "/p"].map(Path::new)
-        );
+        let paths =
+            [&config.root_directory, &config.pod_logs_dir, &config.cgroup_root, &config.pods];
+        assert_eq!(paths.map(|p| p.as_path()), ["/k", "/l", "/c", "/p"].map(Path::new));
         assert_eq!(config.imagefs.as_deref(), Some(Path::new("/i")));
         assert!(config.protect.covers("kube-system", "any") && !config.protect.covers("x", "z"));
     }
 
     #[test]
     fn present_but_empty_thresholds_are_none() {
-        assert!(
-            parse("evictionHard: {}\n")
-                .expect("valid")
-                .policy
-                .thresholds
-                .is_empty()
-        );
+        assert!(parse("evictionHard: {}\n").expect("valid").policy.thresholds.is_empty());
     }
 
     #[test]
@@ -302,22 +264,10 @@ mod tests {
                 "- a\n",
                 "c.yaml:1:1: a sequence where a mapping belongs; allowed: mode, ",
             ),
-            (
-                "twice",
-                "mode: observe\nmode: observe\n",
-                "c.yaml:2:1: field mode: written twice",
-            ),
+            ("twice", "mode: observe\nmode: observe\n", "c.yaml:2:1: field mode: written twice"),
             ("broken", "mode: [observe\n", "c.yaml:"),
-            (
-                "tab",
-                "evictionHard:\n\tx: 1\n",
-                "c.yaml:2:2: not valid YAML: tabs disallowed",
-            ),
-            (
-                "two documents",
-                "mode: observe\n---\nmode: enforce\n",
-                "c.yaml: 2 YAML documents",
-            ),
+            ("tab", "evictionHard:\n\tx: 1\n", "c.yaml:2:2: not valid YAML: tabs disallowed"),
+            ("two documents", "mode: observe\n---\nmode: enforce\n", "c.yaml: 2 YAML documents"),
         ];
         for (name, text, expected) in cases {
             let error = parse(text).expect_err(name);

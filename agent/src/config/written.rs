@@ -46,9 +46,7 @@ impl Mode {
 
     /// The mode of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Observe, Self::Enforce]
-            .into_iter()
-            .find(|m| m.name() == name)
+        [Self::Observe, Self::Enforce].into_iter().find(|m| m.name() == name)
     }
 }
 

@@ -41,19 +41,12 @@ impl CgroupDirs {
 
     /// The v1 directories, the freezer's first.
     pub fn v1(&self) -> impl Iterator<Item = &OwnedFd> {
-        [&self.freezer, &self.pids, &self.memory]
-            .into_iter()
-            .flatten()
+        [&self.freezer, &self.pids, &self.memory].into_iter().flatten()
     }
 
     /// Every hierarchy; the order is the one in which [`Self::identity`] chooses.
     pub fn each(&self) -> [Option<&OwnedFd>; 4] {
-        [
-            self.unified.as_ref(),
-            self.pids.as_ref(),
-            self.memory.as_ref(),
-            self.freezer.as_ref(),
-        ]
+        [self.unified.as_ref(), self.pids.as_ref(), self.memory.as_ref(), self.freezer.as_ref()]
     }
 
     /// Opens `path` below each of these.
@@ -92,13 +85,10 @@ impl CgroupTree {
     /// Opens the hierarchies; `pods` is the pods cgroup relative to their roots.
     pub fn open(mounts: &CgroupMounts, pods: &Path) -> Result<Self, CgroupTreeError> {
         let open = |path: &Option<PathBuf>| {
-            path.as_deref()
-                .map(open_dir)
-                .transpose()
-                .map_err(|source| CgroupTreeError {
-                    path: path.clone().unwrap_or_default(),
-                    source,
-                })
+            path.as_deref().map(open_dir).transpose().map_err(|source| CgroupTreeError {
+                path: path.clone().unwrap_or_default(),
+                source,
+            })
         };
         let roots = CgroupDirs {
             unified: open(&mounts.unified)?,
@@ -106,10 +96,8 @@ impl CgroupTree {
             pids: open(&mounts.pids)?,
             freezer: open(&mounts.freezer)?,
         };
-        let pods = c_path(pods).map_err(|source| CgroupTreeError {
-            path: pods.to_owned(),
-            source,
-        })?;
+        let pods =
+            c_path(pods).map_err(|source| CgroupTreeError { path: pods.to_owned(), source })?;
         Ok(Self { roots, pods })
     }
 
@@ -142,12 +130,8 @@ impl CgroupTree {
             return None;
         }
         let inode = rustix::fs::fstat(dirs.identity()?).ok()?.st_ino;
-        let mut cgroup = PodCgroup {
-            relative: relative.to_owned(),
-            inode,
-            dirs,
-            containers: Vec::new(),
-        };
+        let mut cgroup =
+            PodCgroup { relative: relative.to_owned(), inode, dirs, containers: Vec::new() };
         cgroup.refresh_containers();
         Some(cgroup)
     }

@@ -128,9 +128,7 @@ impl Pod {
             self.facts = Arc::new(self.record.facts(inode, self.facts.protected));
             return true;
         }
-        self.cgroup
-            .as_mut()
-            .is_some_and(PodCgroup::refresh_containers)
+        self.cgroup.as_mut().is_some_and(PodCgroup::refresh_containers)
     }
 
     fn refresh_logs(&mut self) -> bool {
@@ -155,11 +153,7 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(dir) = rustix::fs::open(root, flags, Mode::empty()) else {
-        return if known.is_empty() {
-            LogDirs::Unchanged
-        } else {
-            LogDirs::Now(Vec::new())
-        };
+        return if known.is_empty() { LogDirs::Unchanged } else { LogDirs::Now(Vec::new()) };
     };
     let Ok(stat) = rustix::fs::fstat(&dir) else {
         return LogDirs::Unchanged;
@@ -167,9 +161,7 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
     let (mut count, mut all_known) = (0, true);
     let listed = for_each_dir(&dir, |_, inode| {
         count += 1;
-        all_known &= known
-            .iter()
-            .any(|k| k.inode == inode && k.dev == stat.st_dev);
+        all_known &= known.iter().any(|k| k.inode == inode && k.dev == stat.st_dev);
     });
     if listed.is_err() || (all_known && count == known.len()) {
         return LogDirs::Unchanged;
@@ -178,18 +170,10 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
     let listed = for_each_dir(&dir, |name, inode| {
         let path = [root.to_bytes(), b"/", name.to_bytes()].concat();
         if let Ok(path) = CString::new(path) {
-            logs.push(LogDir {
-                dev: stat.st_dev,
-                inode,
-                path,
-            });
+            logs.push(LogDir { dev: stat.st_dev, inode, path });
         }
     });
-    if listed.is_ok() {
-        LogDirs::Now(logs)
-    } else {
-        LogDirs::Unchanged
-    }
+    if listed.is_ok() { LogDirs::Now(logs) } else { LogDirs::Unchanged }
 }
 
 /// Every pod of this node.
@@ -237,18 +221,12 @@ impl PodIndex {
 
     fn reload(&mut self) -> Result<(), InputError> {
         let records = self.source.read()?;
-        let mut before: BTreeMap<Arc<str>, Pod> = self
-            .pods
-            .drain(..)
-            .map(|pod| (pod.record.uid.clone(), pod))
-            .collect();
+        let mut before: BTreeMap<Arc<str>, Pod> =
+            self.pods.drain(..).map(|pod| (pod.record.uid.clone(), pod)).collect();
         for record in records {
             // A pod that is still the same keeps its open files.
-            let kept = before
-                .remove(&record.uid)
-                .filter(|pod| pod.record == record);
-            self.pods
-                .extend(kept.or_else(|| Pod::new(record, &self.layout, &self.protect)));
+            let kept = before.remove(&record.uid).filter(|pod| pod.record == record);
+            self.pods.extend(kept.or_else(|| Pod::new(record, &self.layout, &self.protect)));
         }
         for pod in &mut self.pods {
             pod.refresh(&self.tree);
@@ -276,11 +254,9 @@ impl PodIndex {
         for (i, pod) in self.pods.iter().enumerate() {
             if let Some(cgroup) = &pod.cgroup {
                 self.by_cgroup.insert(cgroup.inode(), i);
-                self.by_cgroup
-                    .extend(cgroup.containers().iter().map(|inode| (*inode, i)));
+                self.by_cgroup.extend(cgroup.containers().iter().map(|inode| (*inode, i)));
             }
-            self.by_log_dir
-                .extend(pod.logs.iter().map(|log| ((log.dev, log.inode), i)));
+            self.by_log_dir.extend(pod.logs.iter().map(|log| ((log.dev, log.inode), i)));
         }
     }
 

@@ -18,10 +18,7 @@ pub struct NodeLayout {
 impl NodeLayout {
     /// The cgroup of all pods, relative to the root of each hierarchy.
     pub fn pods_cgroup(&self) -> PathBuf {
-        self.cgroup_root
-            .strip_prefix("/")
-            .unwrap_or(&self.cgroup_root)
-            .join("kubepods")
+        self.cgroup_root.strip_prefix("/").unwrap_or(&self.cgroup_root).join("kubepods")
     }
 
     /// The cgroup of one pod, relative to the root of each hierarchy. Its containers are the
@@ -43,11 +40,7 @@ impl NodeLayout {
     /// The directory of one emptyDir volume.
     pub fn empty_dir(&self, uid: &str, volume: &str) -> PathBuf {
         let volumes: &Path = "volumes/kubernetes.io~empty-dir".as_ref();
-        self.root_directory
-            .join("pods")
-            .join(uid)
-            .join(volumes)
-            .join(volume)
+        self.root_directory.join("pods").join(uid).join(volumes).join(volume)
     }
 }
 
@@ -69,10 +62,7 @@ mod tests {
         ] {
             assert_eq!(layout.pod_cgroup(qos, "u"), Path::new(path));
         }
-        assert_eq!(
-            layout.pod_logs("ns", "n", "u"),
-            Path::new("/var/log/pods/ns_n_u")
-        );
+        assert_eq!(layout.pod_logs("ns", "n", "u"), Path::new("/var/log/pods/ns_n_u"));
         assert_eq!(
             layout.empty_dir("u", "cache"),
             Path::new("/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/cache")

@@ -34,8 +34,7 @@ impl ManifestDirectory {
 
     /// Whether files came, went or changed since the last [`Self::read`].
     pub fn changed(&self) -> bool {
-        self.files()
-            .is_ok_and(|files| Some(fingerprint(&files)) != self.seen)
+        self.files().is_ok_and(|files| Some(fingerprint(&files)) != self.seen)
     }
 
     /// Reads every pod, ordered by file name. Pods that have ended are left out.
@@ -91,12 +90,8 @@ impl ManifestDirectory {
 }
 
 fn is_manifest(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let known = path
-        .extension()
-        .is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let known = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
     known && !hidden
 }
 
@@ -184,10 +179,7 @@ spec:
             priority: 100,
             is_static: false,
             qos: Qos::Burstable,
-            requests: super::super::Requests {
-                memory: 64 << 20,
-                ephemeral_storage: 1 << 30,
-            },
+            requests: super::super::Requests { memory: 64 << 20, ephemeral_storage: 1 << 30 },
             termination_grace_seconds: Some(5),
             empty_dirs: vec!["cache".to_owned()],
         };
@@ -201,10 +193,7 @@ spec:
         let json = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\t\"metadata\": \
             {\"name\": \"j\", \"uid\": \"u-4\"},\n\t\"spec\": {\"containers\": []}\n}\n";
         let pods = read(&[
-            (
-                "a.yaml",
-                &format!("---\n{GOOD}---\n# nothing\n---\n{second}---\n{ended}"),
-            ),
+            ("a.yaml", &format!("---\n{GOOD}---\n# nothing\n---\n{second}---\n{ended}")),
             ("b.json", json),
         ])
         .expect("valid");
@@ -318,11 +307,7 @@ spec:
                 "a.yaml:24:8: field metadata.uid: `u-1` is already the uid of pod shop/web in ",
             ),
             ("not YAML", "kind: [Pod\n".to_owned(), "a.yaml:"),
-            (
-                "not a mapping",
-                "just text\n".to_owned(),
-                "a.yaml:1:1: field kind: is required",
-            ),
+            ("not a mapping", "just text\n".to_owned(), "a.yaml:1:1: field kind: is required"),
         ];
         for (name, text, expected) in cases {
             let error = read(&[("a.yaml", &text)]).expect_err(name);

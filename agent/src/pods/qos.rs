@@ -54,16 +54,10 @@ mod tests {
 
     fn resources(requests: List, limits: List) -> ResourceRequirements {
         let map = |list: List| {
-            let entries = list
-                .iter()
-                .map(|(k, v)| ((*k).into(), WrittenQuantity((*v).into())));
+            let entries = list.iter().map(|(k, v)| ((*k).into(), WrittenQuantity((*v).into())));
             Some(entries.collect())
         };
-        ResourceRequirements {
-            requests: map(requests),
-            limits: map(limits),
-            ..Default::default()
-        }
+        ResourceRequirements { requests: map(requests), limits: map(limits), ..Default::default() }
     }
 
     #[test]
@@ -71,37 +65,17 @@ mod tests {
         const FULL: List = &[("cpu", "500m"), ("memory", "1Gi")];
         let cases: [(&str, Containers, Qos); 8] = [
             ("nothing", &[(&[], &[])], Qos::BestEffort),
-            (
-                "zero is nothing",
-                &[(&[("cpu", "0")], &[])],
-                Qos::BestEffort,
-            ),
-            (
-                "other resources",
-                &[(&[("ephemeral-storage", "1Gi")], &[])],
-                Qos::BestEffort,
-            ),
+            ("zero is nothing", &[(&[("cpu", "0")], &[])], Qos::BestEffort),
+            ("other resources", &[(&[("ephemeral-storage", "1Gi")], &[])], Qos::BestEffort),
             ("limits alone", &[(&[], FULL)], Qos::Guaranteed),
             (
                 "same amount, other words",
                 &[(&[("cpu", "0.5"), ("memory", "1073741824")], FULL)],
                 Qos::Guaranteed,
             ),
-            (
-                "smaller request",
-                &[(&[("cpu", "250m"), ("memory", "1Gi")], FULL)],
-                Qos::Burstable,
-            ),
-            (
-                "no cpu limit",
-                &[(&[], &[("memory", "1Gi")])],
-                Qos::Burstable,
-            ),
-            (
-                "one container without",
-                &[(FULL, FULL), (&[], &[])],
-                Qos::Burstable,
-            ),
+            ("smaller request", &[(&[("cpu", "250m"), ("memory", "1Gi")], FULL)], Qos::Burstable),
+            ("no cpu limit", &[(&[], &[("memory", "1Gi")])], Qos::Burstable),
+            ("one container without", &[(FULL, FULL), (&[], &[])], Qos::Burstable),
         ];
         for (name, containers, expected) in cases {
             let containers = containers
@@ -111,17 +85,10 @@ mod tests {
                     ..Default::default()
                 })
                 .collect();
-            let mut spec = PodSpec {
-                containers,
-                ..Default::default()
-            };
+            let mut spec = PodSpec { containers, ..Default::default() };
             assert_eq!(qos(&spec), Ok(expected), "{name}");
             spec.resources = Some(resources(FULL, FULL));
-            assert_eq!(
-                qos(&spec),
-                Ok(Qos::Guaranteed),
-                "{name}, but pod-level resources"
-            );
+            assert_eq!(qos(&spec), Ok(Qos::Guaranteed), "{name}, but pod-level resources");
         }
     }
 }

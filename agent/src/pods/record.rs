@@ -51,19 +51,13 @@ pub struct RecordError {
 impl RecordError {
     fn new(path: &[&str], problem: impl Into<String>) -> Self {
         let field = path.iter().map(|&p| p.to_owned()).collect();
-        Self {
-            field,
-            problem: problem.into(),
-        }
+        Self { field, problem: problem.into() }
     }
 }
 
 impl From<RequestError> for RecordError {
     fn from(e: RequestError) -> Self {
-        Self {
-            field: e.field,
-            problem: e.problem,
-        }
+        Self { field: e.field, problem: e.problem }
     }
 }
 
@@ -78,23 +72,14 @@ impl PodRecord {
              `kubectl get pod -o yaml` prints it",
         )?;
         let name = identifier("name", meta.name.as_deref(), "add the pod's name")?;
-        let namespace = identifier(
-            "namespace",
-            Some(meta.namespace.as_deref().unwrap_or("default")),
-            "",
-        )?;
+        let namespace =
+            identifier("namespace", Some(meta.namespace.as_deref().unwrap_or("default")), "")?;
         let Some(spec) = &pod.spec else {
             return Err(RecordError::new(&["spec"], "is required"));
         };
-        let grace = spec
-            .termination_grace_period_seconds
-            .map(u64::try_from)
-            .transpose();
+        let grace = spec.termination_grace_period_seconds.map(u64::try_from).transpose();
         let termination_grace_seconds = grace.map_err(|_| {
-            RecordError::new(
-                &["spec", "terminationGracePeriodSeconds"],
-                "must not be negative",
-            )
+            RecordError::new(&["spec", "terminationGracePeriodSeconds"], "must not be negative")
         })?;
         let record = Self {
             uid,
@@ -114,10 +99,7 @@ impl PodRecord {
     /// The facts evaluation uses, once the cgroup is known.
     pub fn facts(&self, cgroup_inode: u64, protected: bool) -> PodFacts {
         PodFacts {
-            id: PodRef {
-                uid: self.uid.clone(),
-                cgroup_inode,
-            },
+            id: PodRef { uid: self.uid.clone(), cgroup_inode },
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             priority: self.priority,
@@ -140,10 +122,7 @@ fn identifier(
 ) -> Result<Arc<str>, RecordError> {
     let path = ["metadata", field];
     match value {
-        None | Some("") => Err(RecordError::new(
-            &path,
-            format!("is required: {when_missing}"),
-        )),
+        None | Some("") => Err(RecordError::new(&path, format!("is required: {when_missing}"))),
         Some(value) if is_path_component(value) => Ok(value.into()),
         Some(value) => Err(RecordError::new(
             &path,
@@ -157,11 +136,7 @@ fn is_path_component(name: &str) -> bool {
 }
 
 fn is_static(meta: &ObjectMeta) -> bool {
-    let annotation = |key| {
-        meta.annotations
-            .as_ref()
-            .and_then(|a: &BTreeMap<_, String>| a.get(key))
-    };
+    let annotation = |key| meta.annotations.as_ref().and_then(|a: &BTreeMap<_, String>| a.get(key));
     annotation(CONFIG_SOURCE).is_some_and(|source| source != "api")
         || annotation(CONFIG_MIRROR).is_some()
 }
@@ -178,10 +153,7 @@ fn empty_dirs(volumes: &[Volume]) -> Result<Vec<String>, RecordError> {
         }
         if !is_path_component(&volume.name) {
             let problem = format!("`{}` cannot be part of a path", volume.name);
-            return Err(RecordError::new(
-                &["spec", "volumes", &i.to_string(), "name"],
-                problem,
-            ));
+            return Err(RecordError::new(&["spec", "volumes", &i.to_string(), "name"], problem));
         }
         names.push(volume.name.clone());
     }

@@ -29,10 +29,7 @@ impl Requests {
         // With resources of its own, a pod's containers are not asked.
         if let Some(pod_level) = pod_level(spec) {
             let memory = Resources::new(pod_level, path(&["spec"])).request("memory")?;
-            return Ok(Self {
-                memory: memory.map_or(0, bytes),
-                ephemeral_storage: 0,
-            });
+            return Ok(Self { memory: memory.map_or(0, bytes), ephemeral_storage: 0 });
         }
         Ok(Self {
             memory: aggregate(spec, "memory")?,
@@ -45,13 +42,10 @@ impl Requests {
 pub(super) fn pod_level(spec: &PodSpec) -> Option<&ResourceRequirements> {
     let counts = |list: &Option<BTreeMap<String, WrittenQuantity>>| {
         list.as_ref().is_some_and(|map| {
-            map.keys()
-                .any(|k| k == "cpu" || k == "memory" || k.starts_with("hugepages-"))
+            map.keys().any(|k| k == "cpu" || k == "memory" || k.starts_with("hugepages-"))
         })
     };
-    spec.resources
-        .as_ref()
-        .filter(|r| counts(&r.requests) || counts(&r.limits))
+    spec.resources.as_ref().filter(|r| counts(&r.requests) || counts(&r.limits))
 }
 
 /// max(regular containers + sidecars, any step of the init sequence) + overhead if that is not zero.
@@ -62,9 +56,8 @@ fn aggregate(spec: &PodSpec, resource: &str) -> Result<u64, RequestError> {
     }
     let (mut sidecars, mut init) = (0_u64, 0_u64);
     let init_containers = spec.init_containers.as_deref().unwrap_or_default();
-    for (container, resources) in init_containers
-        .iter()
-        .zip(Resources::of_containers("initContainers", init_containers))
+    for (container, resources) in
+        init_containers.iter().zip(Resources::of_containers("initContainers", init_containers))
     {
         let request = resources.request(resource)?.map_or(0, bytes);
         if container.restart_policy.as_deref() == Some("Always") {
@@ -93,10 +86,7 @@ pub(super) struct Resources<'a> {
 
 impl<'a> Resources<'a> {
     pub(super) const fn new(written: &'a ResourceRequirements, path: Vec<String>) -> Self {
-        Self {
-            written: Some(written),
-            path,
-        }
+        Self { written: Some(written), path }
     }
 
     pub(super) fn of_containers(
@@ -126,11 +116,7 @@ impl<'a> Resources<'a> {
         let Some(written) = self.written else {
             return Ok(None);
         };
-        let map = if list == "limits" {
-            &written.limits
-        } else {
-            &written.requests
-        };
+        let map = if list == "limits" { &written.limits } else { &written.requests };
         let Some(written) = map.as_ref().and_then(|m| m.get(resource)) else {
             return Ok(None);
         };
@@ -141,10 +127,7 @@ impl<'a> Resources<'a> {
 }
 
 fn quantity(written: &WrittenQuantity, at: &[String]) -> Result<Quantity, RequestError> {
-    let error = |problem| RequestError {
-        field: at.to_vec(),
-        problem,
-    };
+    let error = |problem| RequestError { field: at.to_vec(), problem };
     let quantity = Quantity::parse(&written.0)
         .map_err(|e| error(format!("`{}` is not a quantity: {e}", written.0)))?;
     if quantity.signum() < 0 {
@@ -169,38 +152,22 @@ mod tests {
 
     fn resources(requests: &[(&str, &str)], limits: &[(&str, &str)]) -> ResourceRequirements {
         let map = |list: &[(&str, &str)]| {
-            let entries = list
-                .iter()
-                .map(|(k, v)| ((*k).into(), WrittenQuantity((*v).into())));
+            let entries = list.iter().map(|(k, v)| ((*k).into(), WrittenQuantity((*v).into())));
             (!list.is_empty()).then(|| entries.collect())
         };
-        ResourceRequirements {
-            requests: map(requests),
-            limits: map(limits),
-            ..Default::default()
-        }
+        ResourceRequirements { requests: map(requests), limits: map(limits), ..Default::default() }
     }
 
     fn container(memory: &str) -> Container {
-        Container {
-            resources: Some(resources(&[("memory", memory)], &[])),
-            ..Default::default()
-        }
+        Container { resources: Some(resources(&[("memory", memory)], &[])), ..Default::default() }
     }
 
     fn sidecar(memory: &str) -> Container {
-        Container {
-            restart_policy: Some("Always".into()),
-            ..container(memory)
-        }
+        Container { restart_policy: Some("Always".into()), ..container(memory) }
     }
 
     fn spec(containers: Vec<Container>, init: Vec<Container>) -> PodSpec {
-        PodSpec {
-            containers,
-            init_containers: Some(init),
-            ..Default::default()
-        }
+        PodSpec { containers, init_containers: Some(init), ..Default::default() }
     }
 
     #[test]
@@ -208,30 +175,16 @@ mod tests {
         let overhead: BTreeMap<_, _> = [("memory".into(), WrittenQuantity("5Mi".into()))].into();
         let cases = [
             ("nothing", spec(vec![Container::default()], vec![]), 0),
-            (
-                "sum",
-                spec(vec![container("10Mi"), container("20Mi")], vec![]),
-                30,
-            ),
-            (
-                "init larger",
-                spec(vec![container("10Mi")], vec![container("50Mi")]),
-                50,
-            ),
+            ("sum", spec(vec![container("10Mi"), container("20Mi")], vec![]), 30),
+            ("init larger", spec(vec![container("10Mi")], vec![container("50Mi")]), 50),
             (
                 "init after a sidecar",
-                spec(
-                    vec![container("10Mi")],
-                    vec![sidecar("5Mi"), container("50Mi")],
-                ),
+                spec(vec![container("10Mi")], vec![sidecar("5Mi"), container("50Mi")]),
                 55,
             ),
             (
                 "init before a sidecar",
-                spec(
-                    vec![container("10Mi")],
-                    vec![container("12Mi"), sidecar("5Mi")],
-                ),
+                spec(vec![container("10Mi")], vec![container("12Mi"), sidecar("5Mi")]),
                 15,
             ),
             (
@@ -255,10 +208,7 @@ mod tests {
             ),
             (
                 "overhead of nothing",
-                PodSpec {
-                    overhead: Some(overhead),
-                    ..spec(vec![Container::default()], vec![])
-                },
+                PodSpec { overhead: Some(overhead), ..spec(vec![Container::default()], vec![]) },
                 0,
             ),
             (
@@ -271,11 +221,7 @@ mod tests {
             ),
         ];
         for (name, spec, expected) in cases {
-            assert_eq!(
-                Requests::of(&spec).map(|r| r.memory),
-                Ok(expected * MI),
-                "{name}"
-            );
+            assert_eq!(Requests::of(&spec).map(|r| r.memory), Ok(expected * MI), "{name}");
         }
     }
 
@@ -288,10 +234,7 @@ mod tests {
             }],
             vec![],
         );
-        assert_eq!(
-            Requests::of(&spec).map(|r| r.ephemeral_storage),
-            Ok(1024 * MI)
-        );
+        assert_eq!(Requests::of(&spec).map(|r| r.ephemeral_storage), Ok(1024 * MI));
         spec.resources = Some(resources(&[("cpu", "1")], &[]));
         assert_eq!(Requests::of(&spec).map(|r| r.ephemeral_storage), Ok(0));
     }

@@ -110,12 +110,8 @@ const KIOCB: &[Offset] = &[
     offsets::FILE_INODE,
     offsets::FILE_DENTRY,
 ];
-const TASK: &[Offset] = &[
-    offsets::TASK_CGROUPS,
-    offsets::CSS_SET_CGROUP,
-    offsets::CGROUP_NODE,
-    offsets::NODE_ID,
-];
+const TASK: &[Offset] =
+    &[offsets::TASK_CGROUPS, offsets::CSS_SET_CGROUP, offsets::CGROUP_NODE, offsets::NODE_ID];
 const VICTIM: &[Offset] = &[
     offsets::TASK_CGROUPS,
     offsets::CSS_SET_CGROUP,
@@ -124,12 +120,8 @@ const VICTIM: &[Offset] = &[
     offsets::TASK_TGID,
     offsets::TASK_COMM,
 ];
-const CGROUP: &[Offset] = &[
-    offsets::CGROUP_NODE,
-    offsets::CGROUP_ROOT,
-    offsets::ROOT_HIERARCHY,
-    offsets::NODE_ID,
-];
+const CGROUP: &[Offset] =
+    &[offsets::CGROUP_NODE, offsets::CGROUP_ROOT, offsets::ROOT_HIERARCHY, offsets::NODE_ID];
 const EVENTS_FILE: &[Offset] =
     &[offsets::FILE_NODE, offsets::NODE_NAME, offsets::NODE_PARENT, offsets::NODE_ID];
 

@@ -142,9 +142,8 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
 /// Values of the object's globals on this kernel. Offsets that it lacks stay 0; rungs that need them
 /// are refused before they are loaded.
 fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
-    let offsets = offsets::ALL
-        .iter()
-        .filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
+    let offsets =
+        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
     let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
     offsets.chain([("VICTIM_IS_TASK", u64::from(victim_is_task))]).collect()
 }

@@ -23,7 +23,8 @@ impl Tripwires {
         };
         for slot in 0..MAX_TRIPWIRES {
             let disarmed = tripwires.limits.set(slot, i64::MAX, 0);
-            disarmed.map_err(|source| LoadError::Map { name: "LIMITS", source: Box::new(source) })?;
+            disarmed
+                .map_err(|source| LoadError::Map { name: "LIMITS", source: Box::new(source) })?;
         }
         Ok(tripwires)
     }

@@ -39,9 +39,10 @@ struct Written {
 impl Written {
     fn by(pod: &Pod, counters: &Counters, dev: u32) -> Self {
         let logs = pod.logs().iter().filter_map(|log| counters.log_writes(&log_directory(log)));
-        let cgroups = pod.cgroup().into_iter().flat_map(|cgroup| {
-            cgroup.containers().iter().copied().chain([cgroup.inode()])
-        });
+        let cgroups = pod
+            .cgroup()
+            .into_iter()
+            .flat_map(|cgroup| cgroup.containers().iter().copied().chain([cgroup.inode()]));
         let volumes = cgroups.filter_map(|id| counters.writes(id, dev));
         Self {
             logs: logs.map(|writes| writes.bytes).sum(),

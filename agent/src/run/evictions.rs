@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evictd_core::{
-    Eviction, EvictionId, EvictionMessage, Evaluator, MonoTime, Outcome, Placement, RefusedReason,
+    Evaluator, Eviction, EvictionId, EvictionMessage, MonoTime, Outcome, Placement, RefusedReason,
     Resource,
 };
 

@@ -136,9 +136,8 @@ impl Kernel {
 
 /// The programs' own log, if they have any to give.
 fn open_log(ebpf: &mut Ebpf) -> Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>> {
-    let logger = EbpfLogger::init(ebpf)
-        .map_err(|error| warn!("the probes do not log: {error}"))
-        .ok()?;
+    let logger =
+        EbpfLogger::init(ebpf).map_err(|error| warn!("the probes do not log: {error}")).ok()?;
     // SAFETY: the logger owns its ring's descriptor and keeps it for as long as the AsyncFd lives.
     unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }.ok()
 }

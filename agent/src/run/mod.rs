@@ -28,7 +28,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     config::{Config, InputError, Mode},
     pods::{CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
-    probe::{LoadOptions, LADDER},
+    probe::{LADDER, LoadOptions},
     sample::{CgroupMounts, NodeSampler, NodeSources},
 };
 use daemon::Daemon;

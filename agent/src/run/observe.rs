@@ -3,9 +3,7 @@
 use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
 use tracing::warn;
 
-use super::{
-    disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of,
-};
+use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
     pods::{Pod, PodIndex},
     sample::{NodeSampler, observe_pods},

@@ -62,7 +62,8 @@ impl Schedule {
         self.looked = now;
         let mut wait = TICK;
         for (rate, signal) in self.rates.iter_mut().zip(MEMORY) {
-            let (Some(seen), Some(headroom)) = (signals.get(signal), policy.headroom(signals, signal))
+            let (Some(seen), Some(headroom)) =
+                (signals.get(signal), policy.headroom(signals, signal))
             else {
                 continue;
             };

@@ -59,8 +59,7 @@ impl Watch {
         let nodefs = kernel_dev_of(sampler.nodefs().dev());
         let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
         let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
-        let tasks =
-            Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
+        let tasks = Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
         let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
         let separate = imagefs.filter(|dev| *dev != nodefs);
         slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));

@@ -19,12 +19,7 @@ impl CounterFile {
     /// Opens the file at `path`, relative to `dir` unless absolute.
     pub fn open_at(dir: impl AsFd, path: impl AsRef<Path>) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        Ok(Self(rustix::fs::openat(
-            dir,
-            path.as_ref(),
-            flags,
-            Mode::empty(),
-        )?))
+        Ok(Self(rustix::fs::openat(dir, path.as_ref(), flags, Mode::empty())?))
     }
 
     /// Opens the file at `path`.
@@ -47,11 +42,7 @@ impl CounterFile {
         }
         // Cut in the middle of a value, it would be wrong rather than unknown.
         let text = str::from_utf8(buffer.get(..len)?).ok()?;
-        let whole = if len == BUFFER {
-            &text[..=text.rfind('\n')?]
-        } else {
-            text
-        };
+        let whole = if len == BUFFER { &text[..=text.rfind('\n')?] } else { text };
         parse(whole)
     }
 
@@ -68,11 +59,7 @@ impl CounterFile {
 pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
-        if words.next()? == key {
-            words.next()?.parse().ok()
-        } else {
-            None
-        }
+        if words.next()? == key { words.next()?.parse().ok() } else { None }
     })
 }
 

@@ -17,10 +17,8 @@ use rustix::{
 /// Deeper trees are not walked to the end: their usage is unknown.
 const MAX_DEPTH: u32 = 64;
 
-const OPEN_DIR: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const OPEN_DIR: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// How far one walk may go.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +31,7 @@ pub struct DiskLimits {
 
 impl Default for DiskLimits {
     fn default() -> Self {
-        Self {
-            entries: 100_000,
-            time: Duration::from_millis(50),
-        }
+        Self { entries: 100_000, time: Duration::from_millis(50) }
     }
 }
 
@@ -62,10 +57,7 @@ struct Walk<'a> {
 impl DiskWalk {
     /// A walk with those limits.
     pub const fn new(limits: DiskLimits) -> Self {
-        Self {
-            limits,
-            linked: BTreeSet::new(),
-        }
+        Self { limits, linked: BTreeSet::new() }
     }
 
     /// Allocated bytes (`st_blocks` × 512) and inodes of the trees below `paths`, each on its own
@@ -170,24 +162,12 @@ mod tests {
         fs::hard_link(&file, sub.join("again")).expect("link");
         fs::write(sub.join("b"), "x").expect("write");
         std::os::unix::fs::symlink("/etc", sub.join("etc")).expect("symlink");
-        let inodes = [
-            dir.path().to_owned(),
-            file,
-            sub.clone(),
-            sub.join("b"),
-            sub.join("etc"),
-        ];
+        let inodes = [dir.path().to_owned(), file, sub.clone(), sub.join("b"), sub.join("etc")];
         let bytes = inodes.iter().map(|p| blocks(p)).sum();
 
         let missing = c(&dir.path().join("missing"));
         let usage = DiskWalk::default().measure([c(dir.path()).as_c_str(), missing.as_c_str()]);
-        assert_eq!(
-            usage,
-            Some(DiskUsage {
-                bytes,
-                inodes: inodes.len() as u64
-            })
-        );
+        assert_eq!(usage, Some(DiskUsage { bytes, inodes: inodes.len() as u64 }));
     }
 
     #[test]
@@ -200,16 +180,9 @@ mod tests {
         let time = Duration::from_secs(3600);
         for (entries, known) in [(10, true), (9, false), (0, false)] {
             let mut walk = DiskWalk::new(DiskLimits { entries, time });
-            assert_eq!(
-                walk.measure([path.as_c_str()]).is_some(),
-                known,
-                "{entries}"
-            );
+            assert_eq!(walk.measure([path.as_c_str()]).is_some(), known, "{entries}");
         }
-        let mut late = DiskWalk::new(DiskLimits {
-            entries: 64,
-            time: Duration::ZERO,
-        });
+        let mut late = DiskWalk::new(DiskLimits { entries: 64, time: Duration::ZERO });
         assert_eq!(late.measure([path.as_c_str()]), None, "out of time");
     }
 }

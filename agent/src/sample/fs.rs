@@ -34,11 +34,7 @@ impl Filesystem {
     pub fn open(path: &Path) -> io::Result<Self> {
         let c_path = CString::new(path.as_os_str().as_bytes())?;
         let dev = rustix::fs::stat(c_path.as_c_str())?.st_dev;
-        Ok(Self {
-            path: path.to_owned(),
-            c_path,
-            dev,
-        })
+        Ok(Self { path: path.to_owned(), c_path, dev })
     }
 
     /// The path it was found by.
@@ -79,10 +75,7 @@ mod tests {
         assert_eq!(sample.bytes.capacity, capacity);
         assert!((0..=capacity).contains(&sample.bytes.available));
         assert_eq!(sample.inodes.is_some(), before.f_files > 0);
-        assert_eq!(
-            filesystem.dev(),
-            rustix::fs::stat(dir.path()).expect("stat").st_dev
-        );
+        assert_eq!(filesystem.dev(), rustix::fs::stat(dir.path()).expect("stat").st_dev);
     }
 
     #[test]

@@ -23,12 +23,9 @@ impl CgroupMemory {
     /// Opens the counters in whichever hierarchy has the memory controller.
     pub fn open(dirs: &CgroupDirs) -> io::Result<Self> {
         let (dir, usage, limit, inactive_file) = match (&dirs.memory, &dirs.unified) {
-            (Some(v1), _) => (
-                v1,
-                "memory.usage_in_bytes",
-                "memory.limit_in_bytes",
-                "total_inactive_file",
-            ),
+            (Some(v1), _) => {
+                (v1, "memory.usage_in_bytes", "memory.limit_in_bytes", "total_inactive_file")
+            }
             (None, Some(v2)) => (v2, "memory.current", "memory.max", "inactive_file"),
             (None, None) => return Err(io::ErrorKind::NotFound.into()),
         };
@@ -50,10 +47,7 @@ impl CgroupMemory {
 
     /// The limit in bytes; `None` without one (S-13).
     pub fn limit(&self) -> Option<u64> {
-        self.limit
-            .as_ref()?
-            .number()
-            .filter(|limit| *limit <= NO_LIMIT)
+        self.limit.as_ref()?.number().filter(|limit| *limit <= NO_LIMIT)
     }
 
     /// What is left under the limit (S-5, S-13). Below zero while more is used than allowed, where
@@ -104,15 +98,9 @@ mod tests {
     fn dirs(path: &Path, v1: bool) -> CgroupDirs {
         let fd = fs::File::open(path).expect("open").into();
         if v1 {
-            CgroupDirs {
-                memory: Some(fd),
-                ..CgroupDirs::default()
-            }
+            CgroupDirs { memory: Some(fd), ..CgroupDirs::default() }
         } else {
-            CgroupDirs {
-                unified: Some(fd),
-                ..CgroupDirs::default()
-            }
+            CgroupDirs { unified: Some(fd), ..CgroupDirs::default() }
         }
     }
 
@@ -120,42 +108,10 @@ mod tests {
     fn cgroup_counters_of_both_versions() {
         // name, v1, usage, stat, limit, working set, available
         let cases = [
-            (
-                "v2",
-                false,
-                "1000",
-                "anon 1\ninactive_file 300\n",
-                "2000",
-                Some(700),
-                Some(1300),
-            ),
-            (
-                "v2, no limit",
-                false,
-                "1000",
-                "inactive_file 300\n",
-                "max",
-                Some(700),
-                None,
-            ),
-            (
-                "v2, floored",
-                false,
-                "100",
-                "inactive_file 300\n",
-                "200",
-                Some(0),
-                Some(200),
-            ),
-            (
-                "v2, over",
-                false,
-                "900",
-                "inactive_file 0\n",
-                "200",
-                Some(900),
-                Some(-700),
-            ),
+            ("v2", false, "1000", "anon 1\ninactive_file 300\n", "2000", Some(700), Some(1300)),
+            ("v2, no limit", false, "1000", "inactive_file 300\n", "max", Some(700), None),
+            ("v2, floored", false, "100", "inactive_file 300\n", "200", Some(0), Some(200)),
+            ("v2, over", false, "900", "inactive_file 0\n", "200", Some(900), Some(-700)),
             ("v2, no stat", false, "900", "anon 1\n", "2000", None, None),
             (
                 "v1",
@@ -205,10 +161,6 @@ mod tests {
         let seen = memory.available(MonoTime::default()).expect("complete");
         assert_eq!((seen.available, seen.capacity), (400 * 1024, 1000 * 1024));
         fs::write(&path, "MemTotal:  1000 kB\n").expect("write");
-        assert_eq!(
-            memory.available(MonoTime::default()),
-            None,
-            "incomplete is absent (S-3)"
-        );
+        assert_eq!(memory.available(MonoTime::default()), None, "incomplete is absent (S-3)");
     }
 }

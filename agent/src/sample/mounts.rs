@@ -73,13 +73,9 @@ pub enum MountsError {
 impl CgroupMounts {
     /// Reads the mount table at `path` (`/proc/mounts`).
     pub fn detect(path: &Path) -> Result<Self, MountsError> {
-        let table = fs::read_to_string(path).map_err(|source| MountsError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&table).ok_or_else(|| MountsError::NoCgroups {
-            path: path.to_owned(),
-        })
+        let table = fs::read_to_string(path)
+            .map_err(|source| MountsError::Read { path: path.to_owned(), source })?;
+        Self::parse(&table).ok_or_else(|| MountsError::NoCgroups { path: path.to_owned() })
     }
 
     /// Finds the hierarchies in the text of a mount table; the first mount of each counts.
@@ -119,13 +115,7 @@ impl CgroupMounts {
             (false, true) => CgroupKind::V1,
             (false, false) => return None,
         };
-        Some(Self {
-            kind,
-            unified,
-            memory,
-            pids,
-            freezer,
-        })
+        Some(Self { kind, unified, memory, pids, freezer })
     }
 
     /// The hierarchy whose directory inodes identify a cgroup: v2 where there is one.
@@ -142,9 +132,7 @@ fn unescape(field: &str) -> String {
     let mut rest = field;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
-        let code = rest
-            .get(at + 1..at + 4)
-            .and_then(|c| u8::from_str_radix(c, 8).ok());
+        let code = rest.get(at + 1..at + 4).and_then(|c| u8::from_str_radix(c, 8).ok());
         match code {
             Some(code) => {
                 out.push(char::from(code));
@@ -179,14 +167,7 @@ mod tests {
     #[test]
     fn layouts() {
         let cases = [
-            (
-                "v2",
-                V2,
-                CgroupKind::V2,
-                Some("/sys/fs/cgroup"),
-                None,
-                "/sys/fs/cgroup",
-            ),
+            ("v2", V2, CgroupKind::V2, Some("/sys/fs/cgroup"), None, "/sys/fs/cgroup"),
             (
                 "hybrid",
                 HYBRID,
@@ -196,14 +177,7 @@ mod tests {
                 "/sys/fs/cgroup/unified",
             ),
             ("v1", V1, CgroupKind::V1, None, Some("/a b"), "/c"),
-            (
-                "named",
-                NAMED,
-                CgroupKind::V2,
-                Some("/sys/fs/cgroup"),
-                None,
-                "/sys/fs/cgroup",
-            ),
+            ("named", NAMED, CgroupKind::V2, Some("/sys/fs/cgroup"), None, "/sys/fs/cgroup"),
         ];
         for (name, table, kind, unified, memory, identity) in cases {
             let mounts = CgroupMounts::parse(table).expect(name);

@@ -70,10 +70,7 @@ impl NodeSampler {
             memory: NodeMemory::open(proc).map_err(error("node memory", proc))?,
             pids: NodePids::open(proc).map_err(error("node tasks", proc))?,
             nodefs: filesystem("nodefs", sources.nodefs)?,
-            imagefs: sources
-                .imagefs
-                .map(|path| filesystem("imagefs", path))
-                .transpose()?,
+            imagefs: sources.imagefs.map(|path| filesystem("imagefs", path)).transpose()?,
             pods: None,
             pods_pids_limit: sources.pods_pids_limit,
         };
@@ -129,10 +126,8 @@ impl NodeSampler {
     pub fn memory_only(&self, signals: &mut NodeSignals, now: MonoTime) {
         signals.set(Signal::MemoryAvailable, self.memory.available(now));
         let pods = self.pods.as_ref().and_then(|p| p.memory.as_ref());
-        signals.set(
-            Signal::AllocatableMemoryAvailable,
-            pods.and_then(|memory| memory.available(now)),
-        );
+        signals
+            .set(Signal::AllocatableMemoryAvailable, pods.and_then(|memory| memory.available(now)));
     }
 
     /// Renews the file system signals alone. containerfs is the same object as imagefs (S-17).
@@ -185,22 +180,13 @@ mod tests {
             (Some(dir.path()), FsLayout::Single),
             (Some(proc), FsLayout::DedicatedImagefs),
         ] {
-            let sources = NodeSources {
-                proc,
-                nodefs: dir.path(),
-                imagefs,
-                pods_pids_limit: true,
-            };
+            let sources = NodeSources { proc, nodefs: dir.path(), imagefs, pods_pids_limit: true };
             let sampler = NodeSampler::open(sources, &tree).expect("sampler");
             assert_eq!(sampler.fs_layout(), expected, "{imagefs:?}");
             let signals = sampler.signals(MonoTime::default());
             let known = signals.get(Signal::ImagefsAvailable).is_some();
             assert_eq!(known, imagefs.is_some(), "{imagefs:?}");
-            assert_eq!(
-                signals.get(Signal::AllocatableMemoryAvailable),
-                None,
-                "no pods cgroup"
-            );
+            assert_eq!(signals.get(Signal::AllocatableMemoryAvailable), None, "no pods cgroup");
         }
     }
 
@@ -216,9 +202,7 @@ mod tests {
             imagefs: None,
             pods_pids_limit: true,
         };
-        let error = NodeSampler::open(sources, &tree)
-            .expect_err("missing")
-            .to_string();
+        let error = NodeSampler::open(sources, &tree).expect_err("missing").to_string();
         let expected = format!("cannot read nodefs at {}: ", missing.display());
         assert!(error.starts_with(&expected), "{error}");
     }

@@ -60,14 +60,9 @@ impl NodePids {
     /// `pid.available` of the node (S-8).
     pub fn available(&self, now: MonoTime) -> Option<SignalObservation> {
         let max = self.pid_max.number()?.min(self.threads_max.number()?);
-        let running = self.loadavg.read(|text| {
-            text.split_ascii_whitespace()
-                .nth(3)?
-                .split_once('/')?
-                .1
-                .parse()
-                .ok()
-        })?;
+        let running = self
+            .loadavg
+            .read(|text| text.split_ascii_whitespace().nth(3)?.split_once('/')?.1.parse().ok())?;
         Some(left_of(max, running, now))
     }
 }
@@ -103,9 +98,7 @@ mod tests {
             fs::write(kernel.join("threads-max"), threads_max).expect("write");
             fs::write(dir.path().join("loadavg"), loadavg).expect("write");
             let pids = NodePids::open(dir.path()).expect("open");
-            let seen = pids
-                .available(MonoTime::default())
-                .map(|o| (o.available, o.capacity));
+            let seen = pids.available(MonoTime::default()).map(|o| (o.available, o.capacity));
             assert_eq!(seen, expected, "{loadavg}");
         }
     }

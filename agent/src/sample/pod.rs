@@ -15,10 +15,7 @@ pub struct PodCounters {
 impl PodCounters {
     /// Opens what there is.
     pub fn open(dirs: &CgroupDirs) -> Self {
-        Self {
-            memory: CgroupMemory::open(dirs).ok(),
-            pids: CgroupPids::open(dirs).ok(),
-        }
+        Self { memory: CgroupMemory::open(dirs).ok(), pids: CgroupPids::open(dirs).ok() }
     }
 
     /// Working set in bytes (S-11).
@@ -38,9 +35,7 @@ fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
     let counters = pod.counters();
     let memory = wanted.resource() == Resource::Memory;
     PodUsage {
-        memory_working_set: counters
-            .filter(|_| memory)
-            .and_then(PodCounters::memory_working_set),
+        memory_working_set: counters.filter(|_| memory).and_then(PodCounters::memory_working_set),
         tasks: counters.and_then(PodCounters::tasks),
         ..PodUsage::default()
     }

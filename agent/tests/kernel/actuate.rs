@@ -9,7 +9,9 @@ use evictd::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod},
     pods::{Pod, PodIndex},
 };
-use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, Quantity, RefusedReason, Signal};
+use evictd_core::{
+    Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, Quantity, RefusedReason, Signal,
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::Signal as ProcessSignal,
@@ -61,33 +63,15 @@ fn wait_emptied(watch: &EmptiedWatch) {
     let deadline = Instant::now() + PATIENCE;
     while !watch.is_empty() {
         assert!(Instant::now() < deadline, "the cgroup does not empty");
-        let tick = if watch.needs_polling() {
-            1_000_000
-        } else {
-            999_000_000
-        };
-        let timeout = Timespec {
-            tv_sec: 0,
-            tv_nsec: tick,
-        };
-        let fds = watch
-            .events()
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI));
-        poll(
-            fds.into_iter().collect::<Vec<_>>().as_mut_slice(),
-            Some(&timeout),
-        )
-        .expect("poll");
+        let tick = if watch.needs_polling() { 1_000_000 } else { 999_000_000 };
+        let timeout = Timespec { tv_sec: 0, tv_nsec: tick };
+        let fds = watch.events().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::PRI));
+        poll(fds.into_iter().collect::<Vec<_>>().as_mut_slice(), Some(&timeout)).expect("poll");
     }
 }
 
 fn assert_killed(evicted: &Evicted, method: KillMethod) {
-    assert_eq!(
-        evicted.outcome,
-        Outcome::Killed { id: ID },
-        "{:?}",
-        evicted.error
-    );
+    assert_eq!(evicted.outcome, Outcome::Killed { id: ID }, "{:?}", evicted.error);
     assert_eq!(evicted.killed.map(|k| k.method), Some(method));
     wait_emptied(evicted.emptied.as_ref().expect("watched"));
 }
@@ -117,10 +101,7 @@ fn kernel_a_memory_victim_is_killed_and_released() {
         return;
     };
     let cgroup = sandbox.add_pod("a", "{}");
-    let process = Process::start(
-        &sandbox.entrances(&format!("{cgroup}/c")),
-        Role::Hog(96 << 20),
-    );
+    let process = Process::start(&sandbox.entrances(&format!("{cgroup}/c")), Role::Hog(96 << 20));
     let index = sandbox.index();
     let evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
     assert_killed(&evicted, KillMethod::CgroupKill);
@@ -141,12 +122,7 @@ fn kernel_a_cgroup_is_seen_to_empty() {
         assert!(!watch.is_empty(), "two tasks");
         assert_eq!(watch.events().is_none(), wanted == Use::V1);
         let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
-        assert_eq!(
-            evicted.outcome,
-            Outcome::Killed { id: ID },
-            "{:?}",
-            evicted.error
-        );
+        assert_eq!(evicted.outcome, Outcome::Killed { id: ID }, "{:?}", evicted.error);
         wait_emptied(&watch);
         assert_eq!(process.wait(), Some(ProcessSignal::KILL.as_raw()));
         sandbox.remove(&format!("{cgroup}/c"));
@@ -210,9 +186,7 @@ fn kernel_v1_sweep_kills_a_paused_container() {
     let process = Process::start(&sandbox.entrances(&cgroup), Role::Tree(1));
     let freezer = sandbox.mounts().freezer.clone().expect("freezer");
     let root = sandbox.layout().cgroup_root;
-    let dir = freezer
-        .join(root.strip_prefix("/").expect("absolute"))
-        .join(&cgroup);
+    let dir = freezer.join(root.strip_prefix("/").expect("absolute")).join(&cgroup);
     fs::write(dir.join("freezer.state"), "FROZEN").expect("freeze");
     let index = sandbox.index();
     let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
@@ -283,24 +257,13 @@ fn kernel_a_cgroup_made_anew_is_not_touched() {
                 assert!(index.refresh());
             }
             let evicted = evict(&index, decided.clone(), Signal::MemoryAvailable);
-            assert_eq!(
-                refused(&evicted),
-                Some(RefusedReason::Reused),
-                "{refreshed}"
-            );
-            let expected = KillError::Reused {
-                decided: decided.cgroup_inode,
-                found,
-            };
+            assert_eq!(refused(&evicted), Some(RefusedReason::Reused), "{refreshed}");
+            let expected = KillError::Reused { decided: decided.cgroup_inode, found };
             assert_eq!(evicted.error, Some(expected), "{refreshed}");
             assert!(process.is_alive(), "{refreshed}");
         }
         let evicted = evict(&stale, target(&index, "a"), Signal::MemoryAvailable);
-        assert_eq!(
-            refused(&evicted),
-            Some(RefusedReason::Reused),
-            "held open is another"
-        );
+        assert_eq!(refused(&evicted), Some(RefusedReason::Reused), "held open is another");
         assert!(process.is_alive());
         let evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
         assert_eq!(evicted.outcome, Outcome::Killed { id: ID });

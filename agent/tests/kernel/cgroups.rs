@@ -80,11 +80,7 @@ impl Sandbox {
     fn roots(&self) -> Vec<PathBuf> {
         let m = &self.mounts;
         let mounts = [&m.unified, &m.memory, &m.pids, &m.freezer];
-        let mut roots: Vec<_> = mounts
-            .into_iter()
-            .flatten()
-            .map(|p| p.join(&self.root))
-            .collect();
+        let mut roots: Vec<_> = mounts.into_iter().flatten().map(|p| p.join(&self.root)).collect();
         roots.dedup();
         roots
     }
@@ -94,12 +90,7 @@ impl Sandbox {
         for root in self.roots() {
             let cgroup = root.join(path);
             let above = cgroup.ancestors().take(Path::new(path).iter().count() + 1);
-            for dir in above
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .filter(|dir| !dir.exists())
-            {
+            for dir in above.collect::<Vec<_>>().into_iter().rev().filter(|dir| !dir.exists()) {
                 self.enable_controllers(dir.parent().expect("below the mount"));
                 fs::create_dir(dir).expect("mkdir");
             }
@@ -127,11 +118,7 @@ impl Sandbox {
     /// Writes to the file of that controller's hierarchy; v2 and v1 may name it differently.
     pub(crate) fn set(&self, controller: &str, path: &str, v2: &str, v1: &str, value: &str) {
         let m = &self.mounts;
-        let v1_mount = if controller == "memory" {
-            &m.memory
-        } else {
-            &m.pids
-        };
+        let v1_mount = if controller == "memory" { &m.memory } else { &m.pids };
         let (mount, file) = match (v1_mount, &m.unified) {
             (Some(mount), _) => (mount, v1),
             (None, Some(mount)) => (mount, v2),
@@ -158,9 +145,7 @@ impl Sandbox {
     /// Inode of the cgroup at `path` in the identifying hierarchy.
     pub(crate) fn inode(&self, path: &str) -> u64 {
         let mount = self.mounts.identity().expect("identity");
-        rustix::fs::stat(mount.join(&self.root).join(path))
-            .expect("stat")
-            .st_ino
+        rustix::fs::stat(mount.join(&self.root).join(path)).expect("stat").st_ino
     }
 
     /// Writes a manifest of a best-effort pod and makes its cgroup with one container.
@@ -202,10 +187,7 @@ impl Drop for Sandbox {
         for root in self.roots() {
             while root.exists() {
                 remove_below(&root);
-                assert!(
-                    Instant::now() < deadline || std::thread::panicking(),
-                    "left: {root:?}"
-                );
+                assert!(Instant::now() < deadline || std::thread::panicking(), "left: {root:?}");
                 if Instant::now() >= deadline {
                     eprintln!("left behind: {}", root.display());
                     break;
@@ -223,10 +205,7 @@ fn remove_below(dir: &Path) {
             let _ = fs::write(dir.join(file), text);
         }
     }
-    for pid in fs::read_to_string(dir.join("cgroup.procs"))
-        .unwrap_or_default()
-        .lines()
-    {
+    for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default().lines() {
         if let Some(pid) = pid.parse().ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }

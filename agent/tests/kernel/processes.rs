@@ -50,14 +50,9 @@ impl Process {
             perform(role, &writer);
         }
         drop(writer);
-        let process = Self {
-            pid: Pid::from_raw(pid).expect("a child"),
-            reaped: false,
-        };
+        let process = Self { pid: Pid::from_raw(pid).expect("a child"), reaped: false };
         let mut ready = [0];
-        File::from(reader)
-            .read_exact(&mut ready)
-            .expect("the child is ready");
+        File::from(reader).read_exact(&mut ready).expect("the child is ready");
         process
     }
 
@@ -65,9 +60,7 @@ impl Process {
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.reaped = true;
         let status = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
-        status
-            .expect("wait")
-            .and_then(|(_, status)| status.terminating_signal())
+        status.expect("wait").and_then(|(_, status)| status.terminating_signal())
     }
 
     /// Whether it still runs.

@@ -16,12 +16,7 @@ use crate::{
 const MI: u64 = 1 << 20;
 
 fn sources(nodefs: &Path, pods_pids_limit: bool) -> NodeSources<'_> {
-    NodeSources {
-        proc: Path::new("/proc"),
-        nodefs,
-        imagefs: None,
-        pods_pids_limit,
-    }
+    NodeSources { proc: Path::new("/proc"), nodefs, imagefs: None, pods_pids_limit }
 }
 
 fn available(signals: &NodeSignals, signal: Signal) -> i64 {
@@ -35,13 +30,7 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     };
     let cgroup = sandbox.add_pod("a", "{}");
     let limit = (256 * MI).to_string();
-    sandbox.set(
-        "memory",
-        "kubepods",
-        "memory.max",
-        "memory.limit_in_bytes",
-        &limit,
-    );
+    sandbox.set("memory", "kubepods", "memory.max", "memory.limit_in_bytes", &limit);
     let container = sandbox.entrances(&format!("{cgroup}/c"));
     let _process = Process::start(&container, Role::Hog(32 * MI as usize));
     let index = sandbox.index();
@@ -51,34 +40,18 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     let working_set = pods[0].usage.memory_working_set.expect("known");
     assert!((32 * MI..40 * MI).contains(&working_set), "{working_set}");
     let memory_working_set = Some(working_set);
-    let known = PodUsage {
-        memory_working_set,
-        tasks: Some(1),
-        ..PodUsage::default()
-    };
+    let known = PodUsage { memory_working_set, tasks: Some(1), ..PodUsage::default() };
     assert_eq!(pods[0].usage, known, "only what was wanted");
 
     let sampler = NodeSampler::open(sources(sandbox.files.path(), true), &sandbox.tree());
     let signals = sampler.expect("sampler").signals(monotonic_now());
     let left = u64::try_from(available(&signals, Signal::AllocatableMemoryAvailable)).expect("> 0");
-    assert!(
-        (256 * MI - 48 * MI..=256 * MI - 32 * MI).contains(&left),
-        "{left}"
-    );
-    let capacity = signals
-        .get(Signal::AllocatableMemoryAvailable)
-        .map(|o| o.capacity);
+    assert!((256 * MI - 48 * MI..=256 * MI - 32 * MI).contains(&left), "{left}");
+    let capacity = signals.get(Signal::AllocatableMemoryAvailable).map(|o| o.capacity);
     assert_eq!(capacity, i64::try_from(256 * MI).ok());
-    for signal in [
-        Signal::MemoryAvailable,
-        Signal::NodefsAvailable,
-        Signal::NodefsInodesFree,
-    ] {
+    for signal in [Signal::MemoryAvailable, Signal::NodefsAvailable, Signal::NodefsInodesFree] {
         let seen = signals.get(signal).expect("known");
-        assert!(
-            0 < seen.available && seen.available < seen.capacity,
-            "{signal}: {seen:?}"
-        );
+        assert!(0 < seen.available && seen.available < seen.capacity, "{signal}: {seen:?}");
     }
     assert_eq!(signals.get(Signal::ImagefsAvailable), None, "not watched");
 }
@@ -95,13 +68,7 @@ fn kernel_tasks_and_the_tighter_pids_limit() {
     let index = sandbox.index();
     let mut pods = Vec::new();
     observe_pods(&index, Signal::PidAvailable, &mut pods);
-    assert_eq!(
-        pods[0].usage,
-        PodUsage {
-            tasks: Some(7),
-            ..PodUsage::default()
-        }
-    );
+    assert_eq!(pods[0].usage, PodUsage { tasks: Some(7), ..PodUsage::default() });
 
     for (pods_limit, expected) in [(true, Some(93)), (false, None)] {
         let sampler = NodeSampler::open(sources(sandbox.files.path(), pods_limit), &sandbox.tree());
@@ -125,21 +92,13 @@ fn kernel_the_pods_cgroup_is_found_when_it_is_made_later() {
     let mut sampler =
         NodeSampler::open(sources(sandbox.files.path(), true), &tree).expect("sampler");
     let allocatable = |s: &NodeSampler| {
-        s.signals(monotonic_now())
-            .get(Signal::AllocatableMemoryAvailable)
-            .map(|o| o.capacity)
+        s.signals(monotonic_now()).get(Signal::AllocatableMemoryAvailable).map(|o| o.capacity)
     };
     assert_eq!(allocatable(&sampler), None);
     for limit in [64 * MI, 128 * MI] {
         sandbox.make("kubepods");
         let text = limit.to_string();
-        sandbox.set(
-            "memory",
-            "kubepods",
-            "memory.max",
-            "memory.limit_in_bytes",
-            &text,
-        );
+        sandbox.set("memory", "kubepods", "memory.max", "memory.limit_in_bytes", &text);
         sampler.refresh(&tree);
         assert_eq!(allocatable(&sampler), i64::try_from(limit).ok());
         sandbox.remove("kubepods");
@@ -164,12 +123,8 @@ fn kernel_disk_usage_of_logs_and_volumes() {
     assert!(index.refresh(), "a log directory");
     let pod = index.by_uid("a").expect("in the index");
     let mut walk = DiskWalk::default();
-    let logs = walk
-        .measure(pod.logs().iter().map(|log| log.path.as_c_str()))
-        .expect("known");
-    let volumes = walk
-        .measure(pod.empty_dirs().iter().map(AsRef::as_ref))
-        .expect("known");
+    let logs = walk.measure(pod.logs().iter().map(|log| log.path.as_c_str())).expect("known");
+    let volumes = walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref)).expect("known");
     assert_eq!((logs.inodes, volumes.inodes), (2, 2));
     assert!((100_000..130_000).contains(&logs.bytes), "{logs:?}");
     assert!((300_000..330_000).contains(&volumes.bytes), "{volumes:?}");

@@ -52,9 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn is_interrupt(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|e| matches!(e.downcast_ref(), Some(WaitError::Interrupted)))
+    error.chain().any(|e| matches!(e.downcast_ref(), Some(WaitError::Interrupted)))
 }
 
 fn run(args: &Args) -> Result<bool> {
@@ -89,11 +87,7 @@ fn run(args: &Args) -> Result<bool> {
 }
 
 fn incidents(session: &mut Session, args: &Args, paint: Paint) -> Result<Vec<Report>> {
-    let kinds = if args.incident.is_empty() {
-        Kind::ALL.to_vec()
-    } else {
-        args.incident.clone()
-    };
+    let kinds = if args.incident.is_empty() { Kind::ALL.to_vec() } else { args.incident.clone() };
     let mut reports = Vec::new();
     for trial in 1..=args.trials {
         for &kind in &kinds {
@@ -143,14 +137,8 @@ fn finish(mut session: Session, args: &Args, reports: &[Report], paint: Paint) -
         println!("{}", table(reports, paint));
         println!("{}", histograms(reports, paint)?);
         let drops: u64 = ended.stopped.drops.values().sum();
-        println!(
-            "evictd: {}, {kills} evictions, {drops} drops in the kernel",
-            ended.status
-        );
-        let verdict = format!(
-            "{caught} of {} offenders caught, nobody else harmed",
-            reports.len()
-        );
+        println!("evictd: {}, {kills} evictions, {drops} drops in the kernel", ended.status);
+        let verdict = format!("{caught} of {} offenders caught, nobody else harmed", reports.len());
         if is_success {
             println!("{}", paint.good(&verdict));
         }

@@ -41,10 +41,7 @@ fn main() -> ExitCode {
                 Ok(opened) => {
                     logs.insert(id, opened);
                 }
-                Err(e) => reply(&Reply::Failed {
-                    id,
-                    error: format!("{}: {e}", fifo.display()),
-                }),
+                Err(e) => reply(&Reply::Failed { id, error: format!("{}: {e}", fifo.display()) }),
             },
             Request::Rotate { id } => reply(&rotate(id, &logs)),
         }
@@ -89,11 +86,7 @@ fn copy(id: &str, pipe: File, log: Arc<Mutex<CriLog>>) {
     }
     // Closed before it is said: whoever hears it may delete the file and expects the space.
     drop(log);
-    reply(&Reply::Closed {
-        id: id.to_owned(),
-        bytes,
-        failed_batches,
-    });
+    reply(&Reply::Closed { id: id.to_owned(), bytes, failed_batches });
 }
 
 fn report(id: &str, before: u64, now: u64) {
@@ -101,30 +94,18 @@ fn report(id: &str, before: u64, now: u64) {
         reply(&Reply::FirstLine { id: id.to_owned() });
     }
     if before / REPORT_BYTES < now / REPORT_BYTES {
-        reply(&Reply::Written {
-            id: id.to_owned(),
-            bytes: now,
-        });
+        reply(&Reply::Written { id: id.to_owned(), bytes: now });
     }
 }
 
 fn rotate(id: String, logs: &Logs) -> Reply {
     let Some(log) = logs.get(&id).and_then(Weak::upgrade) else {
-        return Reply::Failed {
-            id,
-            error: "no such container".to_owned(),
-        };
+        return Reply::Failed { id, error: "no such container".to_owned() };
     };
-    let rotated = log
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .rotate(SystemTime::now());
+    let rotated = log.lock().unwrap_or_else(PoisonError::into_inner).rotate(SystemTime::now());
     match rotated {
         Ok(to) => Reply::Rotated { id, to },
-        Err(e) => Reply::Failed {
-            id,
-            error: format!("rotating: {e}"),
-        },
+        Err(e) => Reply::Failed { id, error: format!("rotating: {e}") },
     }
 }
 

@@ -67,16 +67,9 @@ fn boot_and_run() -> Result<bool> {
     delegate_controllers()?;
     bring_loopback_up()?;
 
-    let mut results = OpenOptions::new()
-        .write(true)
-        .open(RESULTS)
-        .context(RESULTS)?;
+    let mut results = OpenOptions::new().write(true).open(RESULTS).context(RESULTS)?;
     let system = rustix::system::uname();
-    writeln!(
-        results,
-        "{PREFIX} kernel {}",
-        system.release().to_string_lossy()
-    )?;
+    writeln!(results, "{PREFIX} kernel {}", system.release().to_string_lossy())?;
     let mut all_ok = true;
     for step in read_plan()? {
         writeln!(results, "{PREFIX} {}: start", step.name)?;
@@ -96,11 +89,8 @@ fn delegate_controllers() -> Result<()> {
     let home = format!("{CGROUPS}/init");
     fs::create_dir(&home).with_context(|| format!("creating {home}"))?;
     fs::write(format!("{home}/cgroup.procs"), "0").context("moving init to its cgroup")?;
-    fs::write(
-        format!("{CGROUPS}/cgroup.subtree_control"),
-        "+cpu +io +memory +pids",
-    )
-    .context("enabling controllers")
+    fs::write(format!("{CGROUPS}/cgroup.subtree_control"), "+cpu +io +memory +pids")
+        .context("enabling controllers")
 }
 
 fn bring_loopback_up() -> Result<()> {
@@ -130,11 +120,7 @@ fn read_plan() -> Result<Vec<Step>> {
                 bail!("{PLAN}: no time limit in {line:?}");
             };
             let limit = Duration::from_secs(seconds.parse().context(seconds)?);
-            Ok(Step {
-                name,
-                limit,
-                command: fields.collect(),
-            })
+            Ok(Step { name, limit, command: fields.collect() })
         })
         .collect()
 }
@@ -161,15 +147,13 @@ fn run(step: &Step, results: &File) -> Result<String> {
     let timed_out = watchdog.join().unwrap_or(false);
     // Every writer of the pipe is dead, so the relay has seen its end.
     let _relayed = relay.map(thread::JoinHandle::join);
-    Ok(
-        match (timed_out, status.exit_status(), status.terminating_signal()) {
-            (true, _, _) => format!("FAILED (no end after {} s)", step.limit.as_secs()),
-            (false, Some(0), _) => "ok".to_owned(),
-            (false, Some(code), _) => format!("FAILED (exit {code})"),
-            (false, None, Some(signal)) => format!("FAILED (signal {signal})"),
-            (false, None, None) => "FAILED (unknown status)".to_owned(),
-        },
-    )
+    Ok(match (timed_out, status.exit_status(), status.terminating_signal()) {
+        (true, _, _) => format!("FAILED (no end after {} s)", step.limit.as_secs()),
+        (false, Some(0), _) => "ok".to_owned(),
+        (false, Some(code), _) => format!("FAILED (exit {code})"),
+        (false, None, Some(signal)) => format!("FAILED (signal {signal})"),
+        (false, None, None) => "FAILED (unknown status)".to_owned(),
+    })
 }
 
 /// Kills the process at its time limit; yields whether it had to.

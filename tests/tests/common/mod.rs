@@ -15,10 +15,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Waits for this binary's other tests.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "these tests need root"
-    );
+    assert!(rustix::process::geteuid().is_root(), "these tests need root");
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -42,12 +39,7 @@ pub(crate) fn leftovers(pid: u32) -> Vec<String> {
         }
     }
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    found.extend(
-        mounts
-            .lines()
-            .filter(|line| line.contains(&names[1]))
-            .map(str::to_owned),
-    );
+    found.extend(mounts.lines().filter(|line| line.contains(&names[1])).map(str::to_owned));
     for entry in std::fs::read_dir("/sys/block").unwrap().flatten() {
         let backing = entry.path().join("loop/backing_file");
         let file = std::fs::read_to_string(backing).unwrap_or_default();

@@ -31,9 +31,7 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
 /// Name of this release's backports, such as `bookworm-backports`.
 fn backports() -> Option<String> {
     let text = fs::read_to_string("/etc/os-release").ok()?;
-    let codename = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    let codename = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
     Some(format!("{codename}-backports"))
 }
 
@@ -51,9 +49,7 @@ fn refresh() -> Result<()> {
         if !process::is_root() {
             bail!("only root may refresh the package lists");
         }
-        step("apt-get update", || {
-            process::run_quietly(&mut apt_get("update"))
-        })?;
+        step("apt-get update", || process::run_quietly(&mut apt_get("update")))?;
         REFRESHED.get_or_init(|| ());
     }
     Ok(())

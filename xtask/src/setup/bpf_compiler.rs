@@ -42,9 +42,7 @@ fn debian_fits(rustc: &Path, llvm: &str) -> bool {
 
 /// Major LLVM version in the text of `rustc -vV`.
 fn llvm_major(version: &str) -> Option<&str> {
-    let full = version
-        .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: "))?;
+    let full = version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
     full.split('.').next()
 }
 
@@ -61,20 +59,10 @@ impl Requirement for Wanted {
     }
 
     fn meet(&self) -> Result<()> {
-        let pinned = [
-            "toolchain",
-            "install",
-            &self.0.rust,
-            "--profile",
-            "minimal",
-            "-c",
-            "rust-src",
-        ];
+        let pinned =
+            ["toolchain", "install", &self.0.rust, "--profile", "minimal", "-c", "rust-src"];
         rustup::call(&pinned).or_else(|error| {
-            eprintln!(
-                "    {error:#}\n    trying Debian's {}",
-                DEBIAN_PACKAGES.join(" ")
-            );
+            eprintln!("    {error:#}\n    trying Debian's {}", DEBIAN_PACKAGES.join(" "));
             apt::install(&DEBIAN_PACKAGES).with_context(|| format!("{error:#}; and then"))
         })
     }
@@ -82,10 +70,7 @@ impl Requirement for Wanted {
     fn commands(&self) -> Vec<String> {
         let debian = DEBIAN_PACKAGES.join(" ");
         vec![
-            format!(
-                "rustup toolchain install {} --profile minimal -c rust-src",
-                self.0.rust
-            ),
+            format!("rustup toolchain install {} --profile minimal -c rust-src", self.0.rust),
             format!("or: apt-get install --no-install-recommends {debian}"),
         ]
     }
@@ -98,11 +83,7 @@ mod tests {
     #[test]
     fn llvm_major_is_read_from_the_verbose_version() {
         let cases = [
-            (
-                "release",
-                "rustc 1.96.0\nhost: x\nLLVM version: 22.1.8\n",
-                Some("22"),
-            ),
+            ("release", "rustc 1.96.0\nhost: x\nLLVM version: 22.1.8\n", Some("22")),
             ("no LLVM", "rustc 1.96.0\nhost: x\n", None),
         ];
         for (name, text, expected) in cases {

@@ -31,13 +31,9 @@ pub(crate) fn bpf_linker(pins: &Pins) -> CargoTool {
         version: pins.bpf_linker.clone(),
         variant: format!("-llvm-{}", pins.llvm),
         libraries: Some(system::llvm(pins)),
-        arguments: [
-            "--no-default-features",
-            "--features",
-            &format!("llvm-{}", pins.llvm),
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        arguments: ["--no-default-features", "--features", &format!("llvm-{}", pins.llvm)]
+            .map(str::to_owned)
+            .to_vec(),
         environment: vec![("LLVM_PREFIX", system::llvm_prefix(pins).into())],
     }
 }
@@ -49,9 +45,7 @@ pub(crate) fn cargo_deny() -> CargoTool {
         variant: String::new(),
         libraries: None,
         // It runs for seconds, so a quick build beats a quick program.
-        arguments: ["--no-default-features", "--debug"]
-            .map(str::to_owned)
-            .to_vec(),
+        arguments: ["--no-default-features", "--debug"].map(str::to_owned).to_vec(),
         environment: vec![("CARGO_PROFILE_DEV_DEBUG", "none".into())],
     }
 }
@@ -73,18 +67,12 @@ impl CargoTool {
     }
 
     fn missing_libraries(&self) -> Option<&SystemPackages> {
-        self.libraries
-            .as_ref()
-            .filter(|libraries| !libraries.is_met())
+        self.libraries.as_ref().filter(|libraries| !libraries.is_met())
     }
 
     fn cargo_arguments(&self) -> Vec<String> {
         let fixed = ["install", self.name, "--version", &self.version, "--locked"];
-        fixed
-            .into_iter()
-            .map(str::to_owned)
-            .chain(self.arguments.iter().cloned())
-            .collect()
+        fixed.into_iter().map(str::to_owned).chain(self.arguments.iter().cloned()).collect()
     }
 }
 
@@ -104,11 +92,7 @@ impl Requirement for CargoTool {
             libraries.meet().with_context(|| libraries.name())?;
         }
         let mut cargo = Command::new("cargo");
-        cargo
-            .args(self.cargo_arguments())
-            .arg("--force")
-            .arg("--root")
-            .arg(self.root()?);
+        cargo.args(self.cargo_arguments()).arg("--force").arg("--root").arg(self.root()?);
         cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
         cargo.env_remove("CARGO_TARGET_DIR");
         process::run_quietly(&mut cargo).context("building from source")
@@ -122,11 +106,7 @@ impl Requirement for CargoTool {
             .collect();
         let root = self.root().unwrap_or_default();
         let arguments = self.cargo_arguments().join(" ");
-        let build = format!(
-            "{}cargo {arguments} --root {}",
-            environment.concat(),
-            root.display()
-        );
+        let build = format!("{}cargo {arguments} --root {}", environment.concat(), root.display());
         let libraries = self.missing_libraries().map(Requirement::commands);
         libraries.into_iter().flatten().chain([build]).collect()
     }

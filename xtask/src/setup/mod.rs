@@ -51,13 +51,8 @@ pub(crate) trait Requirement {
 
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build];
-    purposes.extend(
-        options
-            .vm
-            .then_some([Purpose::StaticBuild, Purpose::Vm])
-            .into_iter()
-            .flatten(),
-    );
+    purposes
+        .extend(options.vm.then_some([Purpose::StaticBuild, Purpose::Vm]).into_iter().flatten());
     purposes.extend(options.lint.then_some(Purpose::Lint));
     ensure(&Workspace::load()?.pins, &purposes)?;
     eprintln!("setup: everything is there");
@@ -67,10 +62,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
 /// Meets every requirement of the purposes; an error lists all that could not be met.
 pub(crate) fn ensure(pins: &Pins, purposes: &[Purpose]) -> Result<()> {
     let mut missing = Vec::new();
-    for requirement in purposes
-        .iter()
-        .flat_map(|purpose| requirements(pins, *purpose))
-    {
+    for requirement in purposes.iter().flat_map(|purpose| requirements(pins, *purpose)) {
         if requirement.is_met() {
             continue;
         }
@@ -101,10 +93,8 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
         ],
         Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],
         Purpose::Vm => {
-            let mut all: Vec<Box<dyn Requirement>> = vec![
-                Box::new(system::filesystem_tools()),
-                Box::new(system::qemu()),
-            ];
+            let mut all: Vec<Box<dyn Requirement>> =
+                vec![Box::new(system::filesystem_tools()), Box::new(system::qemu())];
             for kernel in &KERNELS {
                 all.push(Box::new(kernel::Wanted(kernel)));
             }

@@ -99,17 +99,11 @@ impl Requirement for BpfLints {
     }
 
     fn commands(&self) -> Vec<String> {
-        vec![format!(
-            "rustup component add clippy --toolchain {}",
-            self.0.rust
-        )]
+        vec![format!("rustup component add clippy --toolchain {}", self.0.rust)]
     }
 }
 
 fn has_programs(toolchain: Option<&str>, programs: &[&str]) -> bool {
-    sysroot(toolchain).is_some_and(|root| {
-        programs
-            .iter()
-            .all(|name| root.join("bin").join(name).is_file())
-    })
+    sysroot(toolchain)
+        .is_some_and(|root| programs.iter().all(|name| root.join("bin").join(name).is_file()))
 }

@@ -23,21 +23,12 @@ pub(crate) struct SystemPackages {
 
 pub(super) fn filesystem_tools() -> SystemPackages {
     let packages = vec![("e2fsprogs".to_owned(), Proof::Program("mkfs.ext4"))];
-    SystemPackages {
-        purpose: "ext4 tools",
-        packages,
-    }
+    SystemPackages { purpose: "ext4 tools", packages }
 }
 
 pub(super) fn qemu() -> SystemPackages {
-    let packages = vec![(
-        "qemu-system-x86".to_owned(),
-        Proof::Program("qemu-system-x86_64"),
-    )];
-    SystemPackages {
-        purpose: "QEMU",
-        packages,
-    }
+    let packages = vec![("qemu-system-x86".to_owned(), Proof::Program("qemu-system-x86_64"))];
+    SystemPackages { purpose: "QEMU", packages }
 }
 
 /// What bpf-linker is built with.
@@ -45,35 +36,18 @@ pub(super) fn llvm(pins: &Pins) -> SystemPackages {
     let llvm = &pins.llvm;
     let prefix = llvm_prefix(pins);
     let packages = vec![
-        (
-            format!("llvm-{llvm}-dev"),
-            Proof::File(prefix.join("bin/llvm-config")),
-        ),
-        (
-            format!("libpolly-{llvm}-dev"),
-            Proof::File(prefix.join("lib/libPolly.a")),
-        ),
-        (
-            "zlib1g-dev".to_owned(),
-            Proof::File("/usr/include/zlib.h".into()),
-        ),
-        (
-            "libzstd-dev".to_owned(),
-            Proof::File("/usr/include/zstd.h".into()),
-        ),
+        (format!("llvm-{llvm}-dev"), Proof::File(prefix.join("bin/llvm-config"))),
+        (format!("libpolly-{llvm}-dev"), Proof::File(prefix.join("lib/libPolly.a"))),
+        ("zlib1g-dev".to_owned(), Proof::File("/usr/include/zlib.h".into())),
+        ("libzstd-dev".to_owned(), Proof::File("/usr/include/zstd.h".into())),
     ];
-    SystemPackages {
-        purpose: "LLVM libraries for bpf-linker",
-        packages,
-    }
+    SystemPackages { purpose: "LLVM libraries for bpf-linker", packages }
 }
 
 /// `$LLVM_PREFIX`, or where Debian puts the pinned LLVM.
 pub(super) fn llvm_prefix(pins: &Pins) -> PathBuf {
-    env::var_os("LLVM_PREFIX").map_or_else(
-        || format!("/usr/lib/llvm-{}", pins.llvm).into(),
-        PathBuf::from,
-    )
+    env::var_os("LLVM_PREFIX")
+        .map_or_else(|| format!("/usr/lib/llvm-{}", pins.llvm).into(), PathBuf::from)
 }
 
 impl SystemPackages {
@@ -102,8 +76,6 @@ impl Requirement for SystemPackages {
 
     fn commands(&self) -> Vec<String> {
         let packages = self.missing().join(" ");
-        vec![format!(
-            "apt-get install --no-install-recommends {packages}"
-        )]
+        vec![format!("apt-get install --no-install-recommends {packages}")]
     }
 }

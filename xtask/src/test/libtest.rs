@@ -47,11 +47,7 @@ impl Reader {
             return Show::Yes;
         }
         match line {
-            "successes:" => {
-                self.place = Place::Successes {
-                    test: String::new(),
-                }
-            }
+            "successes:" => self.place = Place::Successes { test: String::new() },
             "failures:" => self.place = Place::Failures,
             _ => {}
         }
@@ -88,8 +84,7 @@ impl Reader {
     fn abandon(&mut self) {
         if std::mem::take(&mut self.open) {
             let place = self.pending.take().unwrap_or_else(|| "no test".to_owned());
-            self.tally
-                .fail(format!("a test program ended without a result, in {place}"));
+            self.tally.fail(format!("a test program ended without a result, in {place}"));
         }
     }
 
@@ -100,9 +95,8 @@ impl Reader {
             self.begin();
         }
         let mut rest = line;
-        if let Some((name, after)) = line
-            .strip_prefix("test ")
-            .and_then(|test| test.split_once(" ... "))
+        if let Some((name, after)) =
+            line.strip_prefix("test ").and_then(|test| test.split_once(" ... "))
         {
             self.pending = Some(name.trim_end_matches(" - should panic").to_owned());
             rest = after;
@@ -137,10 +131,7 @@ impl Reader {
 
 /// The number before `what` in a text such as `ok. 3 passed; 1 failed; 0 ignored`.
 fn count(counts: &str, what: &str) -> u32 {
-    let words: Vec<&str> = counts
-        .split([' ', ';'])
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = counts.split([' ', ';']).filter(|word| !word.is_empty()).collect();
     let pair = words.windows(2).find(|pair| pair[1] == what);
     pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }
@@ -213,36 +204,15 @@ mod tests {
         for (name, text, passed) in cases {
             let tally = read(text);
             assert_eq!((tally.passed, tally.failed), (passed, 1), "{name}");
-            assert_eq!(
-                tally.failures,
-                ["a test program ended without a result, in a"],
-                "{name}"
-            );
+            assert_eq!(tally.failures, ["a test program ended without a result, in a"], "{name}");
         }
     }
 
     #[test]
     fn output_of_passed_tests_is_not_shown() {
         let mut reader = Reader::default();
-        let lines = [
-            "test a ... ok",
-            "successes:",
-            "---- a stdout ----",
-            "x",
-            "failures:",
-            "y",
-        ];
+        let lines = ["test a ... ok", "successes:", "---- a stdout ----", "x", "failures:", "y"];
         let shown = lines.map(|line| reader.line(line));
-        assert_eq!(
-            shown,
-            [
-                Show::Yes,
-                Show::No,
-                Show::No,
-                Show::No,
-                Show::Yes,
-                Show::Yes
-            ]
-        );
+        assert_eq!(shown, [Show::Yes, Show::No, Show::No, Show::No, Show::Yes, Show::Yes]);
     }
 }

@@ -54,9 +54,5 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
         total.add(vm::run(&workspace)?);
     }
     print!("{total}");
-    Ok(if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

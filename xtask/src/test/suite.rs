@@ -14,23 +14,14 @@ use crate::progress::step;
 use crate::workspace::Workspace;
 
 /// Packages whose tests belong to the unit suite.
-const UNIT_PACKAGES: [&str; 5] = [
-    "evictd-common",
-    "evictd-core",
-    "evictd",
-    "evictd-benches",
-    "xtask",
-];
+const UNIT_PACKAGES: [&str; 5] =
+    ["evictd-common", "evictd-core", "evictd", "evictd-benches", "xtask"];
 const INTEGRATION_PACKAGE: &str = "evictd-tests";
 
 /// Unit tests and the tests of single crates.
 pub(super) fn unit(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
-    cargo.args(
-        UNIT_PACKAGES
-            .iter()
-            .flat_map(|package| ["--package", package]),
-    );
+    cargo.args(UNIT_PACKAGES.iter().flat_map(|package| ["--package", package]));
     cargo.args(["--no-fail-fast", "--", "--show-output"]);
     let log = workspace.scratch().join("unit.log");
     Ok(step("unit tests", || run(&mut cargo, &log))?.within("unit"))

@@ -54,17 +54,8 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {entry}")?;
             }
         }
-        let Self {
-            passed,
-            failed,
-            skipped,
-            ..
-        } = self;
-        writeln!(
-            f,
-            "\n{passed} passed, {failed} failed, {} skipped",
-            skipped.len()
-        )
+        let Self { passed, failed, skipped, .. } = self;
+        writeln!(f, "\n{passed} passed, {failed} failed, {} skipped", skipped.len())
     }
 }
 

@@ -33,9 +33,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let mut total = Tally::default();
     for kernel in &KERNELS {
         let what = format!("tests on Linux {}", kernel.name);
-        let tally = step(&what, || {
-            on_kernel(workspace, kernel, &programs, &test_names)
-        })?;
+        let tally = step(&what, || on_kernel(workspace, kernel, &programs, &test_names))?;
         total.add(tally.within(&format!("vm {}", kernel.name)));
     }
     Ok(total)
@@ -52,13 +50,7 @@ fn on_kernel(
     let machine = Machine::prepare(workspace, kernel, |folder| {
         Initramfs::pack(&folder.join("initramfs.cpio"), programs, &steps)
     })?;
-    let mut log = create(
-        &workspace
-            .scratch()
-            .join("vm")
-            .join(kernel.name)
-            .join("guest.log"),
-    )?;
+    let mut log = create(&workspace.scratch().join("vm").join(kernel.name).join("guest.log"))?;
     let mut results = Results::new(tests);
     let off = machine.boot(limit, |line| {
         // The log is for people: a full disk must not end the run.
@@ -100,12 +92,7 @@ struct Results<'a> {
 
 impl<'a> Results<'a> {
     fn new(tests: &'a BTreeSet<String>) -> Self {
-        Self {
-            tests,
-            tally: Tally::default(),
-            reader: None,
-            ended: 0,
-        }
+        Self { tests, tally: Tally::default(), reader: None, ended: 0 }
     }
 
     fn line(&mut self, line: &str) -> Show {
@@ -150,8 +137,7 @@ impl<'a> Results<'a> {
         if let Err(error) = off {
             self.tally.fail(format!("{error:#}"));
         } else if self.ended != planned {
-            self.tally
-                .fail(format!("{} of {planned} steps ended", self.ended));
+            self.tally.fail(format!("{} of {planned} steps ended", self.ended));
         }
         self.tally
     }

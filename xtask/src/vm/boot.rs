@@ -74,20 +74,13 @@ impl Machine {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!(
-                        "the machine was still on after {} s{}",
-                        limit.as_secs(),
-                        self.tail()
-                    )
+                    bail!("the machine was still on after {} s{}", limit.as_secs(), self.tail())
                 }
             }
         }
         let status = qemu.0.wait()?;
         if !done {
-            bail!(
-                "the machine went off before its work was done (QEMU: {status}){}",
-                self.tail()
-            );
+            bail!("the machine went off before its work was done (QEMU: {status}){}", self.tail());
         }
         Ok(())
     }
@@ -95,27 +88,20 @@ impl Machine {
     fn start(&self) -> Result<Child> {
         let mut command = Command::new("qemu-system-x86_64");
         command.args(HARDWARE.split_whitespace());
-        command
-            .arg("-kernel")
-            .arg(&self.kernel)
-            .arg("-initrd")
-            .arg(&self.initramfs);
+        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
         command.args(["-append", KERNEL_ARGUMENTS]);
         command.arg("-serial").arg(option("file:", &self.console));
         command.args(["-serial", "stdio"]);
-        command.arg("-drive").arg(option(
-            "if=none,id=nodefs,format=raw,cache=unsafe,file=",
-            &self.nodefs,
-        ));
+        command
+            .arg("-drive")
+            .arg(option("if=none,id=nodefs,format=raw,cache=unsafe,file=", &self.nodefs));
         command.args(["-device", "nvme,drive=nodefs,serial=nodefs"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         // SAFETY: the closure makes one system call and does not allocate.
         unsafe {
             command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
         }
-        command
-            .spawn()
-            .with_context(|| format!("cannot start {}", process::line(&command)))
+        command.spawn().with_context(|| format!("cannot start {}", process::line(&command)))
     }
 
     fn tail(&self) -> String {
@@ -123,11 +109,7 @@ impl Machine {
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
         let last = &lines[lines.len().saturating_sub(CONSOLE_TAIL)..];
-        format!(
-            "; its console ({}) ends:\n{}",
-            self.console.display(),
-            last.join("\n")
-        )
+        format!("; its console ({}) ends:\n{}", self.console.display(), last.join("\n"))
     }
 }
 
@@ -146,9 +128,7 @@ fn read_lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line)
-                .trim_end_matches('\r')
-                .to_owned();
+            let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
             if sender.send(line).is_err() {
                 break;
             }

@@ -16,11 +16,7 @@ pub(crate) struct Archive<W> {
 
 impl<W: Write> Archive<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self {
-            out,
-            written: 0,
-            inode: 0,
-        }
+        Self { out, written: 0, inode: 0 }
     }
 
     pub(crate) fn directory(&mut self, path: &str) -> io::Result<()> {
@@ -53,9 +49,7 @@ impl<W: Write> Archive<W> {
         let name_size = u32::try_from(path.len() + 1).map_err(io::Error::other)?;
         self.inode += 1;
         // inode, mode, uid, gid, links, mtime, size, own device, device, name size, checksum
-        let fields = [
-            self.inode, mode, 0, 0, 1, 0, size, 0, 0, device.0, device.1, name_size, 0,
-        ];
+        let fields = [self.inode, mode, 0, 0, 1, 0, size, 0, 0, device.0, device.1, name_size, 0];
         let header: String = fields.iter().map(|field| format!("{field:08x}")).collect();
         self.put(b"070701")?;
         self.put(header.as_bytes())?;
@@ -107,16 +101,8 @@ mod tests {
             assert_eq!(&bytes[at..at + 6], b"070701", "{name}");
             assert_eq!(field(&bytes, at, 1), mode, "{name}: mode");
             assert_eq!(field(&bytes, at, 6), size, "{name}: size");
-            assert_eq!(
-                (field(&bytes, at, 9), field(&bytes, at, 10)),
-                (major, minor),
-                "{name}"
-            );
-            assert_eq!(
-                field(&bytes, at, 11) as usize,
-                name.len() + 1,
-                "{name}: name size"
-            );
+            assert_eq!((field(&bytes, at, 9), field(&bytes, at, 10)), (major, minor), "{name}");
+            assert_eq!(field(&bytes, at, 11) as usize, name.len() + 1, "{name}: name size");
             let content = (at + 110 + name.len() + 1).next_multiple_of(4);
             assert_eq!(&bytes[at + 110..at + 110 + name.len()], name.as_bytes());
             if size == 5 {

@@ -38,14 +38,8 @@ impl<'a> GuestLine<'a> {
         }
         match message.split_once(": ") {
             Some((step, "start")) => Self::Started(step),
-            Some((step, "ok")) => Self::Ended {
-                step,
-                verdict: Verdict::Ok,
-            },
-            Some((step, verdict)) => Self::Ended {
-                step,
-                verdict: Verdict::parse(verdict),
-            },
+            Some((step, "ok")) => Self::Ended { step, verdict: Verdict::Ok },
+            Some((step, verdict)) => Self::Ended { step, verdict: Verdict::parse(verdict) },
             None => Self::Output(line),
         }
     }
@@ -53,14 +47,9 @@ impl<'a> GuestLine<'a> {
 
 impl Verdict {
     fn parse(text: &str) -> Self {
-        let reason = text
-            .strip_prefix("FAILED (")
-            .and_then(|rest| rest.strip_suffix(')'));
+        let reason = text.strip_prefix("FAILED (").and_then(|rest| rest.strip_suffix(')'));
         let reason = reason.unwrap_or(text);
-        match reason
-            .strip_prefix("exit ")
-            .and_then(|code| code.parse().ok())
-        {
+        match reason.strip_prefix("exit ").and_then(|code| code.parse().ok()) {
             Some(code) => Self::Exited(code),
             None => Self::Failed(reason.to_owned()),
         }
@@ -73,21 +62,12 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart() {
-        let ended = |verdict| GuestLine::Ended {
-            step: "faults",
-            verdict,
-        };
+        let ended = |verdict| GuestLine::Ended { step: "faults", verdict };
         let cases = [
-            (
-                "evictd-vm: kernel 6.1.0-56-cloud-amd64",
-                GuestLine::Kernel("6.1.0-56-cloud-amd64"),
-            ),
+            ("evictd-vm: kernel 6.1.0-56-cloud-amd64", GuestLine::Kernel("6.1.0-56-cloud-amd64")),
             ("evictd-vm: faults: start", GuestLine::Started("faults")),
             ("evictd-vm: faults: ok", ended(Verdict::Ok)),
-            (
-                "evictd-vm: faults: FAILED (exit 101)",
-                ended(Verdict::Exited(101)),
-            ),
+            ("evictd-vm: faults: FAILED (exit 101)", ended(Verdict::Exited(101))),
             (
                 "evictd-vm: faults: FAILED (no end after 3 s)",
                 ended(Verdict::Failed("no end after 3 s".to_owned())),

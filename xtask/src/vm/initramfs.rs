@@ -46,29 +46,18 @@ impl Initramfs {
         archive.character_device("dev/console", CONSOLE)?;
         archive.file("etc/evictd-vm.plan", plan(steps)?.as_bytes())?;
         for (name, program) in programs {
-            let at = if name == INIT {
-                INIT.to_owned()
-            } else {
-                format!("bin/{name}")
-            };
+            let at = if name == INIT { INIT.to_owned() } else { format!("bin/{name}") };
             archive.file(&at, &without_debug_info(program, path)?)?;
         }
         archive.finish()?;
-        Ok(Self {
-            path: path.to_owned(),
-        })
+        Ok(Self { path: path.to_owned() })
     }
 }
 
 /// The plan as init reads it: tab-separated name, seconds, program, arguments.
 fn plan(steps: &[Step]) -> Result<String> {
     let mut text = String::new();
-    for Step {
-        name,
-        limit,
-        command,
-    } in steps
-    {
+    for Step { name, limit, command } in steps {
         let mut words = vec![name.clone(), limit.as_secs().to_string()];
         words.extend(command.iter().cloned());
         if let Some(word) = words.iter().find(|word| word.contains(['\t', '\n'])) {
@@ -85,11 +74,7 @@ fn plan(steps: &[Step]) -> Result<String> {
 fn without_debug_info(program: &Path, beside: &Path) -> Result<Vec<u8>> {
     let stripped = beside.with_extension("stripped");
     let mut strip = Command::new("strip");
-    strip
-        .arg("--strip-debug")
-        .arg("-o")
-        .arg(&stripped)
-        .arg(program);
+    strip.arg("--strip-debug").arg("-o").arg(&stripped).arg(program);
     process::run_quietly(&mut strip)?;
     let content = fs::read(&stripped)?;
     fs::remove_file(stripped)?;
@@ -102,11 +87,7 @@ mod tests {
 
     fn step(command: &[&str]) -> Step {
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        Step {
-            name: "one".to_owned(),
-            limit: Duration::from_secs(30),
-            command,
-        }
+        Step { name: "one".to_owned(), limit: Duration::from_secs(30), command }
     }
 
     #[test]

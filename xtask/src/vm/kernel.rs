@@ -21,34 +21,22 @@ pub(crate) struct Kernel {
 
 /// One line a kernel.
 pub(crate) const KERNELS: [Kernel; 2] = [
-    Kernel {
-        name: "6.1",
-        meta_package: "linux-image-cloud-amd64",
-    },
-    Kernel {
-        name: "6.12",
-        meta_package: "linux-image-6.12-cloud-amd64",
-    },
+    Kernel { name: "6.1", meta_package: "linux-image-cloud-amd64" },
+    Kernel { name: "6.12", meta_package: "linux-image-6.12-cloud-amd64" },
 ];
 
 /// The kernel of this name; the error names those there are.
 pub(crate) fn by_name(name: &str) -> Result<&'static Kernel, String> {
-    KERNELS
-        .iter()
-        .find(|kernel| kernel.name == name)
-        .ok_or_else(|| {
-            let names: Vec<&str> = KERNELS.iter().map(|kernel| kernel.name).collect();
-            format!("no such kernel; there are {}", names.join(", "))
-        })
+    KERNELS.iter().find(|kernel| kernel.name == name).ok_or_else(|| {
+        let names: Vec<&str> = KERNELS.iter().map(|kernel| kernel.name).collect();
+        format!("no such kernel; there are {}", names.join(", "))
+    })
 }
 
 impl Kernel {
     /// Where the bootable image is kept; no package is ever installed.
     pub(crate) fn image(&self) -> Result<PathBuf> {
-        Ok(workspace::cache()?
-            .join("kernels")
-            .join(self.name)
-            .join("vmlinuz"))
+        Ok(workspace::cache()?.join("kernels").join(self.name).join("vmlinuz"))
     }
 
     fn fetch(&self) -> Result<()> {
@@ -67,10 +55,7 @@ impl Kernel {
         let archive = file_starting_with(&folder, &package)?;
         process::run_quietly(Command::new("dpkg").arg("-x").arg(archive).arg(&folder))?;
         // The rename is last, so that an image that is there is whole.
-        fs::rename(
-            file_starting_with(&folder.join("boot"), "vmlinuz-")?,
-            &image,
-        )?;
+        fs::rename(file_starting_with(&folder.join("boot"), "vmlinuz-")?, &image)?;
         fs::remove_dir_all(folder)?;
         Ok(())
     }
@@ -78,12 +63,8 @@ impl Kernel {
 
 /// The image among the dependencies that `apt-cache depends` lists for a meta package.
 fn image_package(depends: &str) -> Option<&str> {
-    let dependencies = depends
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Depends: "));
-    dependencies
-        .map(str::trim)
-        .find(|package| package.starts_with("linux-image-"))
+    let dependencies = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    dependencies.map(str::trim).find(|package| package.starts_with("linux-image-"))
 }
 
 fn file_starting_with(folder: &Path, start: &str) -> Result<PathBuf> {
@@ -115,10 +96,7 @@ impl Requirement for Wanted {
     fn commands(&self) -> Vec<String> {
         let image = self.0.image().unwrap_or_default();
         vec![
-            format!(
-                "apt-cache depends {}   # names the IMAGE package",
-                self.0.meta_package
-            ),
+            format!("apt-cache depends {}   # names the IMAGE package", self.0.meta_package),
             "apt-get download IMAGE && dpkg -x IMAGE_*.deb unpacked".to_owned(),
             format!("install -D unpacked/boot/vmlinuz-* {}", image.display()),
         ]
@@ -131,14 +109,8 @@ mod tests {
 
     #[test]
     fn kernels_are_found_by_name_and_the_error_lists_them() {
-        assert_eq!(
-            by_name("6.12").unwrap().meta_package,
-            "linux-image-6.12-cloud-amd64"
-        );
-        assert_eq!(
-            by_name("5.4").unwrap_err(),
-            "no such kernel; there are 6.1, 6.12"
-        );
+        assert_eq!(by_name("6.12").unwrap().meta_package, "linux-image-6.12-cloud-amd64");
+        assert_eq!(by_name("5.4").unwrap_err(), "no such kernel; there are 6.1, 6.12");
     }
 
     #[test]

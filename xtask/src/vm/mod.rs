@@ -39,27 +39,16 @@ pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
-    setup::ensure(
-        &workspace.pins,
-        &[Purpose::Build, Purpose::StaticBuild, Purpose::Vm],
-    )?;
+    setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::StaticBuild, Purpose::Vm])?;
     let programs = build::programs(&workspace, Profile::Release, Linkage::Static)?;
     let limit = Duration::from_secs(options.timeout);
-    let steps = [Step {
-        name: "command".to_owned(),
-        limit,
-        command: options.command.clone(),
-    }];
+    let steps = [Step { name: "command".to_owned(), limit, command: options.command.clone() }];
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {
         Initramfs::pack(&folder.join("initramfs.cpio"), &programs, &steps)
     })?;
 
     let mut verdict = Verdict::Failed("not run".to_owned());
-    let what = format!(
-        "Linux {} runs {}",
-        options.kernel.name,
-        options.command.join(" ")
-    );
+    let what = format!("Linux {} runs {}", options.kernel.name, options.command.join(" "));
     step(&what, || {
         machine.boot(limit + BOOT_LIMIT, |line| match GuestLine::parse(line) {
             GuestLine::Output(text) => println!("{text}"),

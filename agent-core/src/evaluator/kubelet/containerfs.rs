@@ -17,22 +17,10 @@ struct Copy {
 
 /// In the order in which they are appended.
 const COPIES: [Copy; 4] = [
-    Copy {
-        signal: Signal::ContainerfsAvailable,
-        hard: true,
-    },
-    Copy {
-        signal: Signal::ContainerfsAvailable,
-        hard: false,
-    },
-    Copy {
-        signal: Signal::ContainerfsInodesFree,
-        hard: true,
-    },
-    Copy {
-        signal: Signal::ContainerfsInodesFree,
-        hard: false,
-    },
+    Copy { signal: Signal::ContainerfsAvailable, hard: true },
+    Copy { signal: Signal::ContainerfsAvailable, hard: false },
+    Copy { signal: Signal::ContainerfsInodesFree, hard: true },
+    Copy { signal: Signal::ContainerfsInodesFree, hard: false },
 ];
 
 impl Copy {
@@ -48,9 +36,7 @@ impl Copy {
 
     /// The last threshold of that kind on `signal`.
     fn last(self, thresholds: &[Threshold], signal: Signal) -> Option<usize> {
-        thresholds
-            .iter()
-            .rposition(|t| t.signal == signal && t.is_hard() == self.hard)
+        thresholds.iter().rposition(|t| t.signal == signal && t.is_hard() == self.hard)
     }
 
     fn made_from(self, source: Option<Threshold>) -> Threshold {
@@ -60,10 +46,7 @@ impl Copy {
             grace: Duration::ZERO,
             min_reclaim: None,
         };
-        source.map_or(never, |source| Threshold {
-            signal: self.signal,
-            ..source
-        })
+        source.map_or(never, |source| Threshold { signal: self.signal, ..source })
     }
 }
 
@@ -94,9 +77,7 @@ impl Evaluator {
         let mut moved = false;
         for copy in COPIES {
             let thresholds = &self.policy.thresholds;
-            let source = copy
-                .last(thresholds, copy.source(mirror))
-                .map(|i| thresholds[i]);
+            let source = copy.last(thresholds, copy.source(mirror)).map(|i| thresholds[i]);
             match (copy.last(thresholds, copy.signal), source) {
                 (Some(at), source) => {
                     let change = Change::Overwrite(at, copy.made_from(source));

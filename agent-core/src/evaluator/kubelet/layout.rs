@@ -27,10 +27,7 @@ impl Evaluator {
     }
 
     fn tell_disks(&mut self, info: &DiskInfo) -> Result<(), LayoutError> {
-        let dedicated = info
-            .dedicated_imagefs
-            .clone()
-            .map_err(LayoutError::Unknown)?;
+        let dedicated = info.dedicated_imagefs.clone().map_err(LayoutError::Unknown)?;
         let split = *info.dedicated_containerfs.as_ref().unwrap_or(&false);
         let gate = self.policy.kubelet.separate_disk_gc;
         let refused = self.policy.semantics == Semantics::Kubelet && split && !gate;
@@ -38,10 +35,6 @@ impl Evaluator {
         self.policy.layout = disks.layout();
         self.kubelet.disks = Some(disks);
         self.kubelet.asked = true;
-        if refused {
-            Err(LayoutError::SplitWithoutGate)
-        } else {
-            Ok(())
-        }
+        if refused { Err(LayoutError::SplitWithoutGate) } else { Ok(()) }
     }
 }

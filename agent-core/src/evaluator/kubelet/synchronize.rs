@@ -33,9 +33,7 @@ impl Evaluator {
             return Decision::Disabled;
         }
         let layout = self.policy.layout;
-        self.kubelet
-            .disks
-            .get_or_insert_with(|| Disks::from(layout));
+        self.kubelet.disks.get_or_insert_with(|| Disks::from(layout));
         let changes = self.mirror_containerfs();
         if o.summary == Summary::Failed {
             self.apply_all(changes);
@@ -50,9 +48,7 @@ impl Evaluator {
         let signals = self.simulation.credited(&o.signals, self.policy.layout);
         self.judge(&signals, now);
         let readable = |signal: Signal| {
-            whole
-                || o.usage_for
-                    .is_some_and(|read| Figure::of(read) == Figure::of(signal))
+            whole || o.usage_for.is_some_and(|read| Figure::of(read) == Figure::of(signal))
         };
         let satisfied = |i: usize| self.tracks[i].satisfied;
         let due = self.choose(&signals, satisfied, readable);

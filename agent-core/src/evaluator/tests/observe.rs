@@ -24,11 +24,7 @@ fn the_credit_follows_a_victim_that_goes_on_growing() {
     node.look(1, &[(MEMORY, 50)]);
     observed(&mut node, 2, 1);
     node.pods[0] = user("hog", 105);
-    assert_eq!(
-        node.look(3, &[(MEMORY, 5)]),
-        [],
-        "the hog took it, and the hog would be gone"
-    );
+    assert_eq!(node.look(3, &[(MEMORY, 5)]), [], "the hog took it, and the hog would be gone");
 }
 
 #[test]
@@ -38,11 +34,7 @@ fn the_credit_ends_when_the_signal_is_clear_by_itself() {
     observed(&mut node, 2, 1);
     assert_eq!(node.look(3, &[(MEMORY, 100)]), []);
     let again = short(&node.look(4, &[(MEMORY, 99)]));
-    assert_eq!(
-        again,
-        ["evict hog for memory.available (2)"],
-        "a new incident"
-    );
+    assert_eq!(again, ["evict hog for memory.available (2)"], "a new incident");
 }
 
 #[test]
@@ -51,15 +43,8 @@ fn the_credit_ends_when_the_pod_is_gone() {
     node.look(1, &[(MEMORY, 50)]);
     observed(&mut node, 2, 1);
     node.pods.remove(0);
-    assert_eq!(
-        node.look(500, &[(MEMORY, 50)]),
-        [],
-        "looked for only once a second"
-    );
-    assert_eq!(
-        short(&node.look(1_002, &[(MEMORY, 50)])),
-        ["evict other for memory.available (2)"]
-    );
+    assert_eq!(node.look(500, &[(MEMORY, 50)]), [], "looked for only once a second");
+    assert_eq!(short(&node.look(1_002, &[(MEMORY, 50)])), ["evict other for memory.available (2)"]);
 }
 
 #[test]
@@ -81,10 +66,6 @@ fn a_ranking_does_not_outlive_the_pods_it_points_into() {
     observed(&mut node, 2, 1);
     assert_eq!(node.look(500, &[(MEMORY, 50)]), [], "pods are not read");
     assert_eq!(node.evaluator.ranking().len(), 2);
-    assert_eq!(
-        node.look(1_002, &[(MEMORY, 50)]),
-        [],
-        "pods are read, nobody is ranked"
-    );
+    assert_eq!(node.look(1_002, &[(MEMORY, 50)]), [], "pods are read, nobody is ranked");
     assert_eq!(node.evaluator.ranking(), []);
 }

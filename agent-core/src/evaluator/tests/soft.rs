@@ -10,19 +10,10 @@ fn soft_thresholds_wait_for_their_grace_and_give_the_pod_its_own() {
     assert_eq!(node.look(1, &[(MEMORY, 200)]), []);
     assert_eq!(node.evaluator.poll_timeout(), Some(ms(11)));
     assert_eq!(node.look(10, &[(MEMORY, 200)]), []);
-    let [Command::Evict(eviction)] = &node.look(11, &[(MEMORY, 200)])[..] else {
-        panic!()
-    };
+    let [Command::Evict(eviction)] = &node.look(11, &[(MEMORY, 200)])[..] else { panic!() };
     assert!(!eviction.hard);
-    assert_eq!(
-        eviction.grace,
-        Duration::from_secs(30),
-        "K-2: the pod's own is smaller"
-    );
-    assert_eq!(
-        node.evaluator.poll_timeout(),
-        Some(ms(11 + 30_000 + 10_000))
-    );
+    assert_eq!(eviction.grace, Duration::from_secs(30), "K-2: the pod's own is smaller");
+    assert_eq!(node.evaluator.poll_timeout(), Some(ms(11 + 30_000 + 10_000)));
 }
 
 #[test]
@@ -31,21 +22,11 @@ fn a_soft_eviction_in_its_grace_becomes_hard_when_the_hard_threshold_is_crossed(
     policy.max_pod_grace = Duration::from_secs(60);
     let mut node = Node::new(policy, &[user("hog", 500), user("other", 5)]);
     node.look(1, &[(MEMORY, 200)]);
-    assert_eq!(
-        short(&node.look(2, &[(MEMORY, 200)])),
-        ["evict hog for memory.available (1)"]
-    );
-    assert_eq!(
-        node.look_at_samples(3, 2, &[(MEMORY, 99)]),
-        [],
-        "a stale sample changes nothing"
-    );
+    assert_eq!(short(&node.look(2, &[(MEMORY, 200)])), ["evict hog for memory.available (1)"]);
+    assert_eq!(node.look_at_samples(3, 2, &[(MEMORY, 99)]), [], "a stale sample changes nothing");
     let commands = node.look(4, &[(MEMORY, 99)]);
     let text = short(&commands);
-    assert_eq!(
-        text,
-        ["released 1 99 false", "evict hog for memory.available (2)"]
-    );
+    assert_eq!(text, ["released 1 99 false", "evict hog for memory.available (2)"]);
     assert!(matches!(&commands[1], Command::Evict(e) if e.hard && e.grace.is_zero()));
     assert_eq!(node.look(5, &[(MEMORY, 90)]), []);
 }
@@ -54,11 +35,7 @@ fn a_soft_eviction_in_its_grace_becomes_hard_when_the_hard_threshold_is_crossed(
 fn conditions_follow_the_threshold_not_the_grace() {
     let mut node = Node::new(policy(|maps| soft_memory(maps, "300", "1h")), &[]);
     let mut change = |at, available| {
-        let seen = SignalObservation {
-            available,
-            capacity: 0,
-            at: Some(ms(at)),
-        };
+        let seen = SignalObservation { available, capacity: 0, at: Some(ms(at)) };
         let mut observation = Observation::default();
         observation.signals.set(MEMORY, Some(seen));
         node.evaluator.handle_observation(&observation, ms(at));
@@ -82,11 +59,6 @@ fn a_new_policy_keeps_the_timers_of_thresholds_that_stay() {
     assert_eq!(node.look(11, &[(MEMORY, 200)]).len(), 1, "timer kept");
     let mut node = Node::new(with_soft(), &[user("hog", 5)]);
     node.look(1, &[(MEMORY, 200)]);
-    node.evaluator
-        .set_policy(policy(|maps| soft_memory(maps, "301", "10ms")), ms(5));
-    assert_eq!(
-        node.look(11, &[(MEMORY, 200)]),
-        [],
-        "another threshold: timer anew"
-    );
+    node.evaluator.set_policy(policy(|maps| soft_memory(maps, "301", "10ms")), ms(5));
+    assert_eq!(node.look(11, &[(MEMORY, 200)]), [], "another threshold: timer anew");
 }

@@ -4,10 +4,7 @@ type Entries = &'static [(&'static str, &'static str)];
 
 fn maps(hard: Entries, soft: Entries, grace: Entries, reclaim: Entries) -> EvictionMaps {
     let map = |entries: Entries| {
-        entries
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     };
     EvictionMaps {
         hard: map(hard),
@@ -48,12 +45,7 @@ fn maps_become_thresholds_hard_before_soft() {
                 0,
                 ThresholdValue::Percentage(1.5)
             ),
-            threshold(
-                Signal::MemoryAvailable,
-                quantity("300Mi"),
-                30,
-                quantity("0")
-            ),
+            threshold(Signal::MemoryAvailable, quantity("300Mi"), 30, quantity("0")),
         ]
     );
 }
@@ -71,10 +63,7 @@ fn hard_memory_thresholds_are_copied_to_allocatable() {
     assert_eq!(thresholds.len(), 4);
     assert_eq!(
         thresholds[3],
-        Threshold {
-            signal: Signal::AllocatableMemoryAvailable,
-            ..thresholds[0]
-        }
+        Threshold { signal: Signal::AllocatableMemoryAvailable, ..thresholds[0] }
     );
     // E-5: a soft threshold of 0s is hard, so it is copied as well.
     maps.soft_grace_period.insert(MEMORY.into(), "0s".into());
@@ -83,19 +72,10 @@ fn hard_memory_thresholds_are_copied_to_allocatable() {
 
 #[test]
 fn zero_and_hundred_percent_switch_a_threshold_off() {
-    let off = maps(
-        &[(MEMORY, "0%"), (NODEFS, "100%")],
-        &[(MEMORY, "0%")],
-        &[],
-        &[],
-    );
+    let off = maps(&[(MEMORY, "0%"), (NODEFS, "100%")], &[(MEMORY, "0%")], &[], &[]);
     assert_eq!(Policy::parse(&off).unwrap().thresholds, []);
     let odd = maps(&[(MEMORY, "0.0%"), (NODEFS, "100.0%")], &[], &[], &[]);
-    assert_eq!(
-        Policy::parse(&odd).unwrap().thresholds.len(),
-        2,
-        "T-3: only the exact texts"
-    );
+    assert_eq!(Policy::parse(&odd).unwrap().thresholds.len(), 2, "T-3: only the exact texts");
 }
 
 #[test]
@@ -124,20 +104,8 @@ fn errors_are_the_kubelets_and_name_the_entry() {
             "mem",
             "unsupported eviction signal mem",
         ),
-        (
-            "T-2",
-            maps(&[(MEMORY, "100MiB")], &[], &[], &[]),
-            Hard,
-            MEMORY,
-            FORMAT,
-        ),
-        (
-            "T-2 empty",
-            maps(&[(MEMORY, "")], &[], &[], &[]),
-            Hard,
-            MEMORY,
-            FORMAT,
-        ),
+        ("T-2", maps(&[(MEMORY, "100MiB")], &[], &[], &[]), Hard, MEMORY, FORMAT),
+        ("T-2 empty", maps(&[(MEMORY, "")], &[], &[], &[]), Hard, MEMORY, FORMAT),
         (
             "T-4 low",
             maps(&[(NODEFS, "-15%")], &[], &[], &[]),
@@ -225,35 +193,21 @@ fn errors_are_the_kubelets_and_name_the_entry() {
     ];
     for (name, maps, field, signal, text) in cases {
         let error = Policy::parse(&maps).expect_err(name);
-        assert_eq!(
-            (error.field, error.signal.as_str()),
-            (field, signal),
-            "{name}"
-        );
+        assert_eq!((error.field, error.signal.as_str()), (field, signal), "{name}");
         assert_eq!(error.to_string(), text, "{name}");
     }
 }
 
 #[test]
 fn strict_refuses_what_cannot_be_meant() {
-    let taken: [(&str, Option<f32>); 3] = [
-        ("10%%", Some(0.1)),
-        ("0.0%", Some(0.0)),
-        ("100.0%", Some(1.0)),
-    ];
+    let taken: [(&str, Option<f32>); 3] =
+        [("10%%", Some(0.1)), ("0.0%", Some(0.0)), ("100.0%", Some(1.0))];
     for (value, share) in taken {
         let kubelet = parse_value(Signal::NodefsAvailable, value, false);
-        assert_eq!(
-            kubelet,
-            Ok(share.map(ThresholdValue::Percentage)),
-            "{value}"
-        );
+        assert_eq!(kubelet, Ok(share.map(ThresholdValue::Percentage)), "{value}");
     }
     for value in ["10%%", "NaN%", "0.0%", "100.0%", "00%"] {
-        assert!(
-            parse_value(Signal::NodefsAvailable, value, false).is_ok(),
-            "{value}"
-        );
+        assert!(parse_value(Signal::NodefsAvailable, value, false).is_ok(), "{value}");
         assert!(
             matches!(
                 parse_value(Signal::NodefsAvailable, value, true),

@@ -27,13 +27,9 @@ impl<'f> Documents<'f> {
     /// Reads and parses `file`.
     pub(crate) fn read(file: &'f Path) -> Result<Self, InputError> {
         let unreadable = |problem| InputError::in_file(file, problem);
-        let len = fs::metadata(file)
-            .map_err(|e| unreadable(format!("cannot be read: {e}")))?
-            .len();
+        let len = fs::metadata(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?.len();
         if len > MAX_FILE_BYTES {
-            return Err(unreadable(format!(
-                "{len} bytes, more than {MAX_FILE_BYTES}"
-            )));
+            return Err(unreadable(format!("{len} bytes, more than {MAX_FILE_BYTES}")));
         }
         let text =
             fs::read_to_string(file).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
@@ -51,10 +47,7 @@ impl<'f> Documents<'f> {
 
     /// Each document in turn.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Document<'_>> {
-        self.roots.iter().map(|root| Document {
-            file: self.file,
-            root,
-        })
+        self.roots.iter().map(|root| Document { file: self.file, root })
     }
 
     /// Number of documents.
@@ -110,11 +103,7 @@ impl<'a> Document<'a> {
             };
             let last = depth + 1 == path.len();
             // The key of the innermost mapping that exists is where something is missing.
-            at = if last {
-                choose(key_at, value.at)
-            } else {
-                key_at
-            };
+            at = if last { choose(key_at, value.at) } else { key_at };
             node = value;
         }
         InputError::in_field(self.file, at, path.join("."), problem)

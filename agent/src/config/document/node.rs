@@ -16,10 +16,7 @@ pub(crate) struct Position {
 
 impl From<Location> for Position {
     fn from(l: Location) -> Self {
-        Self {
-            line: l.line(),
-            column: l.column(),
-        }
+        Self { line: l.line(), column: l.column() }
     }
 }
 
@@ -54,15 +51,12 @@ impl Node {
     /// The value under `key` (or, in a sequence, at that index) and where the key was written.
     pub(crate) fn child(&self, key: &str) -> Option<(Position, &Self)> {
         match &self.value {
-            Value::Mapping(entries) => entries
-                .iter()
-                .find(|e| e.key == key)
-                .map(|e| (e.key_at, &e.value)),
-            Value::Sequence(items) => key
-                .parse::<usize>()
-                .ok()
-                .and_then(|i| items.get(i))
-                .map(|n| (n.at, n)),
+            Value::Mapping(entries) => {
+                entries.iter().find(|e| e.key == key).map(|e| (e.key_at, &e.value))
+            }
+            Value::Sequence(items) => {
+                key.parse::<usize>().ok().and_then(|i| items.get(i)).map(|n| (n.at, n))
+            }
             Value::Null
             | Value::Bool(_)
             | Value::Integer(_)
@@ -86,21 +80,14 @@ impl Node {
 
     /// The value, if it is a text.
     pub(crate) fn as_text(&self) -> Option<&str> {
-        if let Value::Text(text) = &self.value {
-            Some(text)
-        } else {
-            None
-        }
+        if let Value::Text(text) = &self.value { Some(text) } else { None }
     }
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self {
-            at: spanned.referenced.into(),
-            value: spanned.value,
-        })
+        Ok(Self { at: spanned.referenced.into(), value: spanned.value })
     }
 }
 
@@ -166,11 +153,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some((key, value)) = access.next_entry::<Spanned<String>, Node>()? {
-            entries.push(Entry {
-                key: key.value,
-                key_at: key.referenced.into(),
-                value,
-            });
+            entries.push(Entry { key: key.value, key_at: key.referenced.into(), value });
         }
         Ok(Value::Mapping(entries))
     }

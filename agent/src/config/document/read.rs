@@ -27,12 +27,7 @@ pub(crate) struct ReadError {
 
 impl ReadError {
     fn new(problem: String) -> Self {
-        Self {
-            at: None,
-            path: Vec::new(),
-            problem,
-            allowed: None,
-        }
+        Self { at: None, path: Vec::new(), problem, allowed: None }
     }
 
     fn within(mut self, key: impl Into<String>, at: Position) -> Self {
@@ -43,12 +38,8 @@ impl ReadError {
 
     pub(super) fn into_input_error(mut self, file: &Path, root: Position) -> InputError {
         self.path.reverse();
-        let error = InputError::in_field(
-            file,
-            self.at.unwrap_or(root),
-            self.path.join("."),
-            self.problem,
-        );
+        let error =
+            InputError::in_field(file, self.at.unwrap_or(root), self.path.join("."), self.problem);
         match self.allowed {
             Some(allowed) => error.allowed(allowed),
             None => error,
@@ -79,25 +70,16 @@ impl Error for ReadError {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let (problem, allowed) = unknown("value", variant, expected);
-        Self {
-            allowed: Some(allowed),
-            ..Self::new(problem)
-        }
+        Self { allowed: Some(allowed), ..Self::new(problem) }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let (problem, allowed) = unknown("field", field, expected);
-        Self {
-            allowed: Some(allowed),
-            ..Self::new(problem)
-        }
+        Self { allowed: Some(allowed), ..Self::new(problem) }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self {
-            path: vec![field.to_owned()],
-            ..Self::new("is required".to_owned())
-        }
+        Self { path: vec![field.to_owned()], ..Self::new("is required".to_owned()) }
     }
 }
 
@@ -112,14 +94,10 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Unsigned(v) => visitor.visit_u64(*v),
             Value::Float(v) => visitor.visit_f64(*v),
             Value::Text(v) => visitor.visit_borrowed_str(v),
-            Value::Sequence(items) => visitor.visit_seq(Items {
-                rest: items.iter(),
-                index: 0,
-            }),
-            Value::Mapping(entries) => visitor.visit_map(Entries {
-                rest: entries.iter(),
-                value: None,
-            }),
+            Value::Sequence(items) => visitor.visit_seq(Items { rest: items.iter(), index: 0 }),
+            Value::Mapping(entries) => {
+                visitor.visit_map(Entries { rest: entries.iter(), value: None })
+            }
         }
     }
 
@@ -146,10 +124,7 @@ impl<'de> Deserializer<'de> for &'de Node {
             // Without this a sequence would be taken for the fields in order.
             let list = fields.join(", ");
             let problem = ReadError::new(format!("{} where a mapping belongs", self.kind()));
-            return Err(ReadError {
-                allowed: Some(list),
-                ..problem
-            });
+            return Err(ReadError { allowed: Some(list), ..problem });
         };
         if let Some(entry) = entries.iter().find(|e| !fields.contains(&e.key.as_str())) {
             return Err(ReadError::unknown_field(&entry.key, fields)
@@ -207,9 +182,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(item)
-            .map(Some)
-            .map_err(|e| e.within(index.to_string(), item.at))
+        seed.deserialize(item).map(Some).map_err(|e| e.within(index.to_string(), item.at))
     }
 }
 
@@ -230,18 +203,13 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         };
         self.value = Some(entry);
         let key: StrDeserializer<'_, ReadError> = entry.key.as_str().into_deserializer();
-        seed.deserialize(key)
-            .map(Some)
-            .map_err(|e| e.within(entry.key.as_str(), entry.key_at))
+        seed.deserialize(key).map(Some).map_err(|e| e.within(entry.key.as_str(), entry.key_at))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, ReadError> {
         let Some(entry) = self.value.take() else {
-            return Err(ReadError::new(
-                "a value was asked for before its key".to_owned(),
-            ));
+            return Err(ReadError::new("a value was asked for before its key".to_owned()));
         };
-        seed.deserialize(&entry.value)
-            .map_err(|e| e.within(entry.key.as_str(), entry.value.at))
+        seed.deserialize(&entry.value).map_err(|e| e.within(entry.key.as_str(), entry.value.at))
     }
 }

@@ -9,12 +9,8 @@ impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = BTreeMap::new();
         while let Some(word) = words.next() {
-            let name = word
-                .strip_prefix("--")
-                .ok_or_else(|| format!("{word}: not an option"))?;
-            let value = words
-                .next()
-                .ok_or_else(|| format!("{word} needs a value"))?;
+            let name = word.strip_prefix("--").ok_or_else(|| format!("{word}: not an option"))?;
+            let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
             if !matches!(name, "dir" | "file") && value.parse::<u64>().is_err() {
                 return Err(format!("{word} {value}: not a number"));
             }
@@ -24,10 +20,7 @@ impl Args {
     }
 
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
-        self.0
-            .get(name)
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(default)
+        self.0.get(name).and_then(|v| v.parse().ok()).unwrap_or(default)
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {

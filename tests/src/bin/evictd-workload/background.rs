@@ -37,8 +37,7 @@ pub(crate) fn steady_writer(args: &Args) -> Result<(), String> {
     };
     let (mut out, mut written) = (std::io::stdout(), 0);
     loop {
-        out.write_all(lines.as_bytes())
-            .map_err(|e| format!("stdout: {e}"))?;
+        out.write_all(lines.as_bytes()).map_err(|e| format!("stdout: {e}"))?;
         if let Some(file) = &mut file {
             if written + chunk.len() as u64 > limit {
                 // From the start again, over the old data: its use of the disk is bounded.

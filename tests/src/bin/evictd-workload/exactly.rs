@@ -10,11 +10,7 @@ use crate::args::Args;
 pub(crate) fn write_exactly(args: &Args) -> Result<(), String> {
     let path = args.text("file").ok_or("write-exactly needs --file")?;
     let error = |e: std::io::Error| format!("{path}: {e}");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(error)?;
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;
     let block = vec![b'x'; usize::try_from(args.number("bytes", 4096)).unwrap_or(4096)];
     for _ in 0..args.number("count", 1) {
         file.write_all(&block).map_err(error)?;
@@ -29,9 +25,7 @@ pub(crate) fn fork_exactly(args: &Args) -> Result<(), String> {
         match unsafe { libc::fork() } {
             -1 => return Err(format!("fork: {}", std::io::Error::last_os_error())),
             0 => process::exit(0),
-            _ => wait(WaitOptions::empty())
-                .map(drop)
-                .map_err(|e| format!("wait: {e}"))?,
+            _ => wait(WaitOptions::empty()).map(drop).map_err(|e| format!("wait: {e}"))?,
         }
     }
     Ok(())

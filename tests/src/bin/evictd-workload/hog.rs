@@ -27,9 +27,7 @@ pub(crate) fn touched(mib: u64) -> Vec<u8> {
 /// The first line of every workload: it is running.
 pub(crate) fn announce() -> Result<(), String> {
     let mut out = std::io::stdout();
-    writeln!(out, "ready")
-        .and_then(|()| out.flush())
-        .map_err(|e| format!("stdout: {e}"))
+    writeln!(out, "ready").and_then(|()| out.flush()).map_err(|e| format!("stdout: {e}"))
 }
 
 pub(crate) fn sleep_until_killed() -> ! {

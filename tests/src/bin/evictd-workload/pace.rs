@@ -14,11 +14,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(per_second: u64) -> Self {
-        Self {
-            start: Instant::now(),
-            per_second,
-            used: 0,
-        }
+        Self { start: Instant::now(), per_second, used: 0 }
     }
 
     /// Uses `amount` and waits until it is due.
