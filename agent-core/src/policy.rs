@@ -142,8 +142,9 @@ impl Policy {
         self
     }
 
-    /// How far `signal` is, in its unit, from the nearest threshold it has not yet met: 0 when every
-    /// one is met, `None` when the signal is unknown or has no threshold.
+    /// How much of `signal` may be used, in its unit, until it meets the nearest threshold that it
+    /// has not yet met: 1 when it is at the threshold (which is not met by equality, L-4), 0 when
+    /// every one is met, `None` when the signal is unknown or has no threshold.
     pub fn headroom(&self, signals: &NodeSignals, signal: Signal) -> Option<u64> {
         let seen = signals.get(signal)?;
         let mut watched = false;
@@ -152,7 +153,7 @@ impl Policy {
             watched = true;
             let quantity = threshold.quantity(seen.capacity);
             if quantity <= seen.available {
-                let distance = seen.available.abs_diff(quantity);
+                let distance = seen.available.abs_diff(quantity).saturating_add(1);
                 nearest = Some(nearest.map_or(distance, |n| n.min(distance)));
             }
         }
@@ -201,11 +202,11 @@ mod tests {
         maps.soft_grace_period.insert("memory.available".into(), "1m".into());
         let policy = Policy::parse(&maps).unwrap();
         let cases = [
-            ("above both", Some(1000), Some(700)),
-            ("at soft", Some(300), Some(0)),
-            ("between", Some(250), Some(150)),
+            ("above both", Some(1000), Some(701)),
+            ("at soft", Some(300), Some(1)),
+            ("between", Some(250), Some(151)),
             ("below both", Some(99), Some(0)),
-            ("extreme", Some(i64::MAX), Some(i64::MAX as u64 - 300)),
+            ("extreme", Some(i64::MAX), Some(i64::MAX as u64 - 299)),
             ("unknown", None, None),
         ];
         for (name, available, headroom) in cases {

@@ -73,5 +73,8 @@ fn count(cgroup_id: u64, change: Tasks) {
     } else if TASKS.insert(cgroup_id, change, 0).is_err() {
         dropped(Probe::Tasks);
     }
-    spend(Probe::Tasks, TASKS_TRIPWIRE, change.forks as i64 - change.exits as i64);
+    // Exits are not given back: they may be of other tasks than those that the budget is about.
+    if change.forks > 0 {
+        spend(Probe::Tasks, TASKS_TRIPWIRE, change.forks as i64);
+    }
 }

@@ -75,7 +75,7 @@ enum ModeArg {
 /// Parses the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
     let Command::Run(args) = Cli::parse().command;
-    run::main(run::Options {
+    run::main(&run::Options {
         config: args.config,
         pods: args.pods,
         mode: args.mode.map(|mode| match mode {

@@ -5,6 +5,7 @@
 
 pub mod actuate;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod pods;
 pub mod probe;

@@ -1,6 +1,5 @@
 //! `evictd-bench`: measures evictd on this machine's real kernel.
 
-mod bpf_stats;
 mod figures;
 mod reaction;
 

@@ -11,7 +11,7 @@ use evictd_tests::{
     session::Session,
 };
 
-use crate::{bpf_stats::BpfStats, figures::Figures};
+use crate::figures::Figures;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -38,8 +38,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let inbox = Inbox::default();
     inbox.catch_signals()?;
     let binary = options.evictd.clone().map_or_else(evictd::binary, Ok)?;
-    let _stats = BpfStats::enable()?;
-    let mut session = Session::start(inbox, &evictd::Options::new(&binary, "enforce"))?;
+    let mut evictd = evictd::Options::new(&binary, "enforce");
+    evictd.more_args.push("--probe-stats".to_owned());
+    let mut session = Session::start(inbox, &evictd)?;
     let reports = match incidents(&mut session, options) {
         Ok(reports) => reports,
         Err(e) => return Err(e.context(format!("evictd's log ends:\n{}", session.log_tail()))),

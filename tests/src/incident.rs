@@ -1,9 +1,6 @@
 //! The incidents: a real workload goes wrong, and what evictd makes of it is held against the truth.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -15,13 +12,11 @@ use crate::{
     record::{Eviction, Record},
     runtime::{Reply, wait_reply},
     session::Session,
-    truth::{POLL, Watch},
+    truth::Watch,
 };
 
 /// How long an incident may take to be decided, and then to be over.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The observer's stamp may come this much later than evictd's record.
-const STAMP_PATIENCE: Duration = Duration::from_millis(200);
 /// For this long after an incident nobody else may be evicted.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -36,7 +31,7 @@ pub struct Report {
     pub offender: String,
     /// The pod that was evicted.
     pub victim: Option<String>,
-    /// Threshold crossed (by the observer, up to its polling interval late) to victim chosen.
+    /// Threshold crossed (as first seen by the observer or evictd) to victim chosen.
     pub crossed_to_decision_ms: Option<f64>,
     /// Victim chosen to kill issued.
     pub decision_to_kill_ms: Option<f64>,
@@ -118,7 +113,7 @@ pub fn run(
     let mut scene = Scene { session, kind, from, watch, report, on_stage };
     let went = scene.follow(&worker);
     let Scene { session, watch, mut report, .. } = scene;
-    report.bytes_past_threshold = watch.worst_past();
+    report.bytes_past_threshold = report.bytes_past_threshold.max(watch.worst_past());
     drop(watch);
     match went.map_err(anyhow::Error::downcast) {
         Ok(()) => {}
@@ -155,7 +150,7 @@ impl Scene<'_> {
             self.rotate_once(worker)?;
         }
         let eviction = self.wait_kill(&[], PATIENCE)?;
-        let crossed = self.wait_crossed()?;
+        let crossed = self.crossed_ns(&eviction)?;
         self.describe(&eviction, crossed)?;
 
         let id = eviction.id;
@@ -201,18 +196,17 @@ impl Scene<'_> {
         })
     }
 
-    /// The observer's stamp; it may come a little after evictd's record.
-    fn wait_crossed(&self) -> Result<u64> {
-        let deadline = Instant::now() + STAMP_PATIENCE;
-        loop {
-            if let Some(ns) = self.watch.crossed_ns() {
-                return Ok(ns);
-            }
-            if Instant::now() > deadline {
-                bail!("evictd evicted, but the threshold was never crossed");
-            }
-            thread::sleep(POLL);
+    /// The earliest that anybody saw the threshold crossed: the observer, or evictd itself, which
+    /// may act and be done between two looks of the observer.
+    fn crossed_ns(&mut self, eviction: &Eviction) -> Result<u64> {
+        let (signal, threshold) = self.kind.signal();
+        if eviction.available >= i64::try_from(threshold)? {
+            bail!("evictd evicted with {} of {signal} left of {threshold}", eviction.available);
         }
+        let observer = self.watch.crossed_ns().unwrap_or(u64::MAX);
+        self.report.bytes_past_threshold =
+            threshold.saturating_sub(eviction.available.max(0).unsigned_abs());
+        Ok(observer.min(eviction.observed_ns))
     }
 
     /// Fills in the report up to the kill.

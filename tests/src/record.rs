@@ -153,7 +153,7 @@ pub struct Stopped {
     pub decision_ns: DecisionTime,
 }
 
-/// What one BPF program did; zero unless `kernel.bpf_stats_enabled` is on.
+/// What one BPF program did; zero unless evictd runs with `--probe-stats`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct ProgramCost {
     /// Runs.

@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags, fstatvfs, open};
 use crate::{cgroup::Cgroup, clock::mono_ns};
 
 /// Time between two looks.
-pub const POLL: Duration = Duration::from_micros(200);
+const POLL: Duration = Duration::from_micros(200);
 
 /// One signal, read directly.
 #[derive(Debug)]
@@ -167,10 +167,13 @@ impl Drop for Watch {
 
 /// Puts this thread before ordinary ones: what is measured must not delay the measurement.
 fn run_first() {
-    let lowest = libc::sched_param { sched_priority: 1 };
+    // The kernel's `struct sched_param`: the priority alone, the lowest.
+    let priority: libc::c_int = 1;
     // The raw call, because musl's wrapper refuses. Without the right to it the stamps are coarser.
     // SAFETY: pid 0 is this thread; the parameter is read only.
-    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const lowest) };
+    unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_FIFO, &raw const priority);
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::build::{self, Linkage};
 use crate::process;
 use crate::progress::step;
-use crate::setup::{self, BpfCompiler, Purpose};
+use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
 
 const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -22,7 +22,7 @@ pub(crate) fn run(_options: Options) -> Result<ExitCode> {
     let checks: [(&str, Command); 4] = [
         ("rustfmt", rustfmt(&workspace)),
         ("clippy, host crates", host_clippy(&workspace)?),
-        ("clippy, BPF programs", bpf_clippy(&workspace)?),
+        ("clippy, BPF programs", bpf_clippy(&workspace)),
         ("cargo-deny: bans, licenses, sources", cargo_deny(&workspace)?),
     ];
     let mut failed = Vec::new();
@@ -55,28 +55,19 @@ fn host_clippy(workspace: &Workspace) -> Result<Command> {
     Ok(command)
 }
 
-/// Compiled as aya-build compiles it, but by clippy.
-fn bpf_clippy(workspace: &Workspace) -> Result<Command> {
-    let mut command = match BpfCompiler::find(&workspace.pins) {
-        Some(BpfCompiler::Debian(rustc)) => {
-            let mut cargo = Command::new("cargo");
-            cargo.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
-            cargo
-        }
-        Some(BpfCompiler::Rustup) | None => {
-            let mut rustup = Command::new("rustup");
-            rustup.args(["run", &workspace.pins.rust, "cargo"]);
-            rustup
-        }
-    };
+/// Compiled as aya-build compiles it, but by the pinned toolchain's clippy: Debian's compiler, which
+/// can build the programs as well, comes without one.
+fn bpf_clippy(workspace: &Workspace) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", &workspace.pins.rust, "cargo"]);
     command.current_dir(&workspace.root);
     command.args(["clippy", "--package", "evictd-ebpf", "--lib", "--bins", "--locked"]);
     command.args(["--target", BPF_TARGET, "-Z", "build-std=core"]);
     command.args(["--", "--deny", "warnings"]);
     command.env("RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH));
-    // Set by the cargo that runs us, they would bring its own toolchain back.
-    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
-    Ok(command)
+    // Set by the cargo that runs us, it would bring that toolchain back.
+    command.env_remove("RUSTUP_TOOLCHAIN");
+    command
 }
 
 fn cargo_deny(workspace: &Workspace) -> Result<Command> {

@@ -1,6 +1,6 @@
 //! Carrying out an eviction, or only saying that it would have been.
 
-use evictd_core::{Eviction, MonoTime, Outcome, Resource};
+use evictd_core::{Eviction, Outcome, Resource};
 
 use super::{EmptiedWatch, KillError, Killed, kill};
 use crate::{
@@ -87,12 +87,4 @@ fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatc
 fn is_exempt(pod: &Pod) -> bool {
     let facts = pod.facts();
     facts.is_static || facts.protected || facts.priority >= CRITICAL_PRIORITY
-}
-
-/// `CLOCK_MONOTONIC` now.
-pub fn monotonic_now() -> MonoTime {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
-    MonoTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }

@@ -6,8 +6,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::{KillError, monotonic_now, procs, reap::LargeProcesses, sweep};
-use crate::pods::{CgroupTree, Pod, PodCgroup};
+use super::{KillError, procs, reap::LargeProcesses, sweep};
+use crate::{
+    clock::now,
+    pods::{CgroupTree, Pod, PodCgroup},
+};
 
 /// How a pod is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub fn kill(
     let killed = match write_cgroup_kill(cgroup) {
         Some(written) => {
             written?;
-            let killed = Killed { issued_at: monotonic_now(), method: KillMethod::CgroupKill };
+            let killed = Killed { issued_at: now(), method: KillMethod::CgroupKill };
             // A runtime may have put processes into the v1 hierarchies only.
             if procs::any_outside_unified(cgroup) {
                 sweep::sweep(cgroup)?;

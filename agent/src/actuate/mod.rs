@@ -11,5 +11,5 @@ mod sweep;
 
 pub use emptied::EmptiedWatch;
 pub use error::KillError;
-pub use interpreter::{Evicted, Interpreter, monotonic_now};
+pub use interpreter::{Evicted, Interpreter};
 pub use kill::{KillMethod, Killed, kill};

@@ -18,7 +18,8 @@ use rustix::{
     process::{Pid, Signal},
 };
 
-use super::{KillError, monotonic_now, procs};
+use super::{KillError, procs};
+use crate::clock::now;
 use crate::pods::{CgroupDirs, PodCgroup, for_each_dir};
 
 /// Longest wait for the freezer to finish.
@@ -38,7 +39,7 @@ pub(super) fn sweep(cgroup: &PodCgroup) -> Result<MonoTime, KillError> {
         let signalled = signal_all(cgroup, is_complete)?;
         drop(frozen);
         rounds += 1;
-        let issued_at = *issued_at.get_or_insert_with(monotonic_now);
+        let issued_at = *issued_at.get_or_insert_with(now);
         if signalled.is_none_or_all(is_complete) {
             return Ok(issued_at);
         }
@@ -149,4 +150,27 @@ impl Drop for Frozen<'_> {
 fn open_state(dir: &OwnedFd) -> Option<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::openat(dir, c"freezer.state", flags, Mode::empty()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_ends_when_nothing_can_have_been_missed() {
+        // name, frozen, processes listed by each hierarchy, the freezer's first
+        let cases: [(&str, bool, &[u32], bool); 6] = [
+            ("empty", false, &[0, 0, 0], true),
+            ("running", false, &[3, 3, 3], false),
+            ("frozen", true, &[3, 3, 3], true),
+            ("some are not in the freezer's cgroup", true, &[2, 3, 3], false),
+            ("none is in the freezer's cgroup", true, &[0, 3], false),
+            ("no hierarchy", false, &[], true),
+        ];
+        for (name, frozen, counts, ends) in cases {
+            let mut signalled = Signalled::default();
+            counts.iter().for_each(|count| signalled.hierarchy(*count));
+            assert_eq!(signalled.is_none_or_all(frozen), ends, "{name}");
+        }
+    }
 }

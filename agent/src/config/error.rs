@@ -134,7 +134,7 @@ mod tests {
             assert_eq!(allowed, "claims, limits, requests", "{found}");
             match nearest {
                 Some(name) => {
-                    assert!(problem.contains(&format!("`{name}`?")), "{found}: {problem}")
+                    assert!(problem.contains(&format!("`{name}`?")), "{found}: {problem}");
                 }
                 None => assert!(!problem.contains('?'), "{found}: {problem}"),
             }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use evictd_core::{EvictionMaps, Policy, Semantics, parse_duration};
+use evictd_core::{EvictionMaps, Policy, PolicyErrorKind, Semantics, Signal, parse_duration};
 
 use super::{
     InputError, Mode, Protect, ProtectRule,
@@ -99,11 +99,11 @@ fn policy(written: &WrittenConfig, document: Document<'_>) -> Result<Policy, Inp
     };
     let mut policy = Policy::parse(&maps).map_err(|e| {
         let path = [e.field.name(), e.signal.as_str()];
-        match &e.kind {
-            evictd_core::PolicyErrorKind::UnsupportedSignal { .. } => document
-                .key_error(&path, e.to_string())
-                .allowed(evictd_core::Signal::ALL.map(evictd_core::Signal::name).join(", ")),
-            _ => document.error(&path, e.to_string()),
+        if matches!(e.kind, PolicyErrorKind::UnsupportedSignal { .. }) {
+            let signals = Signal::ALL.map(Signal::name).join(", ");
+            document.key_error(&path, e.to_string()).allowed(signals)
+        } else {
+            document.error(&path, e.to_string())
         }
     })?;
     if let Some(text) = &written.eviction_pressure_transition_period {
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(soft.map(|t| t.grace), Some(Duration::from_secs(90)));
         let paths =
             [&config.root_directory, &config.pod_logs_dir, &config.cgroup_root, &config.pods];
-        assert_eq!(paths.map(|p| p.as_path()), ["/k", "/l", "/c", "/p"].map(Path::new));
+        assert_eq!(paths.map(PathBuf::as_path), ["/k", "/l", "/c", "/p"].map(Path::new));
         assert_eq!(config.imagefs.as_deref(), Some(Path::new("/i")));
         assert!(config.protect.covers("kube-system", "any") && !config.protect.covers("x", "z"));
     }

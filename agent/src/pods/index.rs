@@ -39,14 +39,12 @@ impl PodSource {
 }
 
 /// The log directory of one container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogDir {
     /// Device, as user space numbers it (`st_dev`).
     pub dev: u64,
     /// Inode.
     pub inode: u64,
-    /// Path.
-    pub path: CString,
 }
 
 /// One pod and what belongs to it.
@@ -77,6 +75,11 @@ impl Pod {
     /// The counters of its cgroup, if it exists.
     pub const fn counters(&self) -> Option<&PodCounters> {
         self.counters.as_ref()
+    }
+
+    /// The directory that holds the log directories of its containers.
+    pub fn logs_root(&self) -> &CStr {
+        &self.logs_root
     }
 
     /// The log directories of its containers.
@@ -167,12 +170,8 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
         return LogDirs::Unchanged;
     }
     let mut logs = Vec::new();
-    let listed = for_each_dir(&dir, |name, inode| {
-        let path = [root.to_bytes(), b"/", name.to_bytes()].concat();
-        if let Ok(path) = CString::new(path) {
-            logs.push(LogDir { dev: stat.st_dev, inode, path });
-        }
-    });
+    let found = |_: &CStr, inode| logs.push(LogDir { dev: stat.st_dev, inode });
+    let listed = for_each_dir(&dir, found);
     if listed.is_ok() { LogDirs::Now(logs) } else { LogDirs::Unchanged }
 }
 

@@ -35,7 +35,7 @@ impl Family {
     /// What works less well without any rung of this family.
     pub const fn cost_of_absence(self) -> &'static str {
         match self {
-            Self::Writes => "disk thresholds are seen by the 1 s tick only, and no writer is named",
+            Self::Writes => "disks are looked at by fill rate, and no writer is named",
             Self::Tasks => "pid thresholds are seen by the 1 s tick only",
             Self::MemoryEvents => "memory is looked at by fill rate alone",
             Self::Oom => "victims of the OOM killer are not named",

@@ -10,7 +10,6 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    clock::now,
     evictions::Evictions,
     inbox::{Inbox, Wake},
     kernel::Kernel,
@@ -20,6 +19,7 @@ use super::{
     schedule::Schedule,
     tally::Tally,
 };
+use crate::{clock::now, probe::Family};
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
 /// used up while it is armed. More can wait for the next turn of the loop.
@@ -53,7 +53,8 @@ impl Daemon {
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut schedule = Schedule::new(now());
+        let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
+        let mut schedule = Schedule::new(now(), tripwires);
         let mut tally = Tally::default();
         self.observer.refresh(self.kernel.as_mut());
         self.report_start();

@@ -141,7 +141,7 @@ impl DiskUsages {
     fn walk(&mut self, pod: &Pod, counters: Option<&Counters>) {
         // Read before the walk: what is written meanwhile counts twice rather than never.
         let at = counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default();
-        let logs = self.walk.measure(pod.logs().iter().map(|log| log.path.as_c_str()));
+        let logs = self.walk.measure_contents(pod.logs_root());
         let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
         self.walked.insert(pod.facts().id.uid.clone(), Walked { logs, volumes, at });
     }

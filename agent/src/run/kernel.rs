@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     pods::PodIndex,
-    probe::{Counters, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
+    probe::{Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
     sample::NodeSampler,
 };
 
@@ -58,26 +58,29 @@ impl Kernel {
         })
     }
 
-    /// The kernel's counters.
-    pub const fn counters(&self) -> &Counters {
-        &self.counters
+    /// The counters of writes, if any rung counts them.
+    pub fn write_counters(&self) -> Option<&Counters> {
+        self.stands(Family::Writes).then_some(&self.counters)
+    }
+
+    /// Whether a family has a rung.
+    pub fn stands(&self, family: Family) -> bool {
+        self.standings.iter().any(|standing| standing.family == family && standing.rung.is_some())
     }
 
     /// Waits for records. Cancel safe.
     pub async fn records(&mut self, take: impl FnMut(Record)) -> io::Result<()> {
-        loop {
-            let Some(log) = &mut self.log else {
-                return self.ring.drain(take).await;
-            };
-            tokio::select! {
-                biased;
-                drained = self.ring.drain(take) => return drained,
-                ready = log.readable_mut() => {
-                    let mut guard = ready?;
-                    guard.get_inner_mut().flush();
-                    guard.clear_ready();
-                    return Ok(());
-                }
+        let Some(log) = &mut self.log else {
+            return self.ring.drain(take).await;
+        };
+        tokio::select! {
+            biased;
+            drained = self.ring.drain(take) => drained,
+            ready = log.readable_mut() => {
+                let mut guard = ready?;
+                guard.get_inner_mut().flush();
+                guard.clear_ready();
+                Ok(())
             }
         }
     }

@@ -1,6 +1,5 @@
 //! `evictd run`: the daemon.
 
-mod clock;
 mod daemon;
 mod disk_usage;
 mod evictions;
@@ -21,11 +20,12 @@ use std::{
     process::ExitCode,
 };
 
-use evictd_core::{Evaluator, Semantics};
+use evictd_core::{Evaluator, Policy, Semantics};
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    clock,
     config::{Config, InputError, Mode},
     pods::{CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
     probe::{LADDER, LoadOptions},
@@ -60,16 +60,16 @@ pub struct Options {
 const BAD_INPUT: u8 = 2;
 
 /// Runs the daemon until it is told to stop.
-pub fn main(options: Options) -> ExitCode {
+pub fn main(options: &Options) -> ExitCode {
     start_log(options.verbose_probes);
-    let config = match read_config(&options) {
+    let config = match read_config(options) {
         Ok(config) => config,
         Err(input) => {
             error!("{input}");
             return ExitCode::from(BAD_INPUT);
         }
     };
-    match run(config, &options) {
+    match run(config, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => match failure.downcast_ref::<InputError>() {
             Some(input) => {
@@ -122,9 +122,10 @@ fn run(config: Config, options: &Options) -> anyhow::Result<()> {
         let kernel = Kernel::open(load, options.probe_stats, &sampler)
             .map_err(|error| warn!("no probes, only the clock: {error}"))
             .ok();
+        let policy = Policy { layout: sampler.fs_layout(), ..config.policy };
         let daemon = Daemon {
             observer: Observer::new(sampler, index),
-            evaluator: Evaluator::new(config.policy, clock::now()),
+            evaluator: Evaluator::new(policy, clock::now()),
             evictions: Evictions::new(config.mode),
             kernel,
             reporter: Reporter::new(io::stdout()),

@@ -6,6 +6,7 @@ use tracing::warn;
 use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
     pods::{Pod, PodIndex},
+    probe::Family,
     sample::{NodeSampler, observe_pods},
 };
 
@@ -47,10 +48,14 @@ impl Observer {
         let Some(wanted) = self.observation.usage_for else {
             return;
         };
+        // Otherwise a container that started since the last tick would go unseen.
+        if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
+            self.index.refresh();
+        }
         observe_pods(&self.index, wanted, &mut self.observation.pods);
         if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
-            self.disks.fill(&self.index, kernel.map(Kernel::counters), usages);
+            self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
     }
 
@@ -66,7 +71,7 @@ impl Observer {
             if changed {
                 kernel.follow(&self.index);
             }
-            self.disks.prepare(&self.index, Some(kernel.counters()));
+            self.disks.prepare(&self.index, kernel.write_counters());
         } else {
             self.disks.prepare(&self.index, None);
         }

@@ -15,21 +15,31 @@ const WHILE_MET: Duration = Duration::from_millis(10);
 /// Records that say "look now" are heeded no more often than this.
 const LEAST_GAP: Duration = Duration::from_millis(5);
 
-const MEMORY: [Signal; 2] = [Signal::MemoryAvailable, Signal::AllocatableMemoryAvailable];
+/// What no tripwire watches: memory, which has no cheap hook, and disks where writes are not probed.
+const BYTES: [Signal; 4] = [
+    Signal::MemoryAvailable,
+    Signal::AllocatableMemoryAvailable,
+    Signal::NodefsAvailable,
+    Signal::ImagefsAvailable,
+];
+const MEMORY: usize = 2;
 
 /// The clock-driven part of looking at the node.
 #[derive(Debug)]
 pub struct Schedule {
-    rates: [FillRate; MEMORY.len()],
+    rates: [FillRate; BYTES.len()],
+    /// How many of [`BYTES`] are looked at by fill rate.
+    by_rate: usize,
     looked: MonoTime,
     look: MonoTime,
     tick: MonoTime,
 }
 
 impl Schedule {
-    /// Both are due at once.
-    pub fn new(now: MonoTime) -> Self {
-        Self { rates: [FillRate::default(); MEMORY.len()], looked: now, look: now, tick: now }
+    /// Look and tick are due at once. `tripwires` tells whether writes are probed.
+    pub fn new(now: MonoTime, tripwires: bool) -> Self {
+        let by_rate = if tripwires { MEMORY } else { BYTES.len() };
+        Self { rates: Default::default(), by_rate, looked: now, look: now, tick: now }
     }
 
     /// When to look at the latest.
@@ -61,7 +71,7 @@ impl Schedule {
     pub fn looked(&mut self, policy: &Policy, signals: &NodeSignals, now: MonoTime) {
         self.looked = now;
         let mut wait = TICK;
-        for (rate, signal) in self.rates.iter_mut().zip(MEMORY) {
+        for (rate, signal) in self.rates.iter_mut().zip(BYTES).take(self.by_rate) {
             let (Some(seen), Some(headroom)) =
                 (signals.get(signal), policy.headroom(signals, signal))
             else {
@@ -117,7 +127,7 @@ mod tests {
             ("disk met", 100_000, 99, 10),
         ];
         for (name, memory, disk, wait) in cases {
-            let mut schedule = Schedule::new(at(0));
+            let mut schedule = Schedule::new(at(0), true);
             schedule.ticked(at(0));
             schedule.looked(&policy(), &signals(memory, disk), at(0));
             assert_eq!(schedule.next().since(at(0)).as_millis(), wait, "{name}");
@@ -125,8 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn disks_are_looked_at_by_rate_where_writes_are_not_probed() {
+        for (tripwires, wait) in [(true, 1000), (false, 250)] {
+            let mut schedule = Schedule::new(at(0), tripwires);
+            schedule.ticked(at(0));
+            schedule.looked(&policy(), &signals(100_000, 1124), at(0));
+            assert_eq!(schedule.next().since(at(0)).as_millis(), wait);
+        }
+    }
+
+    #[test]
     fn look_now_waits_for_the_gap() {
-        let mut schedule = Schedule::new(at(0));
+        let mut schedule = Schedule::new(at(0), true);
         schedule.ticked(at(0));
         schedule.looked(&policy(), &signals(100_000, 100_000), at(100));
         assert!(schedule.too_soon(at(102)));
@@ -136,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_tick_is_told_from_a_look() {
-        let mut schedule = Schedule::new(at(0));
+        let mut schedule = Schedule::new(at(0), true);
         schedule.ticked(at(0));
         assert_eq!(schedule.reason(at(999)), WokenBy::Look);
         assert_eq!(schedule.reason(at(1000)), WokenBy::Tick);

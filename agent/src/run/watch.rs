@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::disk_usage::log_directory;
 use crate::{
-    pods::PodIndex,
+    pods::{Pod, PodIndex},
     probe::{Counters, Tripwires},
     sample::NodeSampler,
 };
@@ -79,7 +79,7 @@ impl Watch {
     /// Counts the log directories that the pods have now, and no others.
     pub fn follow(&mut self, index: &PodIndex, counters: &mut Counters) {
         let now: BTreeSet<LogDirectory> =
-            index.iter().flat_map(|pod| pod.logs()).map(log_directory).collect();
+            index.iter().flat_map(Pod::logs).map(log_directory).collect();
         for gone in self.log_directories.difference(&now) {
             counters.forget_log_directory(gone);
         }

@@ -64,6 +64,19 @@ impl DiskWalk {
     /// device only, files with several names once. A path that is not there holds nothing. `None`
     /// if the limits were reached or a directory cannot be read.
     pub fn measure<'p>(&mut self, paths: impl IntoIterator<Item = &'p CStr>) -> Option<DiskUsage> {
+        self.walk(paths, true)
+    }
+
+    /// As [`Self::measure`], without the directory at `path` itself.
+    pub fn measure_contents(&mut self, path: &CStr) -> Option<DiskUsage> {
+        self.walk([path], false)
+    }
+
+    fn walk<'p>(
+        &mut self,
+        paths: impl IntoIterator<Item = &'p CStr>,
+        with_roots: bool,
+    ) -> Option<DiskUsage> {
         self.linked.clear();
         let mut walk = Walk {
             total: DiskUsage::default(),
@@ -80,7 +93,9 @@ impl DiskWalk {
             };
             let stat = rustix::fs::fstat(&dir).ok()?;
             walk.device = stat.st_dev;
-            walk.count(&stat).ok()?;
+            if with_roots {
+                walk.count(&stat).ok()?;
+            }
             walk.directory(dir.as_fd(), 0).ok()?;
         }
         Some(walk.total)

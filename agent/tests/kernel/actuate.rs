@@ -18,6 +18,7 @@ use rustix::{
 };
 
 use crate::{
+    allocation,
     cgroups::{Sandbox, Use},
     processes::{Process, Role},
 };
@@ -47,8 +48,13 @@ fn target(index: &PodIndex, uid: &str) -> PodRef {
     index.by_uid(uid).expect("in the index").facts().id.clone()
 }
 
+/// Evicts, and sees to it that no way through the kill path allocates.
 fn evict(index: &PodIndex, pod: PodRef, signal: Signal) -> Evicted {
-    Interpreter::Enforce.evict(&eviction(pod, signal), index)
+    let eviction = eviction(pod, signal);
+    let before = allocation::count();
+    let evicted = Interpreter::Enforce.evict(&eviction, index);
+    assert_eq!(allocation::count() - before, 0, "allocations on the kill path");
+    evicted
 }
 
 fn refused(evicted: &Evicted) -> Option<RefusedReason> {
@@ -131,9 +137,8 @@ fn kernel_a_cgroup_is_seen_to_empty() {
     }
 }
 
-#[test]
-fn kernel_v1_freeze_sweep_kills_what_never_stays_one_process() {
-    let Some(sandbox) = Sandbox::new(Use::V1) else {
+fn sweep_kills_what_never_stays_one_process(wanted: Use) {
+    let Some(sandbox) = Sandbox::new(wanted) else {
         return;
     };
     let cgroup = sandbox.add_pod("a", "{}");
@@ -143,6 +148,16 @@ fn kernel_v1_freeze_sweep_kills_what_never_stays_one_process() {
     let index = sandbox.index();
     let evicted = evict(&index, target(&index, "a"), Signal::PidAvailable);
     assert_killed(&evicted, KillMethod::Sweep);
+}
+
+#[test]
+fn kernel_v1_freeze_sweep_kills_what_never_stays_one_process() {
+    sweep_kills_what_never_stays_one_process(Use::V1);
+}
+
+#[test]
+fn kernel_v1_sweep_without_freezer_kills_what_never_stays_one_process() {
+    sweep_kills_what_never_stays_one_process(Use::V1WithoutFreezer);
 }
 
 fn sweep_kills_a_fork_bomb(wanted: Use) {
@@ -159,7 +174,7 @@ fn sweep_kills_a_fork_bomb(wanted: Use) {
     let index = sandbox.index();
     let pod = index.by_uid("a").expect("in the index");
     let deadline = Instant::now() + PATIENCE;
-    while pod.counters().and_then(|c| c.tasks()) < Some(60) {
+    while pod.counters().and_then(evictd::sample::PodCounters::tasks) < Some(60) {
         assert!(Instant::now() < deadline, "the bomb does not go off");
         std::thread::yield_now();
     }

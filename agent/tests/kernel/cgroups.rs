@@ -184,17 +184,22 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        for root in self.roots() {
-            while root.exists() {
-                remove_below(&root);
-                assert!(Instant::now() < deadline || std::thread::panicking(), "left: {root:?}");
-                if Instant::now() >= deadline {
-                    eprintln!("left behind: {}", root.display());
-                    break;
-                }
-                std::thread::yield_now();
+        let mut roots = self.roots();
+        // All hierarchies in turn: what one of them holds frozen, another cannot let go.
+        loop {
+            roots.iter().for_each(|root| remove_below(root));
+            roots.retain(|root| root.exists());
+            if roots.is_empty() {
+                return;
             }
+            if Instant::now() > deadline {
+                break;
+            }
+            std::thread::yield_now();
         }
+        // A panic during a panic would hide the first.
+        assert!(std::thread::panicking(), "left behind: {roots:?}");
+        eprintln!("left behind: {roots:?}");
     }
 }
 

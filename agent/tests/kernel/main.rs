@@ -3,7 +3,10 @@
 //! Every test makes cgroups of its own below `evictd-test-…`, puts only processes of its own into
 //! them, and removes both, also when it fails. They need root; without it each says so.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod actuate;
+mod allocation;
 mod cgroups;
 mod index;
 mod processes;

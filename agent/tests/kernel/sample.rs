@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use evictd::{
-    actuate::monotonic_now,
+    clock::now,
     sample::{DiskWalk, NodeSampler, NodeSources, observe_pods},
 };
 use evictd_core::{NodeSignals, PodUsage, Signal};
@@ -44,7 +44,7 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     assert_eq!(pods[0].usage, known, "only what was wanted");
 
     let sampler = NodeSampler::open(sources(sandbox.files.path(), true), &sandbox.tree());
-    let signals = sampler.expect("sampler").signals(monotonic_now());
+    let signals = sampler.expect("sampler").signals(now());
     let left = u64::try_from(available(&signals, Signal::AllocatableMemoryAvailable)).expect("> 0");
     assert!((256 * MI - 48 * MI..=256 * MI - 32 * MI).contains(&left), "{left}");
     let capacity = signals.get(Signal::AllocatableMemoryAvailable).map(|o| o.capacity);
@@ -72,7 +72,7 @@ fn kernel_tasks_and_the_tighter_pids_limit() {
 
     for (pods_limit, expected) in [(true, Some(93)), (false, None)] {
         let sampler = NodeSampler::open(sources(sandbox.files.path(), pods_limit), &sandbox.tree());
-        let signals = sampler.expect("sampler").signals(monotonic_now());
+        let signals = sampler.expect("sampler").signals(now());
         let seen = available(&signals, Signal::PidAvailable);
         match expected {
             Some(left) => assert_eq!(seen, left),
@@ -92,7 +92,7 @@ fn kernel_the_pods_cgroup_is_found_when_it_is_made_later() {
     let mut sampler =
         NodeSampler::open(sources(sandbox.files.path(), true), &tree).expect("sampler");
     let allocatable = |s: &NodeSampler| {
-        s.signals(monotonic_now()).get(Signal::AllocatableMemoryAvailable).map(|o| o.capacity)
+        s.signals(now()).get(Signal::AllocatableMemoryAvailable).map(|o| o.capacity)
     };
     assert_eq!(allocatable(&sampler), None);
     for limit in [64 * MI, 128 * MI] {
@@ -123,7 +123,7 @@ fn kernel_disk_usage_of_logs_and_volumes() {
     assert!(index.refresh(), "a log directory");
     let pod = index.by_uid("a").expect("in the index");
     let mut walk = DiskWalk::default();
-    let logs = walk.measure(pod.logs().iter().map(|log| log.path.as_c_str())).expect("known");
+    let logs = walk.measure_contents(pod.logs_root()).expect("known");
     let volumes = walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref)).expect("known");
     assert_eq!((logs.inodes, volumes.inodes), (2, 2));
     assert!((100_000..130_000).contains(&logs.bytes), "{logs:?}");

@@ -24,8 +24,6 @@ const PLAN: &str = "/etc/evictd-vm.plan";
 const RESULTS: &str = "/dev/ttyS1";
 const PREFIX: &str = "evictd-vm:";
 const CGROUPS: &str = "/sys/fs/cgroup";
-/// I/O port of QEMU's isa-debug-exit device: QEMU ends with `(value << 1) | 1`.
-const EXIT_PORT: u16 = 0xf4;
 
 /// Filesystem type and mount point, in mounting order.
 const MOUNTS: [(&str, &str); 9] = [
@@ -193,10 +191,15 @@ fn reap_until(pid: Pid) -> Result<WaitStatus> {
 /// which the runner takes for a failure.
 fn power_off(code: u8) {
     rustix::fs::sync();
+    #[cfg(target_arch = "x86_64")]
     // SAFETY: PID 1 may ask for the port, and the device behind it exists only to end the machine.
     unsafe {
+        /// QEMU ends with `(value << 1) | 1`.
+        const EXIT_PORT: u16 = 0xf4;
         if libc::ioperm(EXIT_PORT.into(), 1, 1) == 0 {
             std::arch::asm!("out dx, al", in("dx") EXIT_PORT, in("al") code);
         }
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    eprintln!("{PREFIX} no way to end this machine with {code}");
 }
