@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{FsLayout, Signal};
+use crate::{FsLayout, Semantics, Signal};
 
 /// Something the node holds needlessly and can give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,37 @@ pub struct DiskInfo {
     pub dedicated_imagefs: Result<bool, String>,
     /// Writable layers lie on another filesystem than images (S-24). An error counts as "no".
     pub dedicated_containerfs: Result<bool, String>,
+}
+
+/// What a runtime says of one of its filesystems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeFs {
+    /// Free bytes.
+    pub available: u64,
+    /// All bytes.
+    pub capacity: u64,
+    /// Used inodes.
+    pub inodes_used: u64,
+    /// Free inodes.
+    pub inodes_free: u64,
+    /// All inodes.
+    pub inodes: u64,
+}
+
+/// S-23: images lie apart from the kubelet's files when their device is another one, or when the
+/// runtime's two filesystems differ in a number. One that the runtime says nothing of differs from the
+/// other for the kubelet; strict semantics do not conclude anything from silence (E-56).
+pub fn has_dedicated_imagefs(
+    same_device: bool,
+    images: Option<RuntimeFs>,
+    containers: Option<RuntimeFs>,
+    semantics: Semantics,
+) -> bool {
+    match (images, containers) {
+        _ if !same_device => true,
+        (Some(images), Some(containers)) => images != containers,
+        (None, _) | (_, None) => semantics == Semantics::Kubelet,
+    }
 }
 
 /// Why an evaluation in kubelet semantics ends before it looks at anything (L-3b).

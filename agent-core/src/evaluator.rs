@@ -120,6 +120,8 @@ impl Evaluator {
         }
         if o.usage_for.is_some() {
             self.ranking.clear();
+        }
+        if o.lists_pods() {
             self.ledger.forget_absent(&o.pods);
         }
         self.simulation.refresh(o, self.policy.layout, now);
@@ -129,8 +131,8 @@ impl Evaluator {
         self.judge(&signals, now);
 
         self.escalate(&signals, now);
-        if let Some(usage_for) = o.usage_for
-            && !self.evict_over_limits(o, now)
+        if !self.evict_over_limits(o, now)
+            && let Some(usage_for) = o.usage_for
         {
             let satisfied = |i: usize| self.tracks[i].satisfied;
             let readable = |signal: Signal| {

@@ -37,7 +37,7 @@ pub use bar::Bar;
 pub use cadence::{MEMORY_LOOK, WORST_FILL_RATE, memory_look, tripwire_budget};
 pub use command::{Command, Eviction, EvictionId, Outcome, RefusedReason};
 pub use decision::Decision;
-pub use disks::{DiskInfo, LayoutError, ReclaimStep};
+pub use disks::{DiskInfo, LayoutError, ReclaimStep, RuntimeFs, has_dedicated_imagefs};
 pub use duration::{DurationError, parse_duration};
 pub use evaluator::Evaluator;
 pub use fill_rate::FillRate;

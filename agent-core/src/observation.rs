@@ -59,3 +59,10 @@ pub struct Observation {
     /// What became of the kubelet's summary.
     pub summary: Summary,
 }
+
+impl Observation {
+    /// Pods were looked at: one that is not listed is gone.
+    pub(crate) fn lists_pods(&self) -> bool {
+        self.usage_for.is_some() || self.summary == Summary::Whole
+    }
+}

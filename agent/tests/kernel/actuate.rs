@@ -60,7 +60,10 @@ fn evict(index: &PodIndex, pod: PodRef, signal: Signal) -> Evicted {
 fn refused(evicted: &Evicted) -> Option<RefusedReason> {
     match evicted.outcome {
         Outcome::Refused { reason, .. } => Some(reason),
-        Outcome::Killed { .. } | Outcome::Observed { .. } | Outcome::Emptied { .. } => None,
+        Outcome::Killed { .. }
+        | Outcome::Observed { .. }
+        | Outcome::Emptied { .. }
+        | Outcome::Reclaimed { .. } => None,
     }
 }
 

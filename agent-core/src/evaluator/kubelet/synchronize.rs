@@ -40,7 +40,7 @@ impl Evaluator {
             return Decision::SummaryError; // L-3d
         }
         let whole = o.summary == Summary::Whole;
-        if whole || o.usage_for.is_some() {
+        if o.lists_pods() {
             self.ledger.forget_absent(&o.pods);
         }
         self.simulation.refresh(o, self.policy.layout, now);
