@@ -53,10 +53,9 @@ impl Bar {
 
     /// The bar that follows from the manifest and the cgroup alone.
     pub(crate) const fn of(facts: &PodFacts) -> Option<Self> {
-        const SYSTEM_CRITICAL: i32 = 2_000_000_000;
         if facts.is_static {
             Some(Self::Static)
-        } else if facts.priority >= SYSTEM_CRITICAL {
+        } else if facts.is_critical() {
             Some(Self::Critical)
         } else if facts.protected {
             Some(Self::Protected)

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Format, MonoTime, NodeCondition, PodRef, Signal};
+use crate::{
+    Format, LimitEviction, MonoTime, NodeCondition, NodeSignals, PodRef, Quantity, ReclaimStep,
+    Signal,
+};
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,12 +25,17 @@ pub struct Eviction {
     pub hard: bool,
     /// Grace given to the pod (zero for hard, K-2 for soft).
     pub grace: Duration,
+    /// The same in whole seconds as the kubelet tells its pod worker, which takes less than one for
+    /// one: 1 for hard (K-1), possibly zero or less for soft (K-2, E-6).
+    pub grace_override_seconds: i64,
     /// What was left when it was decided, in the signal's unit.
     pub available: i64,
     /// The threshold, in the signal's unit, without minimum reclaim (O-2).
     pub quantity: i64,
     /// The suffix family the threshold is printed with.
     pub quantity_format: Format,
+    /// The threshold as the kubelet prints it, fractions included.
+    pub threshold: Quantity,
     /// When the sample that crossed was taken.
     pub observed_at: MonoTime,
     /// When it was decided.
@@ -41,6 +49,21 @@ pub struct Eviction {
 pub enum Command {
     /// Evict one pod.
     Evict(Eviction),
+    /// Evict one pod that is over a limit of its own local storage (P-1 to P-6).
+    EvictOverLimit(LimitEviction),
+    /// Free what the node itself holds needlessly before a pod is evicted for `signal`, step by step,
+    /// then say so with [`Outcome::Reclaimed`] (L-17).
+    Reclaim {
+        /// The signal that crossed.
+        signal: Signal,
+        /// What to free, in this order.
+        steps: &'static [ReclaimStep],
+    },
+    /// Kubelet semantics: a threshold is acted on now; told in every evaluation that acts (L-16).
+    ThresholdMet {
+        /// The signal.
+        signal: Signal,
+    },
     /// A node condition changed.
     SetCondition {
         /// Which.
@@ -99,5 +122,10 @@ pub enum Outcome {
     Emptied {
         /// The eviction.
         id: EvictionId,
+    },
+    /// The steps of [`Command::Reclaim`] were done, each as well as it could be.
+    Reclaimed {
+        /// The node's signals after it; `None` when they could not be read.
+        signals: Option<Box<NodeSignals>>,
     },
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use crate::go::quote_for_time;
+
 /// Why a text is not a Go duration; the texts are Go's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Neither number nor number with unit, or beyond about 292 years.
-    #[error("time: invalid duration {0:?}")]
+    #[error("time: invalid duration {}", quote_for_time(.0))]
     Invalid(String),
     /// A number without unit.
-    #[error("time: missing unit in duration {0:?}")]
+    #[error("time: missing unit in duration {}", quote_for_time(.0))]
     MissingUnit(String),
     /// The unit is none of `ns`, `us`, `ms`, `s`, `m`, `h`.
-    #[error("time: unknown unit {unit:?} in duration {text:?}")]
+    #[error("time: unknown unit {} in duration {}", quote_for_time(unit), quote_for_time(text))]
     UnknownUnit {
         /// The unit.
         unit: String,
@@ -95,13 +97,20 @@ fn unit_nanos(unit: &str) -> Option<u64> {
     })
 }
 
-/// `0.fraction` of a unit, cut below the nanosecond.
+/// `0.fraction` of a unit, reckoned as Go does: digits as far as 64 bits hold them, then double
+/// precision.
 fn fraction_nanos(fraction: &str, nanos: u64) -> u128 {
-    // Eighteen digits of an hour are finer than a nanosecond.
-    let digits = &fraction[..fraction.len().min(18)];
-    let value: u128 = digits.parse().unwrap_or(0);
-    let scale = 10_u128.pow(u32::try_from(digits.len()).unwrap_or(0));
-    value * u128::from(nanos) / scale
+    const MOST: u64 = 1 << 63;
+    let mut digits: u64 = 0;
+    let mut scale = 1.0_f64;
+    for digit in fraction.bytes().map(|b| u64::from(b - b'0')) {
+        if digits > (MOST - 1) / 10 || digits * 10 + digit > MOST {
+            break;
+        }
+        digits = digits * 10 + digit;
+        scale *= 10.0;
+    }
+    (digits as f64 * (nanos as f64 / scale)) as u128
 }
 
 #[cfg(test)]

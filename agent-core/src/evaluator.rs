@@ -2,9 +2,13 @@
 
 mod choice;
 mod conditions;
+mod explain;
+mod kubelet;
 mod ledger;
+mod limits;
 mod outcome;
 mod pending;
+mod reclaim;
 mod sampled;
 mod simulation;
 mod track;
@@ -12,12 +16,15 @@ mod track;
 use std::collections::VecDeque;
 
 use crate::{
-    Command, EvictionId, MonoTime, NodeCondition, NodeSignals, Observation, Placement, Policy,
-    Resource, Signal, figure::Figure, rank::Ranking,
+    Command, EvictionId, MonoTime, NodeCondition, NodeSignals, Observation, Policy, Resource,
+    Semantics, Signal, figure::Figure, rank::Ranking,
 };
 use conditions::{Cause, Conditions};
+use kubelet::Kubelet;
 use ledger::{Ledger, Standing};
+use limits::OverLimit;
 use pending::InFlight;
+use reclaim::Reclaiming;
 use sampled::SampleTimes;
 use simulation::Simulation;
 use track::Track;
@@ -46,6 +53,9 @@ pub struct Evaluator {
     ledger: Ledger,
     simulation: Simulation,
     exhausted: [Option<Exhausted>; Resource::COUNT],
+    over_limit: OverLimit,
+    reclaiming: Option<Reclaiming>,
+    kubelet: Kubelet,
     ranking: Ranking,
     commands: VecDeque<Command>,
     next_id: u64,
@@ -75,6 +85,9 @@ impl Evaluator {
             ledger: Ledger::new(),
             simulation: Simulation::default(),
             exhausted: [None; Resource::COUNT],
+            over_limit: OverLimit::default(),
+            reclaiming: None,
+            kubelet: Kubelet::default(),
             ranking: Ranking::default(),
             commands: VecDeque::with_capacity(Self::COMMAND_CAPACITY),
             next_id: 1,
@@ -101,8 +114,14 @@ impl Evaluator {
     /// ([`Observation::usage_for`]), and only on a sample newer than the last (L-12).
     pub fn handle_observation(&mut self, o: &Observation, now: MonoTime) {
         let now = self.advance(now);
+        if self.policy.semantics == Semantics::Kubelet {
+            self.synchronize(o, now);
+            return;
+        }
         if o.usage_for.is_some() {
             self.ranking.clear();
+        }
+        if o.lists_pods() {
             self.ledger.forget_absent(&o.pods);
         }
         self.simulation.refresh(o, self.policy.layout, now);
@@ -112,14 +131,19 @@ impl Evaluator {
         self.judge(&signals, now);
 
         self.escalate(&signals, now);
-        if let Some(usage_for) = o.usage_for {
+        if !self.evict_over_limits(o, now)
+            && let Some(usage_for) = o.usage_for
+        {
             let satisfied = |i: usize| self.tracks[i].satisfied;
             let readable = |signal: Signal| {
                 Figure::of(signal) == Figure::of(usage_for)
                     && self.is_open(signal.resource(), &o.signals, now)
             };
-            if let Some(due) = self.choose(&signals, satisfied, readable) {
-                self.evict_for(due, &signals, &o.pods, now);
+            if let Some(due) = self.choose(&signals, satisfied, readable)
+                && let Some(crossing) = self.crossing(due, &signals)
+                && !self.reclaim_first(crossing, o)
+            {
+                self.evict_for(crossing, &o.pods, false, now);
             }
         }
         self.sampled.record(&signals, self.policy.semantics);
@@ -129,7 +153,11 @@ impl Evaluator {
     pub fn handle_timeout(&mut self, now: MonoTime) {
         let now = self.advance(now);
         self.settle_pending(&NodeSignals::default(), now);
-        self.conditions.expire(self.policy.transition_period, now, &mut self.commands);
+        self.reclaiming.take_if(|reclaiming| reclaiming.is_overdue(now));
+        // Without a summary the kubelet's conditions are frozen (L-3d).
+        if self.policy.semantics == Semantics::Strict {
+            self.conditions.expire(self.policy.transition_period, now, &mut self.commands);
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and to evaluate again at the latest:
@@ -141,9 +169,15 @@ impl Evaluator {
         let graces = graces
             .filter_map(|(track, threshold)| track.grace_ends(threshold))
             .filter(|end| *end > self.now);
+        let expiry = match self.policy.semantics {
+            Semantics::Strict => self.conditions.next_expiry(self.policy.transition_period),
+            Semantics::Kubelet => None,
+        };
         releases
             .chain(graces)
-            .chain(self.conditions.next_expiry(self.policy.transition_period))
+            .chain(expiry)
+            .chain(self.over_limit.next_deadline())
+            .chain(self.reclaiming.as_ref().map(Reclaiming::deadline))
             .chain(self.ledger.next_retry(self.now))
             .min()
     }
@@ -151,17 +185,6 @@ impl Evaluator {
     /// The next thing to do, in the order in which they were decided.
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
-    }
-
-    /// The ranking of the last evaluation that had pods to look at; its places point into the pods of
-    /// that observation. Empty when it ranked nobody.
-    pub fn ranking(&self) -> &[Placement] {
-        self.ranking.placements()
-    }
-
-    /// The policy in force.
-    pub const fn policy(&self) -> &Policy {
-        &self.policy
     }
 
     /// Puts another policy in force. Thresholds that stay the same keep their grace timers; pending
@@ -178,6 +201,7 @@ impl Evaluator {
             })
             .collect();
         self.policy = policy;
+        self.kubelet.restart(&mut self.policy);
     }
 
     /// Time never runs backwards here, whatever the caller says.
@@ -194,7 +218,9 @@ impl Evaluator {
             let seen = signals.get(threshold.signal);
             *track = track.next(threshold, seen, self.policy.semantics, now);
             let cause = &mut causes[threshold.signal.condition().index()];
-            cause.held |= track.first_observed.is_some();
+            // The kubelet knows only when a cause was last there (L-9).
+            let holds = self.policy.semantics == Semantics::Strict;
+            cause.held |= holds && track.first_observed.is_some();
             cause.observed |= track.first_observed.is_some() && seen.is_some();
             starved[threshold.signal.resource().index()] |= track.satisfied;
         }
@@ -222,6 +248,10 @@ impl Evaluator {
                 available: pending.last_available,
                 seen,
             });
+        }
+        while let Some((id, emptied)) = self.over_limit.take_ended(now) {
+            let until = now.after(self.policy.release_deadlines.disk);
+            self.ledger.amend(id, Standing::Ended { emptied, until });
         }
     }
 

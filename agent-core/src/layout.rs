@@ -15,9 +15,9 @@ pub enum FsLayout {
 }
 
 /// The parts of a pod's disk usage that a filesystem signal counts.
-struct Parts {
-    rootfs: bool,
-    logs_and_volumes: bool,
+pub(crate) struct Parts {
+    pub(crate) rootfs: bool,
+    pub(crate) logs_and_volumes: bool,
 }
 
 impl FsLayout {
@@ -54,7 +54,8 @@ impl FsLayout {
         }
     }
 
-    fn parts(self, signal: Signal) -> Parts {
+    ///
+    pub(crate) fn parts(self, signal: Signal) -> Parts {
         let images = matches!(signal, Signal::ImagefsAvailable | Signal::ImagefsInodesFree);
         match self {
             Self::Single => Parts { rootfs: true, logs_and_volumes: true },

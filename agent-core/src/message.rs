@@ -12,7 +12,7 @@ pub struct EvictionMessage<'a>(pub &'a Eviction);
 impl fmt::Display for EvictionMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(eviction) = self;
-        let quantity = Quantity::new(eviction.quantity, eviction.quantity_format);
+        let quantity = eviction.threshold;
         let available = Quantity::new(eviction.available, eviction.signal.format());
         let resource = eviction.signal.resource();
         write!(f, "The node was low on resource: {resource}. ")?;
@@ -74,9 +74,11 @@ mod tests {
                 signal,
                 hard: true,
                 grace: Duration::ZERO,
+                grace_override_seconds: 1,
                 available,
                 quantity,
                 quantity_format,
+                threshold: Quantity::new(quantity, quantity_format),
                 observed_at: MonoTime::default(),
                 decided_at: MonoTime::default(),
                 expected_release: 0,

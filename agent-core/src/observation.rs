@@ -29,6 +29,21 @@ impl NodeSignals {
     }
 }
 
+/// What an observation holds of the kubelet's summary: the statistics of all pods, and nothing when
+/// any source fails (S-21).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Summary {
+    /// It was not asked for: pods are known by what cgroups and directories tell.
+    #[default]
+    NotTaken,
+    /// It failed. Kubelet semantics then do nothing at all (L-3d); strict semantics evaluate the
+    /// signals that are known (E-17).
+    Failed,
+    /// Every pod that has statistics carries them ([`PodObservation::stats`]), and the pods are the
+    /// kubelet's active pods in its order (L-3c).
+    Whole,
+}
+
 /// Everything one evaluation may look at.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
@@ -41,4 +56,13 @@ pub struct Observation {
     /// `usage_for`; the rest is `None`. Tasks cost one small read and are better always filled in:
     /// they tell a pod that was killed and is empty from one that started again.
     pub pods: Vec<PodObservation>,
+    /// What became of the kubelet's summary.
+    pub summary: Summary,
+}
+
+impl Observation {
+    /// Pods were looked at: one that is not listed is gone.
+    pub(crate) fn lists_pods(&self) -> bool {
+        self.usage_for.is_some() || self.summary == Summary::Whole
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::{PodSpec, PodStats};
+
 /// The identity of a pod on this node. A kill is addressed by both halves: if either differs at the
 /// moment of the kill, it is not done.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +48,19 @@ pub struct PodFacts {
     pub ephemeral_storage_request: u64,
     /// `spec.terminationGracePeriodSeconds`.
     pub termination_grace_seconds: Option<u64>,
+    /// The manifest in detail. Without it kubelet semantics go by the requests above, know no limits
+    /// of local storage and name no containers.
+    pub spec: Option<Arc<PodSpec>>,
+}
+
+impl PodFacts {
+    /// Priorities from here up are the system's own.
+    const SYSTEM_CRITICAL: i32 = 2_000_000_000;
+
+    /// K-7: never evicted, and admitted whatever the node's conditions.
+    pub const fn is_critical(&self) -> bool {
+        self.is_static || self.priority >= Self::SYSTEM_CRITICAL
+    }
 }
 
 /// Bytes and inodes in one place on disk.
@@ -79,4 +94,7 @@ pub struct PodObservation {
     pub facts: Arc<PodFacts>,
     /// What it uses.
     pub usage: PodUsage,
+    /// What the kubelet's summary says of it; `None` when that has no entry for the pod, or there is
+    /// no summary ([`crate::Summary`]).
+    pub stats: Option<Arc<PodStats>>,
 }

@@ -1,10 +1,12 @@
 //! Kubernetes quantities: `100Mi`, `1.5Gi`, `2500m`, `12e6`.
 
 mod parse;
+mod spelling;
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 pub use parse::QuantityError;
+use spelling::Spelling;
 
 /// Nano units in one unit: the finest a quantity can say.
 const NANOS: i128 = 1_000_000_000;
@@ -22,19 +24,64 @@ pub enum Format {
 
 /// A fixed-point number with the suffix family it was written with.
 ///
-/// At most 2^63−1 units in magnitude and no finer than a nano unit; more is capped, finer is rounded
-/// away from zero. [`fmt::Display`] prints the canonical form (`1.5Gi` is `1536Mi`, `1000` is `1k`).
-/// A few odd spellings that the kubelet echoes as typed (`+5`, `1.500`) are printed canonically too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// No finer than a nano unit; what is finer is rounded away from zero. With a binary suffix at most
+/// 2^63−1 units in magnitude. [`fmt::Display`] prints the canonical form (`1.5Gi` is `1536Mi`, `1000`
+/// is `1k`), or the text as it was written where the kubelet takes it for canonical (`+1Gi`, `5.`).
+/// Two quantities are equal when they are the same amount, however they are written.
+#[derive(Clone, Copy)]
 pub struct Quantity {
     nanos: i128,
     format: Format,
+    spelling: Spelling,
+}
+
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Self) -> bool {
+        self.nanos == other.nanos
+    }
+}
+
+impl Eq for Quantity {}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.nanos.cmp(&other.nanos)
+    }
 }
 
 impl Quantity {
     /// `units` whole units, to be printed in `format`.
     pub const fn new(units: i64, format: Format) -> Self {
-        Self { nanos: units as i128 * NANOS, format }
+        Self { nanos: units as i128 * NANOS, format, spelling: Spelling::CANONICAL }
+    }
+
+    /// Nothing, in binary units.
+    pub const ZERO: Self = Self::new(0, Format::BinarySi);
+
+    /// The sum, in the suffix family of the first that is not zero; stops at the greatest amount.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            nanos: self.nanos.saturating_add(other.nanos),
+            format: if self.nanos == 0 { other.format } else { self.format },
+            spelling: Spelling::CANONICAL,
+        }
+    }
+
+    /// The amount in nano units (10⁻⁹).
+    pub const fn nanos(self) -> i128 {
+        self.nanos
+    }
+
+    /// True for an amount of nothing.
+    pub const fn is_zero(self) -> bool {
+        self.nanos == 0
     }
 
     /// Parses a quantity as the Kubernetes API does.
@@ -61,8 +108,17 @@ impl Quantity {
     }
 }
 
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quantity({self})")
+    }
+}
+
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.spelling.as_str() {
+            return f.write_str(text);
+        }
         if self.nanos == 0 {
             return f.write_str("0");
         }
@@ -124,22 +180,27 @@ mod tests {
             ("0.1n", 1, "1n"),
             ("1.00000000000000000000000000000001", 2, "1000000001n"),
             ("12e6", 12_000_000, "12e6"),
-            ("1E3", 1000, "1e3"),
+            ("1E3", 1000, "1E3"),
+            ("1000e3", 1_000_000, "1e6"),
             ("12e-3", 1, "12e-3"),
-            ("7e0", 7, "7"),
+            ("7e0", 7, "7e0"),
             ("512Ki", 512 << 10, "512Ki"),
             ("0.5Ki", 512, "512"),
             ("1.0001Ki", 1025, "1024102400u"),
             ("-3Ki", -3072, "-3Ki"),
-            ("+5", 5, "5"),
-            ("007", 7, "7"),
+            ("+5", 5, "+5"),
+            ("+1Gi", 1 << 30, "+1Gi"),
+            ("5.", 5, "5."),
+            ("5.Gi", 5 << 30, "5.Gi"),
+            ("00100Mi", 100 << 20, "00100Mi"),
+            ("007", 7, "007"),
             (".5Gi", 512 << 20, "512Mi"),
-            ("1.G", 1_000_000_000, "1G"),
+            ("1.G", 1_000_000_000, "1.G"),
             ("9E", 9_000_000_000_000_000_000, "9E"),
-            ("99E", i64::MAX, "9223372036854775807"),
-            ("1e400", i64::MAX, "9223372036854775807"),
+            ("99E", i64::MAX, "99E"),
+            ("99Ei", i64::MAX, "9223372036854775807"),
             ("1e-400", 1, "1e-9"),
-            ("123456789012345678901234567890.5", i64::MAX, "9223372036854775807"),
+            ("1234567890123456789012.5", i64::MAX, "1234567890123456789012500m"),
         ];
         for (text, value, printed) in cases {
             let quantity = Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));

@@ -2,9 +2,7 @@
 
 use std::{cmp::Ordering, fmt};
 
-use crate::{
-    Bar, FsLayout, PodFacts, PodObservation, Resource, Semantics, Signal, figure::usage_of,
-};
+use crate::{Bar, FsLayout, PodObservation, Resource, Semantics, Signal, demand::Demand};
 
 /// One step of a ranking; the first that tells two pods apart decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +17,10 @@ pub enum Comparator {
     Priority,
     /// Larger usage above the request first.
     Consumption,
-    /// Nothing else differs: by UID, so that the order is always the same.
+    /// Strict semantics: nothing else differs: by UID, so that the order is always the same.
     Uid,
+    /// Kubelet semantics: nothing else differs, so that pods stay as they are listed.
+    Listed,
 }
 
 impl Comparator {
@@ -33,6 +33,7 @@ impl Comparator {
             Self::Priority => "priority",
             Self::Consumption => "usage above request",
             Self::Uid => "uid",
+            Self::Listed => "order of listing",
         }
     }
 }
@@ -57,77 +58,64 @@ pub struct Placement {
     /// Why it is passed over, if it is.
     pub barred: Option<Bar>,
     priority: i32,
-    consumption: Option<i128>,
+    exceeds: Option<bool>,
+    /// Usage beyond the request in nano units.
+    excess: Option<i128>,
+}
+
+/// What pods are ranked for, and by whose rules.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RankBy {
+    pub(crate) signal: Signal,
+    pub(crate) semantics: Semantics,
+    pub(crate) layout: FsLayout,
+    /// Pods carry the kubelet's statistics.
+    pub(crate) summary: bool,
+    /// The feature gate `PodLevelResources`.
+    pub(crate) pod_level_resources: bool,
 }
 
 impl Placement {
-    fn new(
-        index: usize,
-        pod: &PodObservation,
-        signal: Signal,
-        semantics: Semantics,
-        layout: FsLayout,
-        barred: Option<Bar>,
-    ) -> Self {
-        let usage = usage_of(signal, &pod.usage, layout);
-        let facts = &*pod.facts;
-        let deducted = deducted_request(signal.resource(), facts, semantics);
+    fn new(index: usize, pod: &PodObservation, by: RankBy, barred: Option<Bar>) -> Self {
+        let demand = Demand::of(pod, by);
         Self {
             pod: index,
-            usage,
-            request: request_of(signal.resource(), facts),
+            usage: demand.usage.map(|usage| u64::try_from(usage).unwrap_or(0)),
+            request: demand.request_units(),
             decided_by: None,
             barred,
-            priority: facts.priority,
-            consumption: usage.map(|usage| i128::from(usage) - i128::from(deducted)),
+            priority: pod.facts.priority,
+            exceeds: demand.exceeds(),
+            excess: demand.excess(),
         }
-    }
-
-    fn exceeds_request(&self) -> Option<bool> {
-        self.usage.map(|usage| usage > self.request)
     }
 
     fn compare(&self, other: &Self, by: Comparator, pods: &[PodObservation]) -> Ordering {
         match by {
             Comparator::UsageKnown => other.usage.is_some().cmp(&self.usage.is_some()),
             Comparator::UsageMissing => self.usage.is_some().cmp(&other.usage.is_some()),
-            Comparator::ExceedsRequest => other.exceeds_request().cmp(&self.exceeds_request()),
+            Comparator::ExceedsRequest => other.exceeds.cmp(&self.exceeds),
             Comparator::Priority => self.priority.cmp(&other.priority),
-            Comparator::Consumption => other.consumption.cmp(&self.consumption),
+            Comparator::Consumption => other.excess.cmp(&self.excess),
             // The inode and the index tell apart pods that a faulty source lists twice.
             Comparator::Uid => {
                 (&pods[self.pod].facts.id, self.pod).cmp(&(&pods[other.pod].facts.id, other.pod))
             }
+            Comparator::Listed => self.pod.cmp(&other.pod),
         }
     }
 }
 
 /// The comparators for a resource (R-1, R-1b, R-1c; R-2 in kubelet semantics).
 const fn chain(resource: Resource, semantics: Semantics) -> &'static [Comparator] {
-    use Comparator::{Consumption, ExceedsRequest, Priority, Uid, UsageKnown, UsageMissing};
+    use Comparator::{
+        Consumption, ExceedsRequest, Listed, Priority, Uid, UsageKnown, UsageMissing,
+    };
     match (resource, semantics) {
         (Resource::Pids, Semantics::Strict) => &[UsageKnown, Priority, Consumption, Uid],
-        (Resource::Pids, Semantics::Kubelet) => &[Priority, UsageMissing, Consumption, Uid],
+        (Resource::Pids, Semantics::Kubelet) => &[Priority, UsageMissing, Consumption, Listed],
         (_, Semantics::Strict) => &[UsageKnown, ExceedsRequest, Priority, Consumption, Uid],
-        (_, Semantics::Kubelet) => &[UsageMissing, ExceedsRequest, Priority, Consumption, Uid],
-    }
-}
-
-/// The request that "exceeds" is about: none for inodes and pids (R-1b, R-6).
-const fn request_of(resource: Resource, facts: &PodFacts) -> u64 {
-    match resource {
-        Resource::Memory => facts.memory_request,
-        Resource::EphemeralStorage => facts.ephemeral_storage_request,
-        Resource::Inodes | Resource::Pids => 0,
-    }
-}
-
-/// The request taken off the usage. The kubelet takes a request of *bytes* off a number of inodes
-/// strict semantics do not (E-26).
-const fn deducted_request(resource: Resource, facts: &PodFacts, semantics: Semantics) -> u64 {
-    match (resource, semantics) {
-        (Resource::Inodes, Semantics::Kubelet) => facts.ephemeral_storage_request,
-        _ => request_of(resource, facts),
+        (_, Semantics::Kubelet) => &[UsageMissing, ExceedsRequest, Priority, Consumption, Listed],
     }
 }
 
@@ -143,22 +131,17 @@ impl Ranking {
         self.placements.clear();
     }
 
-    /// Ranks all `pods` for `signal`, those first that are to go first.
+    /// Ranks all `pods`, those first that are to go first.
     pub(crate) fn rank(
         &mut self,
-        signal: Signal,
-        semantics: Semantics,
-        layout: FsLayout,
+        by: RankBy,
         pods: &[PodObservation],
         bar: impl Fn(&PodObservation) -> Option<Bar>,
     ) {
         self.placements.clear();
-        self.placements.extend(
-            pods.iter().enumerate().map(|(index, pod)| {
-                Placement::new(index, pod, signal, semantics, layout, bar(pod))
-            }),
-        );
-        let chain = chain(signal.resource(), semantics);
+        let places = pods.iter().enumerate();
+        self.placements.extend(places.map(|(index, pod)| Placement::new(index, pod, by, bar(pod))));
+        let chain = chain(by.signal.resource(), by.semantics);
         let decide = |a: &Placement, b: &Placement| {
             chain.iter().map(|&by| (by, a.compare(b, by, pods))).find(|(_, order)| order.is_ne())
         };

@@ -16,11 +16,22 @@ pub enum ThresholdValue {
 impl ThresholdValue {
     /// The quantity in the signal's unit on something of that `capacity` (T-7).
     ///
-    /// A share is multiplied in double precision and cut towards zero; NaN gives 0.
+    /// A share is multiplied in double precision and cut towards zero. What is no number is less than
+    /// anything, as on the machines the kubelet runs on: such a threshold is never met.
     pub fn resolve(self, capacity: i64) -> i64 {
         match self {
             Self::Quantity(quantity) => quantity.value(),
+            Self::Percentage(share) if share.is_nan() => i64::MIN,
             Self::Percentage(share) => (capacity as f64 * f64::from(share)) as i64,
+        }
+    }
+
+    /// The quantity on something of that `capacity`, fractions included, as the kubelet prints it: a
+    /// share always in binary units (T-7, E-45).
+    pub fn quantity(self, capacity: i64) -> Quantity {
+        match self {
+            Self::Quantity(quantity) => quantity,
+            Self::Percentage(_) => Quantity::new(self.resolve(capacity), Format::BinarySi),
         }
     }
 
@@ -69,9 +80,14 @@ impl Threshold {
         self.quantity(seen.capacity) > seen.available
     }
 
-    /// L-5: less than the quantity with minimum reclaim is available.
+    /// L-5: less than the quantity with minimum reclaim is available, fractions of both included.
     pub fn is_unresolved(&self, seen: SignalObservation) -> bool {
-        self.quantity_with_min_reclaim(seen.capacity) > seen.available
+        let quantity = self.value.quantity(seen.capacity);
+        let wanted = match self.min_reclaim {
+            Some(reclaim) => quantity.plus(reclaim.quantity(seen.capacity)),
+            None => quantity,
+        };
+        wanted > Quantity::new(seen.available, quantity.format())
     }
 }
 

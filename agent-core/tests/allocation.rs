@@ -50,14 +50,21 @@ fn observation(at: u64, available: i64) -> Observation {
             memory_request: 0,
             ephemeral_storage_request: 0,
             termination_grace_seconds: None,
+            spec: None,
         }),
         usage: PodUsage { memory_working_set: Some(i * 7 % 110), ..PodUsage::default() },
+        stats: None,
     });
     let at = Some(MonoTime::from_nanos(at));
     let mut signals = NodeSignals::default();
     let seen = SignalObservation { available, capacity: 1 << 30, at };
     signals.set(Signal::MemoryAvailable, Some(seen));
-    Observation { signals, usage_for: Some(Signal::MemoryAvailable), pods: pods.collect() }
+    Observation {
+        signals,
+        usage_for: Some(Signal::MemoryAvailable),
+        pods: pods.collect(),
+        ..Observation::default()
+    }
 }
 
 #[test]

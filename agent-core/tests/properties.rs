@@ -101,6 +101,7 @@ prop_compose! {
                 memory_request: request,
                 ephemeral_storage_request: request,
                 termination_grace_seconds: None,
+                spec: None,
             }),
             usage: PodUsage {
                 memory_working_set: memory,
@@ -109,6 +110,7 @@ prop_compose! {
                 rootfs: None,
                 local_volumes: None,
             },
+            stats: None,
         }
     }
 }
@@ -163,7 +165,10 @@ fn play(policy: &Policy, pods: &[PodObservation], history: &History) -> Vec<Even
                 let signals = signals(available, sampled);
                 let usage_for = evaluator.usage_wanted(&signals, at);
                 let pods = if usage_for.is_some() { pods.to_vec() } else { Vec::new() };
-                evaluator.handle_observation(&Observation { signals, usage_for, pods }, at);
+                evaluator.handle_observation(
+                    &Observation { signals, usage_for, pods, ..Observation::default() },
+                    at,
+                );
                 event.seen = Some(signals);
             }
             Step::Outcome { kind, back } => {
@@ -187,9 +192,12 @@ fn play(policy: &Policy, pods: &[PodObservation], history: &History) -> Vec<Even
 fn evictions(event: &Event) -> impl Iterator<Item = &Eviction> {
     event.commands.iter().filter_map(|command| match command {
         Command::Evict(eviction) => Some(eviction),
-        Command::SetCondition { .. } | Command::Released { .. } | Command::UnableToEvict { .. } => {
-            None
-        }
+        Command::EvictOverLimit(_)
+        | Command::Reclaim { .. }
+        | Command::ThresholdMet { .. }
+        | Command::SetCondition { .. }
+        | Command::Released { .. }
+        | Command::UnableToEvict { .. } => None,
     })
 }
 
@@ -261,7 +269,11 @@ proptest! {
                             prop_assert_eq!(open.len(), 1, "L-1: {:?}", eviction);
                         }
                     }
-                    Command::SetCondition { .. } | Command::UnableToEvict { .. } => {}
+                    Command::EvictOverLimit(_)
+                    | Command::Reclaim { .. }
+                    | Command::ThresholdMet { .. }
+                    | Command::SetCondition { .. }
+                    | Command::UnableToEvict { .. } => {}
                 }
             }
             // One by ranking, and one upgrade from soft to hard for each of three other resources.
@@ -322,7 +334,7 @@ proptest! {
                 Step::Look { available, .. } => {
                     let signals = signals(available, at);
                     let usage_for = evaluator.usage_wanted(&signals, at);
-                    let observation = Observation { signals, usage_for, pods: pods.clone() };
+                    let observation = Observation { signals, usage_for, pods: pods.clone(), ..Observation::default() };
                     evaluator.handle_observation(&observation, at);
                 }
                 Step::Outcome { kind, .. } => evaluator.handle_outcome(&outcome(kind, last), at),
@@ -373,6 +385,7 @@ proptest! {
                 memory_request: request,
                 ephemeral_storage_request: request,
                 termination_grace_seconds: Some(used),
+                spec: None,
             }),
             usage: PodUsage {
                 memory_working_set: Some(used),
@@ -381,6 +394,7 @@ proptest! {
                 rootfs: Some(DiskUsage { bytes: used, inodes: request }),
                 local_volumes: None,
             },
+            stats: None,
         };
         let pods: Vec<_> = usage.iter().enumerate().map(|(i, u)| template(i, u)).collect();
         let mut evaluator = Evaluator::new(policy.clone(), MonoTime::from_nanos(u64::MAX));
@@ -393,7 +407,7 @@ proptest! {
                 policy.headroom(&signals, signal);
             }
             let usage_for = Some(Signal::ALL[i % Signal::COUNT]);
-            let observation = Observation { signals, usage_for, pods: pods.clone() };
+            let observation = Observation { signals, usage_for, pods: pods.clone(), ..Observation::default() };
             evaluator.handle_observation(&observation, now);
             while let Some(command) = evaluator.poll_command() {
                 if let Command::Evict(eviction) = command {

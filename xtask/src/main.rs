@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod ci;
+mod conformance;
 mod demo;
 mod process;
 mod progress;
@@ -33,6 +34,7 @@ enum Task {
     Test(test::Options),
     Vm(vm::Options),
     Bench(bench::Options),
+    Conformance(conformance::Options),
     Ci(ci::Options),
 }
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(options),
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Ci(options) => ci::run(options),
     };
     result.unwrap_or_else(|error| {

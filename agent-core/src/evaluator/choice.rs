@@ -4,9 +4,19 @@ use std::time::Duration;
 
 use super::{Evaluator, Exhausted, ledger::Standing, pending::Pending};
 use crate::{
-    Bar, Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource,
-    Semantics, Signal, SignalObservation, Threshold,
+    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource,
+    Semantics, Signal, SignalObservation, Threshold, rank::RankBy,
 };
+
+/// K-1.
+const HARD_OVERRIDE_SECONDS: i64 = 1;
+
+/// A threshold and the sample that crossed it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crossing {
+    pub(super) threshold: Threshold,
+    pub(super) seen: SignalObservation,
+}
 
 /// How long a resource for which nobody could be evicted gives way to the others.
 const EXHAUSTED_RETRY: Duration = Duration::from_secs(1);
@@ -56,42 +66,68 @@ impl Evaluator {
         match self.policy.semantics {
             Semantics::Strict => {
                 let gives_way = self.exhausted[resource.index()].is_some_and(|e| now < e.until);
-                !gives_way && !self.in_flight.get(resource).is_some_and(waits)
+                let reclaims = self.reclaiming.as_ref().is_some_and(|r| r.resource() == resource);
+                let in_flight = self.in_flight.get(resource).is_some_and(waits);
+                !gives_way && !reclaims && !in_flight
             }
-            Semantics::Kubelet => !self.in_flight.iter().any(waits), // L-1
+            // L-1
+            Semantics::Kubelet => {
+                let cleans_up = self.over_limit.is_empty() && !self.in_flight.iter().any(waits);
+                cleans_up && self.reclaiming.is_none()
+            }
         }
     }
 
-    /// Ranks the pods for the threshold and evicts the first that may be (L-19, L-21).
+    /// The threshold of that index with the sample that crossed it.
+    pub(super) fn crossing(&self, due: usize, signals: &NodeSignals) -> Option<Crossing> {
+        let threshold = self.policy.thresholds[due];
+        let seen = signals.get(threshold.signal)?;
+        Some(Crossing { threshold, seen })
+    }
+
+    /// Ranks the pods for the threshold and evicts the first that may be (L-19, L-21); false when
+    /// there is none. `summary`: pods carry the kubelet's statistics.
     pub(super) fn evict_for(
         &mut self,
-        due: usize,
-        signals: &NodeSignals,
+        crossing: Crossing,
         pods: &[PodObservation],
+        summary: bool,
         now: MonoTime,
-    ) {
-        let threshold = self.policy.thresholds[due];
-        let signal = threshold.signal;
-        let Some(seen) = signals.get(signal) else {
-            return;
+    ) -> bool {
+        let Crossing { threshold, seen } = crossing;
+        let by = RankBy {
+            signal: threshold.signal,
+            semantics: self.policy.semantics,
+            layout: self.policy.layout,
+            summary,
+            pod_level_resources: self.policy.kubelet.pod_level_resources,
         };
-        let Self { ranking, ledger, simulation, policy, .. } = self;
-        ranking.rank(signal, policy.semantics, policy.layout, pods, |pod| {
-            Bar::of(&pod.facts)
-                .or_else(|| simulation.bar(&pod.facts.id))
-                .or_else(|| ledger.bar(pod, now))
-        });
-        let Some(place) = ranking.first_evictable() else {
-            self.note_exhausted(signal, now);
-            return;
+        let mut ranking = std::mem::take(&mut self.ranking);
+        ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
+        self.ranking = ranking;
+        let place = self.ranking.first_evictable().filter(|_| self.could_help(threshold.signal));
+        let Some(place) = place else {
+            self.note_exhausted(threshold.signal, now);
+            return false;
         };
+        let facts = &*pods[place.pod].facts;
         let victim = Victim {
-            pod: &pods[place.pod].facts.id,
-            grace: self.grace_for(&threshold, &pods[place.pod].facts),
+            pod: &facts.id,
+            grace: self.grace_for(&threshold, facts),
+            override_seconds: self.override_for(&threshold, facts),
             expected_release: place.usage.unwrap_or(0),
         };
-        self.exhausted[signal.resource().index()] = None;
+        self.exhausted[threshold.signal.resource().index()] = None;
         self.evict(&victim, threshold, seen, now);
+        true
+    }
+
+    /// Strict semantics evict nobody for a filesystem on which pods hold nothing (E-25).
+    fn could_help(&self, signal: Signal) -> bool {
+        let parts = self.policy.layout.parts(signal);
+        let on_disk = matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes);
+        let holds_something = parts.rootfs || parts.logs_and_volumes;
+        self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
 
     /// Strict semantics: a soft eviction in its grace period becomes a hard one when a hard threshold
@@ -121,9 +157,12 @@ impl Evaluator {
             };
             let available = soft.last_available;
             self.commands.push_back(Command::Released { id: soft.id, available, seen: false });
-            let grace = Duration::ZERO;
-            let expected_release = soft.expected_release;
-            let victim = Victim { pod: &soft.pod, grace, expected_release };
+            let victim = Victim {
+                pod: &soft.pod,
+                grace: Duration::ZERO,
+                override_seconds: HARD_OVERRIDE_SECONDS,
+                expected_release: soft.expected_release,
+            };
             self.evict(&victim, threshold, seen, now);
         }
     }
@@ -142,14 +181,16 @@ impl Evaluator {
             signal: threshold.signal,
             hard: threshold.is_hard(),
             grace: victim.grace,
-            available: seen.available,
+            grace_override_seconds: victim.override_seconds,
+            available: self.shown(seen.available),
             quantity: threshold.quantity(seen.capacity),
             quantity_format: threshold.value.format(),
+            threshold: threshold.value.quantity(seen.capacity),
             observed_at: seen.at.unwrap_or(now),
             decided_at: now,
             expected_release: victim.expected_release,
         };
-        self.in_flight.open(Pending::new(&eviction, threshold, &self.policy.release_deadlines));
+        self.in_flight.open(Pending::new(&eviction, threshold, &self.policy));
         self.ledger.set(id, victim.pod, Standing::InFlight);
         self.commands.push_back(Command::Evict(eviction));
     }
@@ -161,6 +202,27 @@ impl Evaluator {
         }
         let own = pod.termination_grace_seconds.map_or(Duration::MAX, Duration::from_secs);
         self.policy.max_pod_grace.min(own)
+    }
+
+    /// What the kubelet tells its pod worker: a second for hard (K-1), else the smaller of the policy's
+    /// longest and the pod's own, whatever their signs (K-2).
+    fn override_for(&self, threshold: &Threshold, pod: &PodFacts) -> i64 {
+        if threshold.is_hard() {
+            return HARD_OVERRIDE_SECONDS;
+        }
+        let seconds = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let negative = self.policy.kubelet.negative_max_pod_grace_seconds;
+        let longest = negative.unwrap_or_else(|| seconds(self.policy.max_pod_grace.as_secs()));
+        let own = pod.termination_grace_seconds.map_or(i64::MAX, seconds);
+        longest.min(own)
+    }
+
+    /// What is said to be available: in strict semantics never less than nothing (E-35).
+    fn shown(&self, available: i64) -> i64 {
+        match self.policy.semantics {
+            Semantics::Strict => available.max(0),
+            Semantics::Kubelet => available,
+        }
     }
 
     /// L-22, L-18: reported once until something changes, and not while a pod is merely held up.
@@ -179,5 +241,6 @@ impl Evaluator {
 struct Victim<'a> {
     pod: &'a PodRef,
     grace: Duration,
+    override_seconds: i64,
     expected_release: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::{Command, MonoTime, NodeCondition};
+use crate::{Command, MonoTime, NodeCondition, NodeConditions};
 
 /// One condition over time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +60,12 @@ impl Conditions {
                 commands.push_back(Command::SetCondition { condition, status });
             }
         }
+    }
+
+    /// The conditions as last reported.
+    pub(super) const fn reported(&self) -> NodeConditions {
+        let [memory, disk, pids] = &self.0;
+        NodeConditions([memory.reported, disk.reported, pids.reported])
     }
 
     /// When the next condition expires.

@@ -131,9 +131,10 @@ mod tests {
             memory_request: 0,
             ephemeral_storage_request: 0,
             termination_grace_seconds: None,
+            spec: None,
         };
         let usage = PodUsage { tasks, ..PodUsage::default() };
-        PodObservation { facts: Arc::new(facts), usage }
+        PodObservation { facts: Arc::new(facts), usage, stats: None }
     }
 
     #[test]

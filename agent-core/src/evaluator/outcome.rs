@@ -13,26 +13,32 @@ impl Evaluator {
     /// what is known of the pod and nothing else.
     pub fn handle_outcome(&mut self, outcome: &Outcome, now: MonoTime) {
         let now = self.advance(now);
-        match *outcome {
-            Outcome::Killed { id } => {
+        match outcome {
+            &Outcome::Killed { id } => {
                 if let Some(pending) = self.in_flight.by_id(id) {
                     pending.killed = true;
                 }
             }
-            Outcome::Emptied { id } => match self.in_flight.by_id(id) {
+            &Outcome::Emptied { id } => match self.in_flight.by_id(id) {
                 Some(pending) => {
                     pending.killed = true;
                     pending.emptied_at.get_or_insert(now);
                 }
-                None => self.ledger.note_emptied(id),
+                None => {
+                    self.over_limit.note_emptied(id);
+                    self.ledger.note_emptied(id);
+                }
             },
-            Outcome::Observed { id } => self.simulate(id, now),
-            Outcome::Refused { id, reason } => self.take_refusal(id, reason, now),
+            &Outcome::Observed { id } => self.simulate(id, now),
+            &Outcome::Refused { id, reason } => self.take_refusal(id, reason, now),
+            Outcome::Reclaimed { signals } => self.resume(signals.as_deref(), now),
         }
     }
 
     /// Observe mode: the release is credited at once.
     fn simulate(&mut self, id: EvictionId, now: MonoTime) {
+        // An eviction over a limit that was only observed: the pod is not named again at once.
+        self.over_limit.close(id);
         let Some(pending) = self.in_flight.close(id) else {
             return;
         };
@@ -47,6 +53,7 @@ impl Evaluator {
     /// Nothing was killed, so there is nothing to wait for.
     fn take_refusal(&mut self, id: EvictionId, reason: RefusedReason, now: MonoTime) {
         self.in_flight.close(id);
+        self.over_limit.close(id);
         let standing = match reason {
             RefusedReason::Gone => Standing::Gone,
             RefusedReason::Reused => Standing::Reused,

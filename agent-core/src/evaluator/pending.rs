@@ -1,8 +1,9 @@
 //! Evictions whose release is still to be seen: one a resource, and nothing else is evicted for that
 //! resource meanwhile.
 
+use super::limits::CLEANUP_DEADLINE;
 use crate::{
-    Eviction, EvictionId, MonoTime, NodeSignals, PodRef, ReleaseDeadlines, Resource, Signal,
+    Eviction, EvictionId, MonoTime, NodeSignals, PodRef, Policy, Resource, Semantics, Signal,
     SignalObservation, Threshold,
 };
 
@@ -25,11 +26,19 @@ pub(super) struct Pending {
     pub(super) emptied_at: Option<MonoTime>,
     pub(super) grace_ends: MonoTime,
     pub(super) deadline: MonoTime,
+    /// Kubelet semantics: the pod's end alone is waited for, whatever it freed (L-2, E-33).
+    cleanup_only: bool,
 }
 
 impl Pending {
-    pub(super) fn new(e: &Eviction, threshold: Threshold, deadlines: &ReleaseDeadlines) -> Self {
+    pub(super) fn new(e: &Eviction, threshold: Threshold, policy: &Policy) -> Self {
         let grace_ends = e.decided_at.after(e.grace);
+        let cleanup_only = policy.semantics == Semantics::Kubelet;
+        let deadline = if cleanup_only {
+            CLEANUP_DEADLINE
+        } else {
+            policy.release_deadlines.of(e.signal.resource())
+        };
         Self {
             id: e.id,
             pod: e.pod.clone(),
@@ -42,7 +51,8 @@ impl Pending {
             killed: false,
             emptied_at: None,
             grace_ends,
-            deadline: grace_ends.after(deadlines.of(e.signal.resource())),
+            deadline: grace_ends.after(deadline),
+            cleanup_only,
         }
     }
 
@@ -69,11 +79,13 @@ impl Pending {
 
     /// How it ended, if it has: `true` when the release was seen, `false` when the deadline passed.
     pub(super) fn ended(&self, signals: &NodeSignals, now: MonoTime) -> Option<bool> {
-        if signals.get(self.signal).is_some_and(|seen| self.is_seen_in(seen)) {
-            Some(true)
+        let is_seen = if self.cleanup_only {
+            self.emptied_at.is_some()
         } else {
-            self.is_overdue(now).then_some(false)
-        }
+            let seen = signals.get(self.signal);
+            seen.is_some_and(|seen| self.is_seen_in(seen))
+        };
+        if is_seen { Some(true) } else { self.is_overdue(now).then_some(false) }
     }
 
     pub(super) fn is_overdue(&self, now: MonoTime) -> bool {

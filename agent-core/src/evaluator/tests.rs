@@ -32,15 +32,17 @@ fn pod(name: &str, priority: i32, usage: PodUsage) -> PodObservation {
             memory_request: 0,
             ephemeral_storage_request: 0,
             termination_grace_seconds: Some(30),
+            spec: None,
         }),
         usage,
+        stats: None,
     }
 }
 
 fn with(pod: &PodObservation, change: impl FnOnce(&mut PodFacts)) -> PodObservation {
     let mut facts = (*pod.facts).clone();
     change(&mut facts);
-    PodObservation { facts: Arc::new(facts), usage: pod.usage }
+    PodObservation { facts: Arc::new(facts), usage: pod.usage, stats: None }
 }
 
 /// A pod that uses `n` of everything.
@@ -94,7 +96,10 @@ impl Node {
         }
         let usage_for = self.evaluator.usage_wanted(&signals, ms(at));
         let pods = if usage_for.is_some() { self.pods.clone() } else { Vec::new() };
-        self.evaluator.handle_observation(&Observation { signals, usage_for, pods }, ms(at));
+        self.evaluator.handle_observation(
+            &Observation { signals, usage_for, pods, ..Observation::default() },
+            ms(at),
+        );
         self.drain()
     }
 
@@ -105,7 +110,9 @@ impl Node {
 
     fn drain(&mut self) -> Vec<Command> {
         let commands = std::iter::from_fn(|| self.evaluator.poll_command());
-        commands.filter(|c| !matches!(c, Command::SetCondition { .. })).collect()
+        commands
+            .filter(|c| !matches!(c, Command::SetCondition { .. } | Command::ThresholdMet { .. }))
+            .collect()
     }
 
     fn killed(&mut self, at: u64, id: u64) {
@@ -130,6 +137,9 @@ fn short(commands: &[Command]) -> Vec<String> {
         }
         Command::UnableToEvict { signal } => format!("unable {signal}"),
         Command::SetCondition { condition, status } => format!("{condition} {status}"),
+        Command::EvictOverLimit(e) => format!("evict {}: {}", e.pod.uid, e.limit),
+        Command::Reclaim { signal, steps } => format!("reclaim {steps:?} for {signal}"),
+        Command::ThresholdMet { signal } => format!("met {signal}"),
     };
     commands.iter().map(text).collect()
 }
@@ -145,9 +155,11 @@ fn a_hard_threshold_evicts_the_largest_at_once_and_says_all_about_it() {
         signal: MEMORY,
         hard: true,
         grace: Duration::ZERO,
+        grace_override_seconds: 1,
         available: 99,
         quantity: 100,
         quantity_format: crate::Format::DecimalSi,
+        threshold: crate::Quantity::new(100, crate::Format::DecimalSi),
         observed_at: ms(2),
         decided_at: ms(2),
         expected_release: 500,

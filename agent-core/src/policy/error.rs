@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DurationError, Quantity, QuantityError, Signal};
+use crate::{DurationError, Quantity, QuantityError, Signal, go::quote};
 
 /// One of the four maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,11 @@ pub enum PolicyErrorKind {
     #[error(transparent)]
     Quantity(#[from] QuantityError),
     /// T-5
-    #[error("strconv.ParseFloat: parsing {text:?}: invalid syntax")]
+    #[error("strconv.ParseFloat: parsing {}: invalid syntax", quote(text))]
     Float { text: String },
+    /// T-5
+    #[error("strconv.ParseFloat: parsing {}: value out of range", quote(text))]
+    FloatRange { text: String },
     /// T-4
     #[error("eviction percentage threshold {signal} must be >= 0%: {value}")]
     PercentageBelowZero { signal: Signal, value: String },

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::PolicyErrorKind;
-use crate::{Quantity, Signal, ThresholdValue, duration::parse_signed_nanos};
+use crate::{
+    Quantity, Signal, ThresholdValue,
+    duration::parse_signed_nanos,
+    go::{FloatError, parse_f32},
+};
 
 /// `None` for the two texts that switch a threshold off (T-3).
 pub(super) fn parse_value(
@@ -38,12 +42,13 @@ pub(super) fn parse_value(
 /// T-5, T-7: every trailing `%` goes, the rest is a single-precision number of hundredths.
 fn parse_share(signal: Signal, value: &str, strict: bool) -> Result<f32, PolicyErrorKind> {
     let text = value.trim_end_matches('%');
-    let float = || PolicyErrorKind::Float { text: text.to_owned() };
-    let hundredths: f32 = text.parse().map_err(|_| float())?;
-    // Go refuses numbers beyond single precision; Rust reads them as infinite.
-    if hundredths.is_infinite() && text.bytes().any(|b| b.is_ascii_digit()) {
-        return Err(float());
-    }
+    let hundredths = parse_f32(text).map_err(|error| {
+        let text = text.to_owned();
+        match error {
+            FloatError::Syntax => PolicyErrorKind::Float { text },
+            FloatError::Range => PolicyErrorKind::FloatRange { text },
+        }
+    })?;
     if strict && (hundredths.is_nan() || value.ends_with("%%")) {
         let hint = "write a number and one %";
         return Err(PolicyErrorKind::Misleading { signal, value: value.to_owned(), hint });

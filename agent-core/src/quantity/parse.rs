@@ -1,6 +1,6 @@
 //! Text to quantity.
 
-use super::{Format, NANOS, Quantity};
+use super::{Format, NANOS, Quantity, spelling::Spelling};
 
 /// Why a text is not a quantity; the texts are those of the Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +15,12 @@ pub enum QuantityError {
     Suffix,
 }
 
-/// The greatest magnitude in nano units.
-const CAP: i128 = i64::MAX as i128 * NANOS;
+/// The greatest magnitude of a quantity with a binary suffix, in nano units. Others end where nano
+/// units do, at about 10^29.
+const BINARY_CAP: i128 = i64::MAX as i128 * NANOS;
 
-/// Digits are gathered up to this mantissa: as nano units it is already beyond [`CAP`], so further
-/// digits decide nothing but the rounding.
-const MANTISSA_CAP: u128 = 10_u128.pow(28);
+/// Digits are gathered up to this mantissa; further digits decide nothing but the rounding.
+const MANTISSA_CAP: u128 = 10_u128.pow(37);
 
 pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     if text.is_empty() {
@@ -37,10 +37,50 @@ pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
         None => ("", rest),
     };
     let (scale, format) = interpret_suffix(suffix)?;
-    let nanos = magnitude(whole, fraction, scale);
+    let cap = match format {
+        Format::BinarySi => BINARY_CAP,
+        Format::DecimalSi | Format::DecimalExponent => i128::MAX,
+    };
+    let nanos = magnitude(whole, fraction, scale).min(cap);
     let nanos = if negative { -nanos } else { nanos };
-    Ok(Quantity { nanos, format })
+    let spelling = if is_taken_for_canonical(whole, fraction, scale) {
+        Spelling::of(text)
+    } else {
+        Spelling::CANONICAL
+    };
+    Ok(Quantity { nanos, format, spelling })
 }
+
+/// The kubelet's own test, which is cheap and not exact: texts that pass it are printed as they were
+/// written.
+fn is_taken_for_canonical(whole: &str, fraction: &str, scale: Scale) -> bool {
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let digits = || whole.bytes().chain(fraction.bytes());
+    match scale {
+        Scale::PowerOfTwo(bits) => {
+            let value = digits().fold(0_u128, |sum, digit| {
+                sum.wrapping_mul(10).wrapping_add(u128::from(digit - b'0'))
+            });
+            // Small enough to be exact in 64 bits, by the kubelet's estimate.
+            let short = whole.len() + bits as usize * 3 / 10 < 15;
+            let fits = value.checked_shl(bits).is_some_and(|v| v <= i64::MAX as u128);
+            fraction.is_empty() && short && fits && value % 8 != 0
+        }
+        Scale::PowerOfTen(power) => {
+            let places = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
+            let lowest = power.saturating_sub(places);
+            let short = whole.len() + fraction.len() <= MAX_INT64_DIGITS;
+            let trailing = digits().rev().take_while(|digit| *digit == b'0').count();
+            short && lowest >= -9 && lowest % 3 == 0 && trailing < 3 && whole != "0"
+        }
+    }
+}
+
+/// Decimal digits that always fit in 64 bits.
+const MAX_INT64_DIGITS: usize = 18;
 
 /// What a suffix multiplies by.
 #[derive(Clone, Copy)]
@@ -91,7 +131,7 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     Ok((Scale::PowerOfTen(power), Format::DecimalExponent))
 }
 
-/// Nano units of `whole.fraction × scale`, rounded up, at most [`CAP`].
+/// Nano units of `whole.fraction × scale`, rounded up.
 fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
     let mut mantissa: u128 = 0;
     let mut power: i64 = 9;
@@ -127,7 +167,7 @@ fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
 }
 
 fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
-    let cap = CAP.unsigned_abs();
+    let cap = i128::MAX.unsigned_abs();
     let factor = u32::try_from(power.unsigned_abs()).ok().and_then(|p| 10_u128.checked_pow(p));
     let nanos = match (power >= 0, factor) {
         (true, Some(factor)) => mantissa.saturating_mul(factor).saturating_add(inexact.into()),
@@ -138,7 +178,7 @@ fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
         }
         (false, None) => 1,
     };
-    i128::try_from(nanos.min(cap)).unwrap_or(CAP)
+    i128::try_from(nanos.min(cap)).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]

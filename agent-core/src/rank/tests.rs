@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{DiskUsage, PodRef, PodUsage, Qos};
+use crate::{DiskUsage, PodFacts, PodRef, PodUsage, Qos};
 
 /// A pod in short: name, priority, request, usage.
 type Short = (&'static str, i32, u64, Option<u64>);
@@ -18,6 +18,7 @@ fn pod(signal: Signal, (name, priority, request, usage): Short) -> PodObservatio
         memory_request: request,
         ephemeral_storage_request: request,
         termination_grace_seconds: None,
+        spec: None,
     };
     let mut seen = PodUsage::default();
     match signal.resource() {
@@ -28,7 +29,17 @@ fn pod(signal: Signal, (name, priority, request, usage): Short) -> PodObservatio
         Resource::Inodes => seen.logs = usage.map(|inodes| DiskUsage { bytes: 0, inodes }),
         Resource::Pids => seen.tasks = usage,
     }
-    PodObservation { facts: Arc::new(facts), usage: seen }
+    PodObservation { facts: Arc::new(facts), usage: seen, stats: None }
+}
+
+const fn by(signal: Signal, semantics: Semantics) -> RankBy {
+    RankBy {
+        signal,
+        semantics,
+        layout: FsLayout::Single,
+        summary: false,
+        pod_level_resources: true,
+    }
 }
 
 /// Ranks and gives names with what put each before the next, and checks that the order in which the
@@ -41,7 +52,7 @@ fn ranked(
     let rank = |pods: &[Short]| {
         let seen: Vec<_> = pods.iter().map(|&short| pod(signal, short)).collect();
         let mut ranking = Ranking::default();
-        ranking.rank(signal, semantics, FsLayout::Single, &seen, |_| None);
+        ranking.rank(by(signal, semantics), &seen, |_| None);
         let places = ranking.placements().iter();
         places.map(|place| (pods[place.pod].0, place.decided_by)).collect::<Vec<_>>()
     };
@@ -175,7 +186,7 @@ fn barred_pods_are_ranked_and_passed_over() {
     let pods: Vec<_> =
         [("hog", 0, 0, Some(9)), ("small", 0, 0, Some(1))].map(|p| pod(signal, p)).into();
     let mut ranking = Ranking::default();
-    ranking.rank(signal, Semantics::Strict, FsLayout::Single, &pods, |pod| {
+    ranking.rank(by(signal, Semantics::Strict), &pods, |pod| {
         (&*pod.facts.name == "hog").then_some(Bar::Protected)
     });
     assert_eq!(ranking.placements()[0].barred, Some(Bar::Protected));

@@ -112,6 +112,7 @@ impl PodRecord {
             memory_request: self.requests.memory,
             ephemeral_storage_request: self.requests.ephemeral_storage,
             termination_grace_seconds: self.termination_grace_seconds,
+            spec: None,
         }
     }
 }

@@ -174,6 +174,15 @@ impl Daemon {
                 Command::UnableToEvict { signal } => {
                     self.reporter.report(at, Record::UnableToEvict { signal });
                 }
+                // Nothing here can free dead containers or images: go on with the pods.
+                Command::Reclaim { .. } => {
+                    let freed_nothing = Outcome::Reclaimed { signals: None };
+                    self.evaluator.handle_outcome(&freed_nothing, now());
+                }
+                // Told by the eviction's own record.
+                Command::ThresholdMet { .. } => {}
+                // Limits are known from the kubelet's summary only, which is not taken here.
+                Command::EvictOverLimit(_) => {}
             }
         }
         acted

@@ -187,6 +187,7 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Refused { reason: RefusedReason::Reused, .. } => "reused",
         Outcome::Refused { reason: RefusedReason::Failed, .. } => "failed",
         Outcome::Emptied { .. } => "emptied",
+        Outcome::Reclaimed { .. } => "reclaimed",
     }
 }
 

@@ -44,10 +44,9 @@ fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
 /// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
 pub fn observe_pods(index: &PodIndex, wanted: Signal, out: &mut Vec<PodObservation>) {
     out.clear();
-    out.extend(
-        index.iter().map(|pod| PodObservation {
-            facts: pod.facts().clone(),
-            usage: pod_usage(pod, wanted),
-        }),
-    );
+    out.extend(index.iter().map(|pod| PodObservation {
+        facts: pod.facts().clone(),
+        usage: pod_usage(pod, wanted),
+        stats: None,
+    }));
 }

@@ -9,7 +9,9 @@ use evictd::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod, Reaper},
     pods::{Pod, PodIndex},
 };
-use evictd_core::{Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, RefusedReason, Signal};
+use evictd_core::{
+    Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, Quantity, RefusedReason, Signal,
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::Signal as ProcessSignal,
@@ -31,9 +33,11 @@ fn eviction(pod: PodRef, signal: Signal) -> Eviction {
         signal,
         hard: true,
         grace: Duration::ZERO,
+        grace_override_seconds: 1,
         available: 0,
         quantity: 1,
         quantity_format: Format::BinarySi,
+        threshold: Quantity::new(1, Format::BinarySi),
         observed_at: MonoTime::default(),
         decided_at: MonoTime::default(),
         expected_release: 0,
@@ -56,7 +60,10 @@ fn evict(index: &PodIndex, pod: PodRef, signal: Signal) -> Evicted {
 fn refused(evicted: &Evicted) -> Option<RefusedReason> {
     match evicted.outcome {
         Outcome::Refused { reason, .. } => Some(reason),
-        Outcome::Killed { .. } | Outcome::Observed { .. } | Outcome::Emptied { .. } => None,
+        Outcome::Killed { .. }
+        | Outcome::Observed { .. }
+        | Outcome::Emptied { .. }
+        | Outcome::Reclaimed { .. } => None,
     }
 }
 

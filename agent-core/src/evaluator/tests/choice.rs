@@ -79,7 +79,8 @@ fn stale_partial_and_unread_observations_evict_nothing() {
     let mut signals = NodeSignals::default();
     let seen = SignalObservation { available: 50, capacity: 0, at: Some(ms(5)) };
     signals.set(MEMORY, Some(seen));
-    let unread = Observation { signals, usage_for: None, pods: node.pods.clone() };
+    let unread =
+        Observation { signals, usage_for: None, pods: node.pods.clone(), ..Observation::default() };
     node.evaluator.handle_observation(&unread, ms(5));
     assert_eq!(node.drain(), [], "pods not looked at");
     assert_eq!(short(&node.look(6, &[(MEMORY, 50)])), ["evict b for memory.available (2)"]);

@@ -1,0 +1,130 @@
+//! Limits of local storage that a pod sets itself (P-1 to P-6).
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    EvictionId, FsLayout, MonoTime, PodRef, PodSpec, PodStats, Quantity, stats::or_nothing,
+};
+
+/// A limit that a pod is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageLimit {
+    /// P-2: `sizeLimit` of an emptyDir volume.
+    EmptyDir {
+        /// The volume.
+        volume: Arc<str>,
+        /// Its limit.
+        limit: Quantity,
+    },
+    /// P-3: the ephemeral storage of the pod as a whole.
+    Pod {
+        /// The limit.
+        limit: Quantity,
+    },
+    /// P-4: the ephemeral storage of one container.
+    Container {
+        /// The container.
+        name: Arc<str>,
+        /// Its limit.
+        limit: Quantity,
+    },
+}
+
+/// The decision to evict a pod that is over a limit of its own: at once and with no node condition
+/// (P-5, E-31).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitEviction {
+    /// Number of this eviction.
+    pub id: EvictionId,
+    /// Whom.
+    pub pod: PodRef,
+    /// The limit.
+    pub limit: StorageLimit,
+    /// When it was decided.
+    pub decided_at: MonoTime,
+}
+
+impl LimitEviction {
+    /// The grace the kubelet gives, in seconds (P-5).
+    pub const GRACE_OVERRIDE_SECONDS: i64 = 1;
+}
+
+impl StorageLimit {
+    /// The name that evictions are counted under (O-11).
+    pub const fn metric(&self) -> &'static str {
+        match self {
+            Self::EmptyDir { .. } => "emptydirfs.limit",
+            Self::Pod { .. } => "ephemeralpodfs.limit",
+            Self::Container { .. } => "ephemeralcontainerfs.limit",
+        }
+    }
+
+    /// The first limit the pod is over, in the order of P-2, P-3, P-4. `counts_rootfs`: writable layers
+    /// count against a container's limit.
+    pub(crate) fn exceeded(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<Self> {
+        if !spec.has_storage_limits() {
+            return None;
+        }
+        empty_dir(spec, stats)
+            .or_else(|| pod(spec, stats))
+            .or_else(|| container(spec, stats, counts_rootfs))
+    }
+}
+
+/// P-4, E-28: where images have a filesystem of their own the kubelet forgets the writable layers.
+pub(crate) const fn kubelet_counts_rootfs(layout: FsLayout) -> bool {
+    matches!(layout, FsLayout::Single)
+}
+
+fn is_over(used: i64, limit: Quantity) -> bool {
+    Quantity::new(used, limit.format()) > limit
+}
+
+/// P-2, P-6: a volume whose usage is not reported is not over its limit.
+fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
+    spec.volumes().iter().find_map(|volume| {
+        let limit = volume.size_limit.filter(|limit| limit.signum() > 0)?;
+        let held = stats.volumes.iter().rfind(|held| held.name == volume.name)?;
+        let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used), limit);
+        let volume = || volume.name.clone();
+        over.then(|| StorageLimit::EmptyDir { volume: volume(), limit })
+    })
+}
+
+/// P-3: what is not reported counts as nothing.
+fn pod(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
+    let limit = spec.ephemeral_storage_limit()?;
+    is_over(or_nothing(stats.ephemeral_storage_used), limit).then_some(StorageLimit::Pod { limit })
+}
+
+/// P-4: a limit of nothing is no limit.
+fn container(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<StorageLimit> {
+    stats.containers.iter().find_map(|container| {
+        let limits = spec.containers().iter().rev().filter(|c| c.name == container.name);
+        let limit =
+            limits.filter_map(|c| c.limits.ephemeral_storage).find(|limit| !limit.is_zero())?;
+        let rootfs = if counts_rootfs { or_nothing(container.rootfs.used) } else { 0 };
+        let used = or_nothing(container.logs.used).saturating_add(rootfs);
+        let name = || container.name.clone();
+        is_over(used, limit).then(|| StorageLimit::Container { name: name(), limit })
+    })
+}
+
+impl fmt::Display for StorageLimit {
+    /// The kubelet's message (spec §5.1), with its closing space.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyDir { volume, limit } => {
+                write!(f, "Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{limit}\". ")
+            }
+            Self::Pod { limit } => write!(
+                f,
+                "Pod ephemeral local storage usage exceeds the total limit of containers {limit}. "
+            ),
+            Self::Container { name, limit } => write!(
+                f,
+                "Container {name} exceeded its local ephemeral storage limit \"{limit}\". "
+            ),
+        }
+    }
+}
