@@ -162,7 +162,9 @@ mod tests {
     }
 
     fn victim(pid: u32) -> Event {
-        let line = format!(r#"{{"record":"oom_victim","mono_ns":1,"pid":{pid},"comm":"x"}}"#);
+        let line = format!(
+            r#"{{"record":"oom_victim","mono_ns":1,"cgroup_id":0,"pid":{pid},"comm":"x"}}"#
+        );
         Event::Record(serde_json::from_str(&line).unwrap())
     }
 

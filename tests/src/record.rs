@@ -216,7 +216,9 @@ mod tests {
         assert!(matches!(parse(released), Record::Released(r) if r.available == -5));
         let condition =
             r#"{"record":"condition","mono_ns":1,"condition":"PIDPressure","status":true}"#;
-        assert!(matches!(parse(condition), Record::Other));
+        assert!(matches!(parse(condition), Record::Condition { mono_ns: 1, status: true }));
+        let later = r#"{"record":"of_a_later_version","mono_ns":1}"#;
+        assert!(matches!(parse(later), Record::Other));
         assert!(serde_json::from_str::<Record>("not a record").is_err());
     }
 }
