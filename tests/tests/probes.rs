@@ -61,26 +61,36 @@ fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
     assert!(stood > 0, "{} has no rung on this kernel", family.name());
 }
 
-/// Waits for a record of that kind that `wanted` accepts.
-async fn expect(ring: &mut Ring, kind: Kind, wanted: impl Fn(&Record) -> bool) -> Record {
-    let arrival = async {
-        loop {
-            let mut found = None;
-            ring.drain(|record| {
-                if record.kind() == Some(kind) && wanted(&record) {
-                    found.get_or_insert(record);
+/// The ring's records; those that nobody has asked for yet are kept.
+struct Records {
+    ring: Ring,
+    kept: Vec<Record>,
+}
+
+impl Records {
+    fn take(ebpf: &mut Ebpf) -> Self {
+        Self { ring: Ring::take(ebpf).unwrap(), kept: Vec::new() }
+    }
+
+    /// Waits for the first record of that kind that `wanted` accepts. Records before it are passed
+    /// over for good, later ones are kept.
+    async fn expect(&mut self, kind: Kind, wanted: impl Fn(&Record) -> bool) -> Record {
+        let is_wanted = |record: &Record| record.kind() == Some(kind) && wanted(record);
+        let arrival = async {
+            loop {
+                if let Some(at) = self.kept.iter().position(is_wanted) {
+                    let found = self.kept[at];
+                    self.kept.drain(..=at);
+                    return found;
                 }
-            })
-            .await
-            .unwrap();
-            if let Some(record) = found {
-                return record;
+                let kept = &mut self.kept;
+                self.ring.drain(|record| kept.push(record)).await.unwrap();
             }
+        };
+        match tokio::time::timeout(PATIENCE, arrival).await {
+            Ok(record) => record,
+            Err(_) => panic!("no {kind:?} record within {PATIENCE:?}"),
         }
-    };
-    match tokio::time::timeout(PATIENCE, arrival).await {
-        Ok(record) => record,
-        Err(_) => panic!("no {kind:?} record within {PATIENCE:?}"),
     }
 }
 
@@ -167,7 +177,7 @@ fn a_tripwire_fires_once_when_its_budget_is_used_up() {
         let (mut ebpf, _) = load(LoadOptions::default()).unwrap();
         let mut counters = Counters::take(&mut ebpf).unwrap();
         let mut tripwires = Tripwires::take(&mut ebpf).unwrap();
-        let mut ring = Ring::take(&mut ebpf).unwrap();
+        let mut records = Records::take(&mut ebpf);
         counters.watch(dev, 3).unwrap();
         let cgroup = node.system().child("tripwire").unwrap();
         let file = node.nodefs_root().join("tripwire");
@@ -182,7 +192,7 @@ fn a_tripwire_fires_once_when_its_budget_is_used_up() {
         assert_eq!(tripwires.spent(3).unwrap() - since, 200 * 4096, "counted, not fired");
         write("200");
         let id = cgroup.inode().unwrap();
-        let fired = expect(&mut ring, Kind::Tripwire, |record| record.detail == 3).await;
+        let fired = records.expect(Kind::Tripwire, |record| record.detail == 3).await;
         assert_eq!(fired.cgroup_id, id, "the record names who used it up");
 
         // Used up between sample and arming: no record will come, and `arm` says so.
@@ -191,7 +201,7 @@ fn a_tripwire_fires_once_when_its_budget_is_used_up() {
         let since = tripwires.spent(TASKS_TRIPWIRE).unwrap();
         tripwires.arm(TASKS_TRIPWIRE, since, 5).unwrap();
         work(&cgroup, &["fork-exactly", "--count", "10"]);
-        expect(&mut ring, Kind::Tripwire, |record| record.detail == TASKS_TRIPWIRE).await;
+        records.expect(Kind::Tripwire, |record| record.detail == TASKS_TRIPWIRE).await;
     });
 }
 
@@ -211,12 +221,12 @@ fn an_oom_kill_is_reported_after_reclaim_began() {
     let node = Node::create().unwrap();
     runtime().block_on(async {
         let (mut ebpf, _) = load(LoadOptions::default()).unwrap();
-        let mut ring = Ring::take(&mut ebpf).unwrap();
+        let mut records = Records::take(&mut ebpf);
         let (id, mut hog) = hog_at_its_limit(&node, "oom");
         // One record in 2 ms stands for all cgroups that reclaim then.
         let memcg = ReclaimSource::Memcg as u32;
-        expect(&mut ring, Kind::Reclaim, |record| record.detail == memcg).await;
-        let victim = expect(&mut ring, Kind::OomVictim, |_| true).await;
+        records.expect(Kind::Reclaim, |record| record.detail == memcg).await;
+        let victim = records.expect(Kind::OomVictim, |_| true).await;
         assert!(!hog.wait().unwrap().success());
         assert!(victim.pid > 1, "{victim:?}");
         // Kernels that tell only the pid leave the rest open.
@@ -238,9 +248,9 @@ fn memory_events_are_reported() {
             println!("cannot run here: memory_events {}", standing.refused[0].reason);
             return;
         }
-        let mut ring = Ring::take(&mut ebpf).unwrap();
+        let mut records = Records::take(&mut ebpf);
         let (id, mut hog) = hog_at_its_limit(&node, "events");
-        expect(&mut ring, Kind::MemoryEvent, |record| record.cgroup_id == id).await;
+        records.expect(Kind::MemoryEvent, |record| record.cgroup_id == id).await;
         assert!(!hog.wait().unwrap().success());
     });
 }
@@ -252,24 +262,14 @@ fn cgroups_are_reported_when_they_come_and_go() {
     let runtime = runtime();
     on_each_rung(Family::CgroupLife, |rung, ebpf| {
         let _inside = runtime.enter();
-        let mut ring = Ring::take(ebpf).unwrap();
+        let mut records = Records::take(ebpf);
         let cgroup = node.system().child(&format!("life-{rung}")).unwrap();
         let id = cgroup.inode().unwrap();
         cgroup.remove().unwrap();
-        // Both in one go: a drain that waits for the first would take the second with it.
-        let mut seen = Vec::new();
-        let both = async {
-            while seen.len() < 2 {
-                let take = |record: Record| {
-                    if record.cgroup_id == id {
-                        seen.push(record.kind());
-                    }
-                };
-                ring.drain(take).await.unwrap();
-            }
-        };
-        runtime.block_on(async { tokio::time::timeout(PATIENCE, both).await }).unwrap();
-        assert_eq!(seen, [Some(Kind::CgroupMkdir), Some(Kind::CgroupRmdir)], "{rung}");
+        runtime.block_on(async {
+            records.expect(Kind::CgroupMkdir, |record| record.cgroup_id == id).await;
+            records.expect(Kind::CgroupRmdir, |record| record.cgroup_id == id).await;
+        });
     });
 }
 
