@@ -1,10 +1,10 @@
 //! Which threshold to act on, and on whom (L-12 to L-22).
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use super::{Evaluator, Exhausted, ledger::Standing, pending::Pending};
 use crate::{
-    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource,
+    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Quantity, Resource,
     Semantics, Signal, SignalObservation, Threshold, rank::RankBy,
 };
 
@@ -21,19 +21,25 @@ pub(super) struct Crossing {
 /// How long a resource for which nobody could be evicted gives way to the others.
 const EXHAUSTED_RETRY: Duration = Duration::from_secs(1);
 
-/// The order in which due thresholds are served: smaller first. Ties are broken by the position in
-/// the policy.
+/// The order in which due thresholds are served: smaller first. Where the signal and hardness are the
+/// same, the one that asks for more goes first, so that the order of the list plays no part.
 ///
 /// The kubelet serves memory first and leaves the rest open (L-15); taking the order of
 /// [`Signal::ALL`] and hard before soft is one of its possible outcomes. Strict semantics serve every
 /// hard threshold before any soft one (E-2).
-const fn precedence(threshold: &Threshold, semantics: Semantics) -> (bool, usize, bool) {
+fn precedence(threshold: &Threshold, seen: SignalObservation, semantics: Semantics) -> Precedence {
     let soft = !threshold.is_hard();
-    match semantics {
-        Semantics::Strict => (soft, threshold.signal.index(), false),
-        Semantics::Kubelet => (false, threshold.signal.index(), soft),
-    }
+    let signal = threshold.signal.index();
+    let order = match semantics {
+        Semantics::Strict => (soft, signal, false),
+        Semantics::Kubelet => (false, signal, soft),
+    };
+    let quantity = threshold.value.quantity(seen.capacity);
+    let reclaim = threshold.min_reclaim.map(|value| value.quantity(seen.capacity));
+    (order, Reverse(quantity), threshold.grace, Reverse(reclaim))
 }
+
+type Precedence = ((bool, usize, bool), Reverse<Quantity>, Duration, Reverse<Option<Quantity>>);
 
 impl Evaluator {
     /// The threshold to act on: grace elapsed, sample newer than the last (L-12), signal `open`.
@@ -43,19 +49,15 @@ impl Evaluator {
         satisfied: impl Fn(usize) -> bool,
         open: impl Fn(Signal) -> bool,
     ) -> Option<usize> {
-        let due = |(i, threshold): &(usize, &Threshold)| {
-            let seen = signals.get(threshold.signal);
-            seen.is_some_and(|seen| self.sampled.is_newer(threshold.signal, seen))
-                && satisfied(*i)
-                && open(threshold.signal)
+        let due = |(i, threshold): (usize, &Threshold)| {
+            let seen = signals.get(threshold.signal)?;
+            let due = self.sampled.is_newer(threshold.signal, seen)
+                && satisfied(i)
+                && open(threshold.signal);
+            due.then(|| (i, precedence(threshold, seen, self.policy.semantics)))
         };
-        self.policy
-            .thresholds
-            .iter()
-            .enumerate()
-            .filter(due)
-            .min_by_key(|(_, threshold)| precedence(threshold, self.policy.semantics))
-            .map(|(i, _)| i)
+        let due = self.policy.thresholds.iter().enumerate().filter_map(due);
+        due.min_by_key(|(_, precedence)| *precedence).map(|(i, _)| i)
     }
 
     /// True when nothing stands against evicting for that resource: no release is waited for, or it
