@@ -47,8 +47,8 @@ pub use node_stats::{FilesystemStats, MemoryStats, NodeStats, TaskStats};
 pub use observation::{NodeSignals, Observation, SignalObservation, Summary};
 pub use pod::{DiskUsage, PodFacts, PodObservation, PodRef, PodUsage, Qos};
 pub use policy::{
-    EvictionMaps, KubeletOptions, MapField, NodeReclaim, Policy, PolicyError, PolicyErrorKind,
-    ReleaseDeadlines, Semantics,
+    DropIn, EvictionMaps, FlagError, FlagPairs, KubeletOptions, MapField, NodeReclaim, Policy,
+    PolicyError, PolicyErrorKind, ReleaseDeadlines, Semantics,
 };
 pub use quantity::{Format, Quantity, QuantityError};
 pub use rank::{Comparator, Placement};

@@ -1,13 +1,17 @@
 //! What to do when: thresholds and the knobs around them.
 
 mod error;
+mod flags;
 mod parse;
+mod sources;
 mod value;
 
 use std::time::Duration;
 
 pub use error::{MapField, PolicyError, PolicyErrorKind};
+pub use flags::{FlagError, FlagPairs};
 pub use parse::EvictionMaps;
+pub use sources::DropIn;
 
 use crate::{FsLayout, NodeSignals, Resource, Signal, Threshold};
 

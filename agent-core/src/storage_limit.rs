@@ -76,8 +76,11 @@ pub(crate) const fn kubelet_counts_rootfs(layout: FsLayout) -> bool {
     matches!(layout, FsLayout::Single)
 }
 
+/// Nano units in one unit, as in [`Quantity::nanos`].
+const NANOS: i128 = 1_000_000_000;
+
 fn is_over(used: i64, limit: Quantity) -> bool {
-    Quantity::new(used, limit.format()) > limit
+    i128::from(used) * NANOS > limit.nanos()
 }
 
 /// P-2, P-6: a volume whose usage is not reported is not over its limit.

@@ -51,7 +51,8 @@ impl Node {
     /// One evaluation of a newer sample. What it commands is done by doing nothing; the report of an
     /// eviction is part of it, for the recorded figures have it too.
     pub fn step(&mut self) -> Option<EvictionReport> {
-        self.now += 1_000_000_000;
+        // Long enough that no release of the step before is still waited for.
+        self.now += 60_000_000_000;
         let now = MonoTime::from_nanos(self.now);
         let signals = &mut self.observation.signals;
         for signal in Signal::ALL {
