@@ -14,6 +14,13 @@ pub enum Record {
     Eviction(Eviction),
     /// The victim's cgroup has no task left.
     Emptied(Emptied),
+    /// The victim outlived its grace period.
+    GraceOver {
+        /// The eviction.
+        id: u64,
+        /// As [`Eviction::outcome`].
+        outcome: String,
+    },
     /// What the eviction freed has arrived, or its deadline passed.
     Released(Released),
     /// The kernel's OOM killer took somebody.
@@ -25,7 +32,14 @@ pub enum Record {
     },
     /// evictd ends.
     Stopped(Stopped),
-    /// `condition` and whatever else may come.
+    /// A node condition changed.
+    Condition {
+        /// When.
+        mono_ns: u64,
+        /// Its new status.
+        status: bool,
+    },
+    /// Whatever else may come.
     #[serde(other)]
     Other,
 }
@@ -97,6 +111,8 @@ pub struct Eviction {
     pub decided_ns: u64,
     /// When the kill was issued.
     pub kill_issued_ns: Option<u64>,
+    /// How it was killed.
+    pub method: Option<String>,
     /// `killed`, `gone`, `reused`, `failed` or `observed`.
     pub outcome: String,
     /// More about the outcome.
@@ -134,8 +150,12 @@ pub struct OomVictim {
     pub pid: u32,
     /// Its name.
     pub comm: String,
+    /// Its cgroup, 0 if the kernel does not tell.
+    pub cgroup_id: u64,
     /// The pod, if it was a pod's.
     pub pod: Option<String>,
+    /// The container of that pod.
+    pub container: Option<String>,
 }
 
 /// See [`Record::Stopped`].

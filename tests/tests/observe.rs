@@ -2,13 +2,14 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evictd_tests::{
     evictd::Options,
     inbox::{Inbox, WaitError},
     kind::Kind,
     node::PODS_MEMORY_BYTES,
+    pod::Pod,
     record::{Eviction, Record},
     session::Session,
     truth::Gauge,
@@ -62,4 +63,42 @@ fn the_offender_is_named_once_and_lives_on() {
     assert_eq!(session.node().kubepods().oom_kills(), 0);
     let ended = session.stop().unwrap();
     assert!(ended.status.success(), "{}", ended.status);
+}
+
+#[test]
+fn a_victim_of_the_oom_killer_is_named() {
+    let _alone = common::alone();
+    let options = Options::new(&common::evictd_binary(), "observe");
+    let mut session = Session::start(Inbox::default(), &options).unwrap();
+    let from = session.inbox().mark();
+    let offender = Kind::MemoryHog.offender();
+    // More than all pods may have: observe mode lets it come to the worst.
+    let worker = session.start_worker(offender, &Kind::MemoryHog.workload()).unwrap();
+    let victim = session
+        .inbox()
+        .wait_record(from, PATIENCE, "an OOM victim", |record| {
+            if let Record::OomVictim(victim) = record { Some(victim.clone()) } else { None }
+        })
+        .unwrap();
+    assert!(victim.comm.starts_with("evictd-workload"), "{victim:?}");
+    if victim.cgroup_id == 0 {
+        println!("cannot run here: this kernel tells only the pid of an OOM victim");
+    } else {
+        // The killer takes the largest, which need not be the pod that grew.
+        let named = victim.pod.clone().unwrap();
+        let is_named = |pod: &&mut Pod| pod.spec().full_name().ends_with(&format!("/{named}"));
+        let pod = session.pods().iter_mut().find(is_named).unwrap();
+        if victim.container.as_ref() == Some(&worker) {
+            assert_eq!(pod.spec().full_name(), offender);
+        } else {
+            assert_eq!(victim.container.as_deref(), Some("app"));
+            // It is told when it is chosen, and dies a moment later.
+            let deadline = Instant::now() + PATIENCE;
+            while pod.is_running() {
+                assert!(Instant::now() < deadline, "{victim:?} is alive");
+                std::thread::yield_now();
+            }
+        }
+    }
+    assert!(session.stop().unwrap().status.success());
 }

@@ -2,7 +2,7 @@
 
 use evictd_core::{Eviction, Outcome, Resource};
 
-use super::{EmptiedWatch, KillError, Killed, kill};
+use super::{EmptiedWatch, KillError, Killed, LargeProcesses, kill, terminate::terminate};
 use crate::{
     config::Mode,
     pods::{Pod, PodIndex},
@@ -31,6 +31,8 @@ pub struct Evicted {
     pub error: Option<KillError>,
     /// To see the victim's cgroup empty, if it was killed.
     pub emptied: Option<EmptiedWatch>,
+    /// Killed processes whose memory is worth giving back early.
+    pub large: Option<LargeProcesses>,
 }
 
 impl From<Mode> for Interpreter {
@@ -43,7 +45,8 @@ impl From<Mode> for Interpreter {
 }
 
 impl Interpreter {
-    /// Carries out `eviction`.
+    /// Carries out `eviction`. A soft one with a grace period is only begun: the caller evicts again,
+    /// hard, when that is over.
     pub fn evict(self, eviction: &Eviction, index: &PodIndex) -> Evicted {
         let id = eviction.id;
         match self {
@@ -52,35 +55,45 @@ impl Interpreter {
                 killed: None,
                 error: None,
                 emptied: None,
+                large: None,
             },
             Self::Enforce => match enforce(eviction, index) {
-                Ok((killed, emptied)) => Evicted {
+                Ok((killed, emptied, large)) => Evicted {
                     outcome: Outcome::Killed { id },
                     killed: Some(killed),
                     error: None,
                     emptied: Some(emptied),
+                    large,
                 },
                 Err(error) => Evicted {
                     outcome: Outcome::Refused { id, reason: error.reason() },
                     killed: None,
                     error: Some(error),
                     emptied: None,
+                    large: None,
                 },
             },
         }
     }
 }
 
-fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<(Killed, EmptiedWatch), KillError> {
+/// How the kill was issued, and how to follow it.
+type Done = (Killed, EmptiedWatch, Option<LargeProcesses>);
+
+fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<Done, KillError> {
     let pod = index.by_uid(&eviction.pod.uid).ok_or(KillError::UnknownPod)?;
     if is_exempt(pod) {
         return Err(KillError::Protected);
     }
     // Opened before: once the pod is dead, its cgroup may be removed at any moment.
     let emptied = pod.cgroup().map(EmptiedWatch::new);
-    let reap = eviction.signal.resource() == Resource::Memory;
-    let killed = kill(pod, &eviction.pod, index.tree(), reap)?;
-    emptied.map(|emptied| (killed, emptied)).ok_or(KillError::UnknownPod)
+    let (killed, large) = if eviction.hard || eviction.grace.is_zero() {
+        let reap = eviction.signal.resource() == Resource::Memory;
+        kill(pod, &eviction.pod, index.tree(), reap)?
+    } else {
+        (terminate(pod, &eviction.pod, index.tree())?, None)
+    };
+    emptied.map(|emptied| (killed, emptied, large)).ok_or(KillError::UnknownPod)
 }
 
 /// Asked again here, so that a mistake in a decision cannot take the node down.

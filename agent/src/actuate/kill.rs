@@ -19,6 +19,19 @@ pub enum KillMethod {
     CgroupKill,
     /// SIGKILL to every process listed, with the v1 freezer where there is one.
     Sweep,
+    /// SIGTERM: the pod has a grace period first.
+    Terminate,
+}
+
+impl KillMethod {
+    /// The name used in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CgroupKill => "cgroup.kill",
+            Self::Sweep => "sweep",
+            Self::Terminate => "SIGTERM",
+        }
+    }
 }
 
 /// A kill that was issued.
@@ -30,14 +43,14 @@ pub struct Killed {
     pub method: KillMethod,
 }
 
-/// Kills every process of `pod`, if its cgroup is still the one of `target`. With `reap` the memory
-/// of its largest processes is given back without waiting for them to die.
+/// Kills every process of `pod`, if its cgroup is still the one of `target`. With `reap` its
+/// largest processes are pinned before the kill and returned, for [`super::Reaper`].
 pub fn kill(
     pod: &Pod,
     target: &PodRef,
     tree: &CgroupTree,
     reap: bool,
-) -> Result<Killed, KillError> {
+) -> Result<(Killed, Option<LargeProcesses>), KillError> {
     let cgroup = verify(pod, target, tree)?;
     // Before the kill: afterwards they may be gone, and their numbers given to others.
     let large = reap.then(|| LargeProcesses::find(cgroup.dirs()));
@@ -53,15 +66,12 @@ pub fn kill(
         }
         None => Killed { issued_at: sweep::sweep(cgroup)?, method: KillMethod::Sweep },
     };
-    if let Some(large) = large {
-        large.release_memory();
-    }
-    Ok(killed)
+    Ok((killed, large))
 }
 
 /// The pod's cgroup, if it is the one that `target` names: the directory held open and the one now
 /// at its path must both have the inode.
-fn verify<'p>(
+pub(super) fn verify<'p>(
     pod: &'p Pod,
     target: &PodRef,
     tree: &CgroupTree,

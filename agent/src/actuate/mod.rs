@@ -8,8 +8,10 @@ mod kill;
 mod procs;
 mod reap;
 mod sweep;
+mod terminate;
 
 pub use emptied::EmptiedWatch;
 pub use error::KillError;
 pub use interpreter::{Evicted, Interpreter};
 pub use kill::{KillMethod, Killed, kill};
+pub use reap::{LargeProcesses, Reaper};

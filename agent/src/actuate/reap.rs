@@ -1,6 +1,10 @@
 //! Giving back the memory of killed processes without waiting for them to die (Linux 5.15).
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::{
+    os::fd::{AsRawFd, OwnedFd},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
+};
 
 use rustix::process::{Pid, PidfdFlags};
 
@@ -14,7 +18,8 @@ const MAX_LOOKED_AT: u32 = 64;
 const MAX_RELEASED: usize = 4;
 
 /// The largest processes of a pod, pinned so that their numbers cannot pass to others.
-pub(super) struct LargeProcesses([Option<OwnedFd>; MAX_RELEASED]);
+#[derive(Debug)]
+pub struct LargeProcesses([Option<OwnedFd>; MAX_RELEASED]);
 
 impl LargeProcesses {
     pub(super) fn find(dirs: &CgroupDirs) -> Self {
@@ -39,13 +44,35 @@ impl LargeProcesses {
         Self(largest.map(|(_, pid)| rustix::process::pidfd_open(pid?, PidfdFlags::empty()).ok()))
     }
 
-    /// Call it after the kill.
-    pub(super) fn release_memory(self) {
+    fn release_memory(&self) {
         for pidfd in self.0.iter().flatten() {
             // SAFETY: the call takes a file descriptor, which is open, and no pointers. It fails
             // unless the process is being killed.
             unsafe { libc::syscall(libc::SYS_process_mrelease, pidfd.as_raw_fd(), 0) };
         }
+    }
+}
+
+/// Victims that may wait for the reaper.
+const QUEUE: usize = 16;
+
+/// A thread that gives memory back: it takes tens of milliseconds, which the next decision must not
+/// wait for.
+#[derive(Debug)]
+pub struct Reaper(SyncSender<LargeProcesses>);
+
+impl Reaper {
+    /// Starts the thread, before memory is short; it ends with the value.
+    pub fn start() -> Self {
+        let (sender, victims) = sync_channel::<LargeProcesses>(QUEUE);
+        thread::spawn(move || victims.iter().for_each(|large| large.release_memory()));
+        Self(sender)
+    }
+
+    /// Gives back the memory of killed processes. Neither waits nor allocates; with too many victims
+    /// at once the kernel does it in its own time.
+    pub fn release(&self, large: LargeProcesses) {
+        let _ = self.0.try_send(large);
     }
 }
 

@@ -146,13 +146,30 @@ impl CgroupTree {
     }
 }
 
+/// The cgroup of one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerCgroup {
+    /// Inode of its directory in the identifying hierarchy.
+    pub inode: u64,
+    /// Name of its directory, which holds the container's id.
+    pub directory: String,
+}
+
+impl ContainerCgroup {
+    /// The container's id: the name without what the systemd driver puts around it.
+    pub fn id(&self) -> &str {
+        let name = self.directory.strip_suffix(".scope").unwrap_or(&self.directory);
+        name.rsplit_once('-').map_or(name, |(_, id)| id)
+    }
+}
+
 /// One pod's cgroup, held open.
 #[derive(Debug)]
 pub struct PodCgroup {
     relative: CString,
     inode: u64,
     dirs: CgroupDirs,
-    containers: Vec<u64>,
+    containers: Vec<ContainerCgroup>,
 }
 
 impl PodCgroup {
@@ -171,20 +188,33 @@ impl PodCgroup {
         &self.dirs
     }
 
-    /// Inodes of its containers' cgroups, ascending.
-    pub fn containers(&self) -> &[u64] {
+    /// Its containers' cgroups.
+    pub fn containers(&self) -> &[ContainerCgroup] {
         &self.containers
     }
 
-    /// Lists the containers again; true if they changed.
+    /// Lists the containers again; true if they changed. Allocates only then.
     pub(super) fn refresh_containers(&mut self) -> bool {
-        let before = std::mem::take(&mut self.containers);
-        if let Some(dir) = self.dirs.identity() {
-            // A cgroup that goes away meanwhile has no containers.
-            let _ = for_each_dir(dir, |_, inode| self.containers.push(inode));
+        let Some(dir) = self.dirs.identity() else {
+            return false;
+        };
+        let (mut count, mut all_known) = (0, true);
+        let listed = for_each_dir(dir, |_, inode| {
+            count += 1;
+            all_known &= self.containers.iter().any(|known| known.inode == inode);
+        });
+        if listed.is_ok() && all_known && count == self.containers.len() {
+            return false;
         }
-        self.containers.sort_unstable();
-        self.containers != before
+        let mut containers = Vec::new();
+        // A cgroup that goes away meanwhile has no containers.
+        let _ = for_each_dir(dir, |name, inode| {
+            let directory = name.to_string_lossy().into_owned();
+            containers.push(ContainerCgroup { inode, directory });
+        });
+        let changed = containers != self.containers;
+        self.containers = containers;
+        changed
     }
 }
 
@@ -228,4 +258,23 @@ pub(crate) fn for_each_dir(dir: impl AsFd, mut visit: impl FnMut(&CStr, u64)) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_ids_are_read_from_directory_names() {
+        let cases = [
+            ("0123abc", "0123abc"),
+            ("cri-containerd-0123abc.scope", "0123abc"),
+            ("crio-0123abc.scope", "0123abc"),
+            ("docker-0123abc.scope", "0123abc"),
+        ];
+        for (directory, id) in cases {
+            let container = ContainerCgroup { inode: 1, directory: directory.to_owned() };
+            assert_eq!(container.id(), id, "{directory}");
+        }
+    }
 }

@@ -77,6 +77,14 @@ impl Pod {
         self.counters.as_ref()
     }
 
+    /// Name of the container whose cgroup has that id: as the pod's status names it, else its id.
+    /// `None` for the pod's own cgroup.
+    pub fn container_name(&self, cgroup_id: u64) -> Option<&str> {
+        let containers = self.cgroup.as_ref()?.containers();
+        let id = containers.iter().find(|container| container.inode == cgroup_id)?.id();
+        Some(self.record.container_names.get(id).map_or(id, String::as_str))
+    }
+
     /// The directory that holds the log directories of its containers.
     pub fn logs_root(&self) -> &CStr {
         &self.logs_root
@@ -253,7 +261,7 @@ impl PodIndex {
         for (i, pod) in self.pods.iter().enumerate() {
             if let Some(cgroup) = &pod.cgroup {
                 self.by_cgroup.insert(cgroup.inode(), i);
-                self.by_cgroup.extend(cgroup.containers().iter().map(|inode| (*inode, i)));
+                self.by_cgroup.extend(cgroup.containers().iter().map(|c| (c.inode, i)));
             }
             self.by_log_dir.extend(pod.logs.iter().map(|log| ((log.dev, log.inode), i)));
         }

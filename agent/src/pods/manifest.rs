@@ -171,7 +171,9 @@ spec:
 
     #[test]
     fn a_pod_is_read_whole() {
-        let pods = read(&[("a.yaml", GOOD), ("b.txt", "no"), (".c.yaml", "no")]).expect("valid");
+        let status = "status: {containerStatuses: [{name: c, containerID: containerd://0123}]}\n";
+        let text = format!("{GOOD}{status}");
+        let pods = read(&[("a.yaml", &text), ("b.txt", "no"), (".c.yaml", "no")]).expect("valid");
         let expected = PodRecord {
             uid: "u-1".into(),
             namespace: "shop".into(),
@@ -181,6 +183,7 @@ spec:
             qos: Qos::Burstable,
             requests: super::super::Requests { memory: 64 << 20, ephemeral_storage: 1 << 30 },
             termination_grace_seconds: Some(5),
+            container_names: BTreeMap::from([("0123".to_owned(), "c".to_owned())]),
             empty_dirs: vec!["cache".to_owned()],
         };
         assert_eq!(pods, [expected]);

@@ -9,7 +9,7 @@ mod record;
 mod requests;
 
 pub(crate) use cgroup::for_each_dir;
-pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, PodCgroup};
+pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
 pub use index::{LogDir, Pod, PodIndex, PodSource};
 pub use layout::NodeLayout;
 pub use manifest::ManifestDirectory;

@@ -35,6 +35,8 @@ pub struct PodRecord {
     pub requests: Requests,
     /// `spec.terminationGracePeriodSeconds`.
     pub termination_grace_seconds: Option<u64>,
+    /// Container id, without the runtime's scheme, to the container's name (`status`).
+    pub container_names: BTreeMap<String, String>,
     /// Names of the emptyDir volumes on disk (R-9: default medium only).
     pub empty_dirs: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl PodRecord {
             qos: qos(spec)?,
             requests: Requests::of(spec)?,
             termination_grace_seconds,
+            container_names: container_names(pod),
             empty_dirs: empty_dirs(spec.volumes.as_deref().unwrap_or_default())?,
         };
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
@@ -133,6 +136,22 @@ fn identifier(
 
 fn is_path_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0', '_'])
+}
+
+/// `containerd://0123…` in the status of a container tells which cgroup is its own.
+fn container_names(pod: &Pod) -> BTreeMap<String, String> {
+    let Some(status) = &pod.status else {
+        return BTreeMap::new();
+    };
+    [&status.container_statuses, &status.init_container_statuses]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|container| {
+            let (_, id) = container.container_id.as_deref()?.split_once("://")?;
+            Some((id.to_owned(), container.name.clone()))
+        })
+        .collect()
 }
 
 fn is_static(meta: &ObjectMeta) -> bool {

@@ -102,11 +102,13 @@ impl Daemon {
     fn read(&mut self, inbox: &Inbox, schedule: &mut Schedule, at: MonoTime) -> Option<Wake> {
         for victim in &inbox.oom_victims {
             let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+            let (pod, container) = self.observer.owner_of_cgroup(victim.cgroup_id).unzip();
             let record = Record::OomVictim {
                 cgroup_id: victim.cgroup_id,
                 pid: victim.pid,
                 comm: String::from_utf8_lossy(comm).into_owned(),
-                pod: self.observer.pod_of_cgroup(victim.cgroup_id),
+                pod,
+                container: container.flatten(),
             };
             self.reporter.report(at, record);
         }
@@ -186,10 +188,14 @@ impl Daemon {
         acted
     }
 
-    /// Tells the evaluator of victims that are gone.
+    /// Follows the victims, and tells the evaluator of those that are gone.
     fn settle(&mut self) {
         let at = now();
-        for id in self.evictions.emptied(at) {
+        let settled = self.evictions.settle(self.observer.index(), at);
+        for (id, outcome) in settled.grace_over {
+            self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
+        }
+        for id in settled.emptied {
             self.reporter.report(at, Record::Emptied { id: id.0 });
             self.evaluator.handle_outcome(&Outcome::Emptied { id }, at);
         }

@@ -42,7 +42,7 @@ impl Written {
         let cgroups = pod
             .cgroup()
             .into_iter()
-            .flat_map(|cgroup| cgroup.containers().iter().copied().chain([cgroup.inode()]));
+            .flat_map(|pod| pod.containers().iter().map(|c| c.inode).chain([pod.inode()]));
         let volumes = cgroups.filter_map(|id| counters.writes(id, dev));
         Self {
             logs: logs.map(|writes| writes.bytes).sum(),

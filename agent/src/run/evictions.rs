@@ -13,12 +13,16 @@ use super::{
     record::{self, Place, PodName},
 };
 use crate::{
-    actuate::{EmptiedWatch, Evicted, Interpreter},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Reaper},
     config::Mode,
+    pods::PodIndex,
 };
 
-/// How often a victim is asked whether it is gone. On cgroup v1 there is nothing to wait on.
+/// How often a killed victim is asked whether it is gone. On cgroup v1 there is nothing to wait on.
 const CHECK: Duration = Duration::from_millis(2);
+
+/// The same for one that was asked to end and has a grace period.
+const CHECK_GRACEFUL: Duration = Duration::from_millis(20);
 
 /// Victims that are not gone after this long are left to the evaluator's deadline.
 const FOLLOWED: Duration = Duration::from_secs(60);
@@ -26,17 +30,29 @@ const FOLLOWED: Duration = Duration::from_secs(60);
 /// Places of the ranking in a record.
 const PLACES: usize = 5;
 
-/// A killed pod whose cgroup is not known to be empty.
+/// A pod on its way out, whose cgroup is not known to be empty.
 struct Victim {
-    id: EvictionId,
+    eviction: Eviction,
     emptied: EmptiedWatch,
+    /// The end of its grace period, while it has one.
+    kill_at: Option<MonoTime>,
     until: MonoTime,
+}
+
+/// What has become of victims since they were last asked.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// They have no task left.
+    pub emptied: Vec<EvictionId>,
+    /// Their grace period is over, so they were killed; with the name of the outcome.
+    pub grace_over: Vec<(EvictionId, &'static str)>,
 }
 
 /// What was done, and to whom.
 pub struct Evictions {
     mode: Mode,
     interpreter: Interpreter,
+    reaper: Reaper,
     victims: Vec<Victim>,
     checked: MonoTime,
     count: u64,
@@ -48,6 +64,7 @@ impl Evictions {
         Self {
             mode,
             interpreter: Interpreter::from(mode),
+            reaper: Reaper::start(),
             // Room for more victims than resources, so that a kill does not allocate.
             victims: Vec::with_capacity(64),
             checked: MonoTime::default(),
@@ -73,33 +90,56 @@ impl Evictions {
         observer: &Observer,
         wake: Wake,
     ) -> (Outcome, record::Eviction) {
-        let evicted = self.interpreter.evict(eviction, observer.index());
+        let mut evicted = self.interpreter.evict(eviction, observer.index());
+        if let Some(large) = evicted.large.take() {
+            self.reaper.release(large);
+        }
         self.count += 1;
         let record = self.record(eviction, &evicted, evaluator, observer, wake);
         if let Some(emptied) = evicted.emptied {
-            let until = eviction.decided_at.after(FOLLOWED);
-            self.victims.push(Victim { id: eviction.id, emptied, until });
+            let graceful = evicted.killed.is_some_and(|k| k.method == KillMethod::Terminate);
+            let end = eviction.decided_at.after(eviction.grace);
+            self.victims.push(Victim {
+                eviction: eviction.clone(),
+                emptied,
+                kill_at: graceful.then_some(end),
+                until: end.after(FOLLOWED),
+            });
         }
         (evicted.outcome, record)
     }
 
     /// When victims are to be asked next.
     pub fn next_check(&self) -> Option<MonoTime> {
-        (!self.victims.is_empty()).then(|| self.checked.after(CHECK))
+        let next = |victim: &Victim| match victim.kill_at {
+            Some(kill_at) => kill_at.min(self.checked.after(CHECK_GRACEFUL)),
+            None => self.checked.after(CHECK),
+        };
+        self.victims.iter().map(next).min()
     }
 
-    /// Victims that have become empty since.
-    pub fn emptied(&mut self, now: MonoTime) -> Vec<EvictionId> {
-        let mut empty = Vec::new();
+    /// Asks the victims, and kills those whose grace period is over.
+    pub fn settle(&mut self, index: &PodIndex, now: MonoTime) -> Settled {
+        let mut settled = Settled::default();
         self.checked = now;
-        self.victims.retain(|victim| {
-            let gone = victim.emptied.is_empty();
-            if gone {
-                empty.push(victim.id);
+        let interpreter = self.interpreter;
+        self.victims.retain_mut(|victim| {
+            let id = victim.eviction.id;
+            if victim.emptied.is_empty() {
+                settled.emptied.push(id);
+                return false;
             }
-            !gone && now < victim.until
+            if victim.kill_at.take_if(|end| *end <= now).is_some() {
+                let now_hard = Eviction { hard: true, ..victim.eviction.clone() };
+                let evicted = interpreter.evict(&now_hard, index);
+                if let Some(large) = evicted.large {
+                    self.reaper.release(large);
+                }
+                settled.grace_over.push((id, outcome_name(&evicted.outcome)));
+            }
+            now < victim.until
         });
-        empty
+        settled
     }
 
     fn record(
@@ -129,6 +169,8 @@ impl Evictions {
             observed_ns: eviction.observed_at.as_nanos(),
             decided_ns: eviction.decided_at.as_nanos(),
             kill_issued_ns: evicted.killed.map(|killed| killed.issued_at.as_nanos()),
+            method: evicted.killed.map(|killed| killed.method.name()),
+            grace_ms: eviction.grace.as_millis() as u64,
             outcome: outcome_name(&evicted.outcome),
             detail: evicted.error.map(|error| error.to_string()),
             message: EvictionMessage(eviction).to_string(),

@@ -5,7 +5,7 @@ use tracing::warn;
 
 use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
-    pods::{Pod, PodIndex},
+    pods::PodIndex,
     probe::Family,
     sample::{NodeSampler, observe_pods},
 };
@@ -77,13 +77,11 @@ impl Observer {
         }
     }
 
-    /// The pod that owns a cgroup.
-    pub fn pod_of_cgroup(&self, cgroup_id: u64) -> Option<PodName> {
-        self.index.get(self.index.by_cgroup(cgroup_id)?).map(name_of)
+    /// The pod that owns a cgroup, and the container if it is a container's.
+    pub fn owner_of_cgroup(&self, cgroup_id: u64) -> Option<(PodName, Option<String>)> {
+        let pod = self.index.get(self.index.by_cgroup(cgroup_id)?)?;
+        let facts = pod.facts();
+        let name = PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() };
+        Some((name, pod.container_name(cgroup_id).map(str::to_owned)))
     }
-}
-
-/// A pod's name for reports.
-pub fn name_of(pod: &Pod) -> PodName {
-    PodName { namespace: pod.facts().namespace.clone(), pod: pod.facts().name.clone() }
 }

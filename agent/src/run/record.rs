@@ -49,6 +49,13 @@ pub enum Record {
         /// Number of the eviction.
         id: u64,
     },
+    /// The victim's grace period is over and it was still there.
+    GraceOver {
+        /// Number of the eviction.
+        id: u64,
+        /// What came of the kill, as in [`Eviction::outcome`].
+        outcome: &'static str,
+    },
     /// What the victim held has come back, or will not be waited for any longer.
     Released {
         /// Number of the eviction.
@@ -83,6 +90,8 @@ pub enum Record {
         /// The pod it belonged to.
         #[serde(flatten)]
         pod: Option<PodName>,
+        /// The container of that pod.
+        container: Option<String>,
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
@@ -171,6 +180,10 @@ pub struct Eviction {
     pub decided_ns: u64,
     /// When the kill had been issued.
     pub kill_issued_ns: Option<u64>,
+    /// `cgroup.kill`, `sweep`, or `SIGTERM` where a grace period comes first.
+    pub method: Option<&'static str>,
+    /// The grace period in milliseconds; 0 for hard thresholds.
+    pub grace_ms: u64,
     /// `killed`, `observed`, `gone`, `reused` or `failed`.
     pub outcome: &'static str,
     /// What exactly went wrong.
@@ -257,11 +270,12 @@ mod tests {
             pid: 9,
             comm: "a\u{1b}[2J".into(),
             pod: Some(PodName { namespace: "ns".into(), pod: "p".into() }),
+            container: Some("c".into()),
         };
         let json = serde_json::to_string(&Line { mono_ns: 1, record }).unwrap();
         assert_eq!(
             json,
-            r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p"}"#
+            r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p","container":"c"}"#
         );
         let condition = Record::Condition { condition: NodeCondition::DiskPressure, status: true };
         let json = serde_json::to_string(&Line { mono_ns: 2, record: condition }).unwrap();

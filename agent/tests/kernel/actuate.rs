@@ -6,7 +6,7 @@ use std::{
 };
 
 use evictd::{
-    actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod, Reaper},
     pods::{Pod, PodIndex},
 };
 use evictd_core::{
@@ -112,7 +112,9 @@ fn kernel_a_memory_victim_is_killed_and_released() {
     let cgroup = sandbox.add_pod("a", "{}");
     let process = Process::start(&sandbox.entrances(&format!("{cgroup}/c")), Role::Hog(96 << 20));
     let index = sandbox.index();
-    let evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
+    let reaper = Reaper::start();
+    let mut evicted = evict(&index, target(&index, "a"), Signal::MemoryAvailable);
+    reaper.release(evicted.large.take().expect("pinned before the kill"));
     assert_killed(&evicted, KillMethod::CgroupKill);
     assert_eq!(process.wait(), Some(ProcessSignal::KILL.as_raw()));
 }

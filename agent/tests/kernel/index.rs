@@ -78,5 +78,6 @@ fn kernel_a_pod_without_a_cgroup_is_joined_when_it_comes() {
     assert!(index.refresh());
     let pod = index.get(0).expect("a pod");
     assert_eq!(pod.facts().id.cgroup_inode, sandbox.inode(&cgroup));
+    assert_eq!(pod.container_name(sandbox.inode(&cgroup)), None, "the pod itself");
     assert!(pod.counters().and_then(evictd::sample::PodCounters::memory_working_set).is_some());
 }

@@ -27,3 +27,9 @@ pub(crate) fn enter(lifetime: u64) -> Result<(), String> {
         }
     }
 }
+
+/// SIGTERM does nothing to this process and its children.
+pub(crate) fn ignore_term() {
+    // SAFETY: SIG_IGN is a valid disposition; no handler of ours runs.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+}
