@@ -79,8 +79,8 @@ pub(crate) const fn kubelet_counts_rootfs(layout: FsLayout) -> bool {
 /// Nano units in one unit, as in [`Quantity::nanos`].
 const NANOS: i128 = 1_000_000_000;
 
-fn is_over(used: i64, limit: Quantity) -> bool {
-    i128::from(used) * NANOS > limit.nanos()
+fn is_over(used: i128, limit: Quantity) -> bool {
+    used * NANOS > limit.nanos()
 }
 
 /// P-2, P-6: a volume whose usage is not reported is not over its limit.
@@ -88,7 +88,7 @@ fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
     spec.volumes().iter().find_map(|volume| {
         let limit = volume.size_limit.filter(|limit| limit.signum() > 0)?;
         let held = stats.volumes.iter().rfind(|held| held.name == volume.name)?;
-        let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used), limit);
+        let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used).into(), limit);
         let volume = || volume.name.clone();
         over.then(|| StorageLimit::EmptyDir { volume: volume(), limit })
     })
@@ -97,7 +97,8 @@ fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
 /// P-3: what is not reported counts as nothing.
 fn pod(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
     let limit = spec.ephemeral_storage_limit()?;
-    is_over(or_nothing(stats.ephemeral_storage_used), limit).then_some(StorageLimit::Pod { limit })
+    is_over(or_nothing(stats.ephemeral_storage_used).into(), limit)
+        .then_some(StorageLimit::Pod { limit })
 }
 
 /// P-4: a limit of nothing is no limit.
@@ -107,7 +108,7 @@ fn container(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<St
         let limit =
             limits.filter_map(|c| c.limits.ephemeral_storage).find(|limit| !limit.is_zero())?;
         let rootfs = if counts_rootfs { or_nothing(container.rootfs.used) } else { 0 };
-        let used = or_nothing(container.logs.used).saturating_add(rootfs);
+        let used = i128::from(or_nothing(container.logs.used)) + i128::from(rootfs);
         let name = || container.name.clone();
         is_over(used, limit).then(|| StorageLimit::Container { name: name(), limit })
     })
