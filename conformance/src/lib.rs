@@ -3,6 +3,7 @@
 //!
 //! The format of the recordings is described in `tests/conformance/README.md`.
 
+mod carry_out;
 mod compare;
 mod drive;
 mod family;

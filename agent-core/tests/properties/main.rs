@@ -14,7 +14,7 @@ mod texts;
 use proptest::test_runner::Config;
 
 /// Enough to find what is easily found.
-const QUICK: u32 = 512;
+const QUICK: u32 = 256;
 
 fn cases() -> Config {
     let set = std::env::var_os("PROPTEST_CASES").is_some();
