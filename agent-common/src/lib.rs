@@ -13,15 +13,15 @@ pub use counters::{DeviceCgroup, LogDirectory, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
 pub use tripwire::{MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
 
-/// The probes that can fail to deliver, in the order of the `DROPS` map.
+/// The families of probes, in the order of the `DROPS` map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Probe {
-    /// Filesystem writes.
+    /// Bytes written per (cgroup, filesystem) and per log directory; the byte tripwires.
     Writes,
-    /// Task counts.
+    /// Forks and exits per cgroup; the task tripwire.
     Tasks,
-    /// Memory events.
+    /// Changes of `memory.events`.
     MemoryEvents,
     /// OOM victims.
     Oom,

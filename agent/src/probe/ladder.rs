@@ -1,47 +1,17 @@
 //! The hook ladder as a table: each probe family's rungs, best first, and the programs of each.
 
+pub use evictd_common::Probe as Family;
+
 use super::offsets::{self, Offset};
 
-/// What one family of probes tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-    /// Bytes written per (cgroup, filesystem) and per log directory; the byte tripwires.
-    Writes,
-    /// Forks and exits per cgroup; the task tripwire.
-    Tasks,
-    /// Changes of `memory.events`.
-    MemoryEvents,
-    /// Victims of the OOM killer.
-    Oom,
-    /// Reclaim begins.
-    Reclaim,
-    /// cgroups come and go.
-    CgroupLife,
-}
-
-impl Family {
-    /// Name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Writes => "writes",
-            Self::Tasks => "tasks",
-            Self::MemoryEvents => "memory_events",
-            Self::Oom => "oom",
-            Self::Reclaim => "reclaim",
-            Self::CgroupLife => "cgroup_life",
-        }
-    }
-
-    /// What works less well without any rung of this family.
-    pub const fn cost_of_absence(self) -> &'static str {
-        match self {
-            Self::Writes => "disks are looked at by fill rate, and no writer is named",
-            Self::Tasks => "pid thresholds are seen by the 1 s tick only",
-            Self::MemoryEvents => "memory is looked at by fill rate alone",
-            Self::Oom => "victims of the OOM killer are not named",
-            Self::Reclaim => "memory is looked at by fill rate alone",
-            Self::CgroupLife => "new containers are known by the 1 s tick only",
-        }
+/// What works less well without any rung of a family.
+pub(super) const fn cost_of_absence(family: Family) -> &'static str {
+    match family {
+        Family::Writes => "disks are looked at by fill rate, and no writer is named",
+        Family::Tasks => "pid thresholds are seen by the 1 s tick only",
+        Family::MemoryEvents | Family::Reclaim => "memory is looked at by fill rate alone",
+        Family::Oom => "victims of the OOM killer are not named",
+        Family::CgroupLife => "new containers are known by the 1 s tick only",
     }
 }
 

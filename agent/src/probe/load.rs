@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
-    ladder::{Attachment, Family, Hook, LADDER, Rung},
+    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence},
     offsets,
 };
 
@@ -133,7 +133,7 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     for standing in &standings {
         match standing.rung {
             Some(_) => info!("probe {standing}"),
-            None => warn!("probe {standing}; {}", standing.family.cost_of_absence()),
+            None => warn!("probe {standing}; {}", cost_of_absence(standing.family)),
         }
     }
     Ok((ebpf, standings))
