@@ -25,6 +25,9 @@ use crate::{clock::now, probe::Family};
 /// used up while it is armed. More can wait for the next turn of the loop.
 const EVALUATIONS: usize = 8;
 
+/// The shortest sleep.
+const LEAST_WAIT: Duration = Duration::from_micros(200);
+
 /// A running evictd.
 pub struct Daemon {
     /// What is seen.
@@ -75,17 +78,19 @@ impl Daemon {
             let wake = match turn {
                 Turn::Stop => break,
                 Turn::Records => self.read(&inbox, &mut schedule, at),
-                Turn::Due => Some(Wake::by_clock(schedule.reason(at))),
+                Turn::Due => None,
             };
+            let freed = self.settle();
+            // Also after records: a stream of them must not keep the clock from being heard.
+            let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
+            if schedule.is_tick(at) {
+                self.observer.refresh(self.kernel.as_mut());
+                schedule.ticked(at);
+            }
             if let Some(wake) = wake {
-                if wake.by == WokenBy::Tick {
-                    self.observer.refresh(self.kernel.as_mut());
-                    schedule.ticked(at);
-                }
                 self.evaluate(wake, &mut schedule);
                 tally.count(wake, now());
             }
-            self.settle();
         }
         self.report_stop(&tally);
         Ok(())
@@ -96,6 +101,18 @@ impl Daemon {
         let evaluator = self.evaluator.poll_timeout();
         let victims = self.evictions.next_check();
         [Some(schedule.next()), evaluator, victims].into_iter().flatten().min().unwrap_or_default()
+    }
+
+    /// Why to look now if no record says so: it is time, or an outcome made more possible.
+    fn by_clock(&self, schedule: &Schedule, freed: bool, at: MonoTime) -> Option<Wake> {
+        let timeout = self.evaluator.poll_timeout().is_some_and(|timeout| timeout <= at);
+        if schedule.is_tick(at) {
+            Some(Wake::by_clock(WokenBy::Tick))
+        } else if freed || timeout || schedule.next() <= at {
+            Some(Wake::by_clock(WokenBy::Look))
+        } else {
+            None
+        }
     }
 
     /// Acts on what the records tell by themselves; gives the reason to look, if there is one.
@@ -188,17 +205,18 @@ impl Daemon {
         acted
     }
 
-    /// Follows the victims, and tells the evaluator of those that are gone.
-    fn settle(&mut self) {
+    /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
+    fn settle(&mut self) -> bool {
         let at = now();
         let settled = self.evictions.settle(self.observer.index(), at);
         for (id, outcome) in settled.grace_over {
             self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
         }
-        for id in settled.emptied {
+        for &id in &settled.emptied {
             self.reporter.report(at, Record::Emptied { id: id.0 });
             self.evaluator.handle_outcome(&Outcome::Emptied { id }, at);
         }
+        !settled.emptied.is_empty()
     }
 
     fn report_start(&mut self) {
@@ -247,7 +265,8 @@ async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<(
     }
 }
 
+/// Never returns at once, so that a due time that stays in the past cannot spin the loop.
 async fn until(due: MonoTime) {
-    let wait: Duration = due.since(now());
+    let wait: Duration = due.since(now()).max(LEAST_WAIT);
     sleep_until(Instant::now() + wait).await;
 }

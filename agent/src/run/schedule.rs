@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use evictd_core::{FillRate, MonoTime, NodeSignals, Policy, Signal, memory_look};
 
-use super::record::WokenBy;
-
 /// The slow tick: looks whatever else happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -47,9 +45,9 @@ impl Schedule {
         self.look.min(self.tick)
     }
 
-    /// Why to look at `now`, if the clock says so.
-    pub fn reason(&self, now: MonoTime) -> WokenBy {
-        if now >= self.tick { WokenBy::Tick } else { WokenBy::Look }
+    /// Whether the slow tick is due.
+    pub fn is_tick(&self, now: MonoTime) -> bool {
+        now >= self.tick
     }
 
     /// Whether a "look now" at `now` comes too soon after the last look. The look is then due at the
@@ -158,7 +156,7 @@ mod tests {
     fn the_tick_is_told_from_a_look() {
         let mut schedule = Schedule::new(at(0), true);
         schedule.ticked(at(0));
-        assert_eq!(schedule.reason(at(999)), WokenBy::Look);
-        assert_eq!(schedule.reason(at(1000)), WokenBy::Tick);
+        assert!(!schedule.is_tick(at(999)));
+        assert!(schedule.is_tick(at(1000)));
     }
 }
