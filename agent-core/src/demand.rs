@@ -38,7 +38,7 @@ impl Demand {
             Semantics::Kubelet => {
                 let usage = if by.summary {
                     let stats = pod.stats.as_deref();
-                    stats.map(|stats| i128::from(measure(signal, stats, &pod.facts, layout)))
+                    stats.map(|stats| measure(signal, stats, &pod.facts, layout))
                 } else {
                     seen()
                 };
@@ -101,10 +101,10 @@ fn kubelet_request(resource: Resource, facts: &PodFacts, by: RankBy) -> i128 {
 }
 
 /// S-19, R-3, R-8: the pod's figure for that signal out of its statistics.
-fn measure(signal: Signal, stats: &PodStats, facts: &PodFacts, layout: FsLayout) -> i64 {
+fn measure(signal: Signal, stats: &PodStats, facts: &PodFacts, layout: FsLayout) -> i128 {
     match signal.resource() {
-        Resource::Memory => or_nothing(stats.memory_working_set),
-        Resource::Pids => or_nothing(stats.process_count),
+        Resource::Memory => or_nothing(stats.memory_working_set).into(),
+        Resource::Pids => or_nothing(stats.process_count).into(),
         Resource::EphemeralStorage => disk(signal, stats, facts, layout, |fs| fs.used),
         Resource::Inodes => disk(signal, stats, facts, layout, |fs| fs.inodes_used),
     }
@@ -116,10 +116,10 @@ fn disk(
     facts: &PodFacts,
     layout: FsLayout,
     pick: impl Fn(&FsStats) -> Option<u64>,
-) -> i64 {
+) -> i128 {
     let parts = layout.parts(signal);
-    let mut sum: i64 = 0;
-    let mut add = |fs: &FsStats| sum = sum.saturating_add(or_nothing(pick(fs)));
+    let mut sum: i128 = 0;
+    let mut add = |fs: &FsStats| sum += i128::from(or_nothing(pick(fs)));
     for container in &stats.containers {
         if parts.rootfs {
             add(&container.rootfs);

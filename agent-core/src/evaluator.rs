@@ -12,6 +12,7 @@ mod reclaim;
 mod sampled;
 mod simulation;
 mod track;
+mod victim;
 
 use std::collections::VecDeque;
 

@@ -8,6 +8,7 @@ mod aggregate;
 mod bar;
 mod cadence;
 mod command;
+mod condition_text;
 mod decision;
 mod demand;
 mod disks;
@@ -36,6 +37,7 @@ pub use admission::{Applicant, NodeConditions};
 pub use bar::Bar;
 pub use cadence::{MEMORY_LOOK, WORST_FILL_RATE, memory_look, tripwire_budget};
 pub use command::{Command, Eviction, EvictionId, Outcome, RefusedReason};
+pub use condition_text::ConditionText;
 pub use decision::Decision;
 pub use disks::{DiskInfo, LayoutError, ReclaimStep, RuntimeFs, has_dedicated_imagefs};
 pub use duration::{DurationError, parse_duration};
@@ -47,8 +49,8 @@ pub use node_stats::{FilesystemStats, MemoryStats, NodeStats, TaskStats};
 pub use observation::{NodeSignals, Observation, SignalObservation, Summary};
 pub use pod::{DiskUsage, PodFacts, PodObservation, PodRef, PodUsage, Qos};
 pub use policy::{
-    EvictionMaps, KubeletOptions, MapField, NodeReclaim, Policy, PolicyError, PolicyErrorKind,
-    ReleaseDeadlines, Semantics,
+    DropIn, EvictionMaps, FlagError, FlagPairs, KubeletOptions, MapField, NodeReclaim, Policy,
+    PolicyError, PolicyErrorKind, ReleaseDeadlines, Semantics,
 };
 pub use quantity::{Format, Quantity, QuantityError};
 pub use rank::{Comparator, Placement};

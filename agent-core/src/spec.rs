@@ -95,19 +95,22 @@ pub struct PodSpec {
     requests: ResourceList,
     container_requests: ResourceList,
     ephemeral_storage_limit: Option<Quantity>,
-    has_limits: bool,
+    least_size_limit: Option<Quantity>,
+    least_container_limit: Option<Quantity>,
 }
 
 impl PodSpec {
     /// Works out requests and limits (P-3).
     pub fn new(parts: PodSpecParts) -> Self {
-        let size_limited = |v: &Volume| v.kind.is_empty_dir() && v.size_limit.is_some();
-        let ephemeral_storage_limit = aggregate::ephemeral_storage_limit(&parts);
+        let size_limits = parts.volumes.iter().filter(|v| v.kind.is_empty_dir());
+        let size_limits = size_limits.filter_map(|v| v.size_limit);
+        let container_limits = parts.containers.iter().filter_map(|c| c.limits.ephemeral_storage);
         Self {
             requests: aggregate::kubelet_requests(&parts),
             container_requests: aggregate::container_requests(&parts),
-            has_limits: ephemeral_storage_limit.is_some() || parts.volumes.iter().any(size_limited),
-            ephemeral_storage_limit,
+            ephemeral_storage_limit: aggregate::ephemeral_storage_limit(&parts),
+            least_size_limit: size_limits.filter(|limit| limit.signum() > 0).min(),
+            least_container_limit: container_limits.filter(|limit| !limit.is_zero()).min(),
             parts,
         }
     }
@@ -149,8 +152,13 @@ impl PodSpec {
         self.ephemeral_storage_limit
     }
 
-    /// True when some limit of local storage can be exceeded at all.
-    pub const fn has_storage_limits(&self) -> bool {
-        self.has_limits
+    /// P-2: the least size limit of a volume; no volume that holds less is over its own.
+    pub(crate) const fn least_size_limit(&self) -> Option<Quantity> {
+        self.least_size_limit
+    }
+
+    /// P-4: the least limit of a container; no container that holds less is over its own.
+    pub(crate) const fn least_container_limit(&self) -> Option<Quantity> {
+        self.least_container_limit
     }
 }

@@ -62,9 +62,6 @@ impl StorageLimit {
     /// The first limit the pod is over, in the order of P-2, P-3, P-4. `counts_rootfs`: writable layers
     /// count against a container's limit.
     pub(crate) fn exceeded(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<Self> {
-        if !spec.has_storage_limits() {
-            return None;
-        }
         empty_dir(spec, stats)
             .or_else(|| pod(spec, stats))
             .or_else(|| container(spec, stats, counts_rootfs))
@@ -76,16 +73,24 @@ pub(crate) const fn kubelet_counts_rootfs(layout: FsLayout) -> bool {
     matches!(layout, FsLayout::Single)
 }
 
-fn is_over(used: i64, limit: Quantity) -> bool {
-    Quantity::new(used, limit.format()) > limit
+/// Nano units in one unit, as in [`Quantity::nanos`].
+const NANOS: i128 = 1_000_000_000;
+
+fn is_over(used: i128, limit: Quantity) -> bool {
+    used * NANOS > limit.nanos()
 }
 
-/// P-2, P-6: a volume whose usage is not reported is not over its limit.
+/// P-2, P-6: a volume whose usage is not reported is not over its limit. Names are compared only when
+/// some volume is over the least of the limits.
 fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
+    let least = spec.least_size_limit()?;
+    if !stats.volumes.iter().any(|held| is_over(or_nothing(held.fs.used).into(), least)) {
+        return None;
+    }
     spec.volumes().iter().find_map(|volume| {
         let limit = volume.size_limit.filter(|limit| limit.signum() > 0)?;
         let held = stats.volumes.iter().rfind(|held| held.name == volume.name)?;
-        let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used), limit);
+        let over = volume.kind.is_empty_dir() && is_over(or_nothing(held.fs.used).into(), limit);
         let volume = || volume.name.clone();
         over.then(|| StorageLimit::EmptyDir { volume: volume(), limit })
     })
@@ -94,19 +99,26 @@ fn empty_dir(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
 /// P-3: what is not reported counts as nothing.
 fn pod(spec: &PodSpec, stats: &PodStats) -> Option<StorageLimit> {
     let limit = spec.ephemeral_storage_limit()?;
-    is_over(or_nothing(stats.ephemeral_storage_used), limit).then_some(StorageLimit::Pod { limit })
+    is_over(or_nothing(stats.ephemeral_storage_used).into(), limit)
+        .then_some(StorageLimit::Pod { limit })
 }
 
-/// P-4: a limit of nothing is no limit.
+/// P-4: a limit of nothing is no limit. Names are compared only for a container that is over the least
+/// of the limits.
 fn container(spec: &PodSpec, stats: &PodStats, counts_rootfs: bool) -> Option<StorageLimit> {
+    let least = spec.least_container_limit()?;
     stats.containers.iter().find_map(|container| {
-        let limits = spec.containers().iter().rev().filter(|c| c.name == container.name);
-        let limit =
-            limits.filter_map(|c| c.limits.ephemeral_storage).find(|limit| !limit.is_zero())?;
         let rootfs = if counts_rootfs { or_nothing(container.rootfs.used) } else { 0 };
-        let used = or_nothing(container.logs.used).saturating_add(rootfs);
-        let name = || container.name.clone();
-        is_over(used, limit).then(|| StorageLimit::Container { name: name(), limit })
+        let used = i128::from(or_nothing(container.logs.used)) + i128::from(rootfs);
+        if !is_over(used, least) {
+            return None;
+        }
+        let limits = spec.containers().iter().rev().filter(|c| c.name == container.name);
+        let limit = limits
+            .filter_map(|c| c.limits.ephemeral_storage)
+            .find(|limit| !limit.is_zero())
+            .filter(|limit| is_over(used, *limit))?;
+        Some(StorageLimit::Container { name: container.name.clone(), limit })
     })
 }
 

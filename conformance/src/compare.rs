@@ -104,3 +104,55 @@ fn describe(alternatives: &[Value], produced: &Value, metric: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_to_equal_one_alternative() {
+        let evicted = |pod: &str, next| {
+            json!({
+                "decision": "evicted", "evicted": [pod], "conditions": [], "next": next,
+                "evictions_metric_any_of": ["memory.available=1"],
+            })
+        };
+        let alternatives = [evicted("a", 1), evicted("b", 2)];
+        let count = "memory.available=1";
+        let cases = [
+            ("the first", json!({"decision": "evicted", "evicted": ["a"]}), count, Some(1)),
+            ("the second", json!({"decision": "evicted", "evicted": ["b"]}), count, Some(2)),
+            ("none of them", json!({"decision": "evicted", "evicted": ["c"]}), count, None),
+            (
+                "too much",
+                json!({"decision": "evicted", "evicted": ["a"], "gc": ["image"]}),
+                count,
+                None,
+            ),
+            ("too little", json!({"decision": "evicted"}), count, None),
+            ("counted otherwise", json!({"decision": "evicted", "evicted": ["a"]}), "pid=1", None),
+            (
+                "nothing spelled out",
+                json!({
+                    "decision": "evicted", "evicted": ["a"], "gc": [], "error": null, "summary_calls": 0,
+                }),
+                count,
+                Some(1),
+            ),
+        ];
+        for (name, produced, metric, state) in cases {
+            assert_eq!(find(&alternatives, &produced, metric).ok(), state, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_the_original_crashed_nobody_may_be_evicted() {
+        let crash = [json!({"decision": "panic", "error": "panic: nil", "next": 0})];
+        let quiet = json!({"decision": "nothing_to_reclaim"});
+        assert_eq!(find(&crash, &quiet, "").ok(), Some(0));
+        let evicting = json!({"decision": "evicted", "evicted": ["a"]});
+        assert!(find(&crash, &evicting, "").is_err());
+    }
+}

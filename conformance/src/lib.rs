@@ -3,6 +3,7 @@
 //!
 //! The format of the recordings is described in `tests/conformance/README.md`.
 
+mod carry_out;
 mod compare;
 mod drive;
 mod family;
@@ -14,36 +15,63 @@ mod report;
 mod scenario;
 mod thresholds;
 
-pub use load::{LoadError, load_lines};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use serde::de::Deserialize as _;
+use serde_json::Value;
+
+use load::Line;
+pub use load::LoadError;
 pub use report::{Failure, Report, Tally};
 
-use std::path::Path;
-
-/// Scenarios with the behaviour of one evaluation after the other; the second is compressed.
-const SCENARIOS: [&str; 2] = ["named.jsonl", "random.jsonl.gz"];
-/// Eviction maps and what they parse to.
-const THRESHOLDS: &str = "thresholds.jsonl";
-
-/// Runs every vector of `dir`. Files that are not there are left out, but there must be one.
+/// Runs every vector of every `*.jsonl` and `*.jsonl.gz` in `dir`, of which there must be one.
 pub fn run(dir: &Path) -> Result<Report, LoadError> {
     let mut report = Report::default();
-    let mut found = false;
-    for file in SCENARIOS {
-        let path = dir.join(file);
-        if !path.exists() {
-            continue;
-        }
-        found = true;
-        for scenario in load_lines::<scenario::Scenario>(&path)? {
-            report.add(family::of_scenario(&scenario), drive::check(&scenario));
+    for path in load::files(dir)? {
+        for line in load::lines(&path)? {
+            let (family, result) = check(&line);
+            report.add(family, result);
         }
     }
-    let path = dir.join(THRESHOLDS);
-    if path.exists() {
-        found = true;
-        for case in load_lines::<thresholds::Case>(&path)? {
-            report.add(family::of_thresholds(&case), thresholds::check(&case));
+    Ok(report)
+}
+
+/// A vector with steps is a scenario, one without is a case of eviction maps.
+fn check(line: &Line) -> (String, Result<(), Failure>) {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        ("unreadable".to_owned(), Err(Failure::unreadable(&line.place, error)))
+    };
+    let vector: Value = match serde_json::from_str(&line.text) {
+        Ok(vector) => vector,
+        Err(error) => return unreadable(&error),
+    };
+    if vector.get("steps").is_some() {
+        match scenario::Scenario::deserialize(&vector) {
+            Ok(scenario) => {
+                let result = unless_it_crashes(line, || drive::check(&scenario));
+                (family::of_scenario(&scenario), result)
+            }
+            Err(error) => unreadable(&error),
+        }
+    } else {
+        match thresholds::Case::deserialize(&vector) {
+            Ok(case) => {
+                let result = unless_it_crashes(line, || thresholds::check(&case));
+                (family::of_thresholds(&case), result)
+            }
+            Err(error) => unreadable(&error),
         }
     }
-    if found { Ok(report) } else { Err(LoadError::Empty(dir.to_owned())) }
+}
+
+/// A vector on which the evaluator crashes has failed; the others go on.
+fn unless_it_crashes(
+    line: &Line,
+    check: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let crashed = |_| Err(Failure::unreadable(&line.place, &"the evaluator crashed"));
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(crashed)
 }

@@ -27,7 +27,9 @@ pub(crate) fn facts(pod: &scenario::Pod, index: usize) -> Result<PodFacts, Quant
         qos: Qos::Burstable,
         memory_request: units(requests.memory),
         ephemeral_storage_request: units(requests.ephemeral_storage),
-        termination_grace_seconds: pod.termination_grace_period_s,
+        termination_grace_seconds: pod
+            .termination_grace_period_s
+            .map(|s| u64::try_from(s).unwrap_or(0)),
         spec: Some(Arc::new(spec)),
     })
 }

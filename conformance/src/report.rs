@@ -31,6 +31,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A line that is no vector, or none that can be played.
+    pub(crate) fn unreadable(place: &str, error: &dyn fmt::Display) -> Self {
+        let mismatch = Mismatch::Broken(error.to_string());
+        Self::new(place, "", None, mismatch)
+    }
+
     pub(crate) fn new(
         id: &str,
         name: &str,
@@ -81,7 +87,10 @@ impl Report {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.name)?;
+        f.write_str(&self.id)?;
+        if !self.name.is_empty() && self.name != self.id {
+            write!(f, " {}", self.name)?;
+        }
         if let (Some(step), Some(t)) = (self.step, self.at_seconds) {
             write!(f, ", step {step} at {t} s")?;
         }

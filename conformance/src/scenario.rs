@@ -55,7 +55,7 @@ pub(crate) struct Pod {
     #[serde(rename = "static")]
     pub(crate) is_static: bool,
     pub(crate) mirror: bool,
-    pub(crate) termination_grace_period_s: Option<u64>,
+    pub(crate) termination_grace_period_s: Option<i64>,
     pub(crate) containers: Vec<Container>,
     pub(crate) init_containers: Vec<Container>,
     pub(crate) pod_resources: Option<Resources>,

@@ -1,6 +1,8 @@
-//! `bench`: measurements on this machine's real kernel.
+//! `bench`: measurements on this machine.
 
-use std::path::PathBuf;
+mod evaluator;
+
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -31,11 +33,19 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Steps of the evaluator at 10 to 1000 pods, beside what the kubelet's take; needs no root
+    Evaluator,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    match &options.what {
+        What::Reaction { trials, output } => reaction(*trials, output.as_deref()),
+        What::Evaluator => evaluator::run(),
+    }
+}
+
+fn reaction(trials: u32, output: Option<&Path>) -> Result<ExitCode> {
     require_root("bench")?;
-    let What::Reaction { trials, output } = &options.what;
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
     let programs = build::benches(&workspace)?;

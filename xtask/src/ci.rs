@@ -12,18 +12,20 @@ use crate::workspace::Workspace;
 
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies.
+/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies, and tries the
+/// evaluator's properties on many cases.
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Options {}
 
 pub(crate) fn run(_options: Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::Lint])?;
-    let checks: [(&str, Command); 4] = [
+    let checks: [(&str, Command); 5] = [
         ("rustfmt", rustfmt(&workspace)),
         ("clippy, host crates", host_clippy(&workspace)?),
         ("clippy, BPF programs", bpf_clippy(&workspace)),
         ("cargo-deny: bans, licenses, sources", cargo_deny(&workspace)?),
+        ("properties of the evaluator, 10 000 cases each", properties(&workspace)),
     ];
     let mut failed = Vec::new();
     for (name, mut command) in checks {
@@ -67,6 +69,15 @@ fn bpf_clippy(workspace: &Workspace) -> Command {
     command.env("RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH));
     // Set by the cargo that runs us, it would bring that toolchain back.
     command.env_remove("RUSTUP_TOOLCHAIN");
+    command
+}
+
+/// The tests try a few hundred cases of each property; here there is time for more.
+fn properties(workspace: &Workspace) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--release", "--locked", "--package", "evictd-core"]);
+    command.args(["--test", "properties"]).current_dir(&workspace.root);
+    command.env("PROPTEST_CASES", "10000");
     command
 }
 

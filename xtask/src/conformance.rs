@@ -1,5 +1,6 @@
 //! `conformance`: the evaluator against recordings of the real kubelet.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ const VECTORS: &str = "tests/conformance";
 /// Plays recordings of the real kubelet's eviction manager against the evaluator.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Folder with named.jsonl, random.jsonl.gz or thresholds.jsonl [default: tests/conformance]
+    /// Folder with *.jsonl or *.jsonl.gz [default: tests/conformance]
     #[arg(long, value_name = "DIR")]
     vectors: Option<PathBuf>,
     /// Print the result as JSON
@@ -27,10 +28,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         None => Workspace::load()?.root.join(VECTORS),
     };
     let report = evictd_conformance::run(&dir)?;
+    let mut stdout = io::stdout().lock();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(stdout, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{report}");
+        write!(stdout, "{report}")?;
     }
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,7 +1,7 @@
 //! What the evaluator can tell of itself.
 
 use super::Evaluator;
-use crate::{Applicant, Decision, NodeConditions, Placement, Policy, Threshold};
+use crate::{Applicant, Decision, NodeConditions, Placement, Policy, Threshold, ThresholdValue};
 
 impl Evaluator {
     /// The ranking of the last evaluation that had pods to look at; its places point into the pods of
@@ -31,9 +31,20 @@ impl Evaluator {
         self.conditions().admit(pod)
     }
 
-    /// The thresholds that are met, grace period and all, or not resolved since (L-11).
+    /// The thresholds that are met, grace period and all, or not resolved since (L-11). Of thresholds
+    /// that are the same percentage of the same signal the kubelet knows one.
     pub fn thresholds_met(&self) -> impl Iterator<Item = &Threshold> {
-        let all = self.policy.thresholds.iter().zip(&self.tracks);
-        all.filter(|(_, track)| track.satisfied).map(|(threshold, _)| threshold)
+        let all = &self.policy.thresholds;
+        let repeats = |i: usize| {
+            let mut before = all[..i].iter().zip(&self.tracks);
+            before.any(|(other, track)| track.satisfied && is_same_percentage(other, &all[i]))
+        };
+        let met = (0..all.len()).filter(move |i| self.tracks[*i].satisfied && !repeats(*i));
+        met.map(move |i| &all[i])
     }
+}
+
+fn is_same_percentage(a: &Threshold, b: &Threshold) -> bool {
+    let bare = a.min_reclaim.is_none() && b.min_reclaim.is_none();
+    matches!(a.value, ThresholdValue::Percentage(_)) && bare && a == b
 }

@@ -31,7 +31,13 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(e: &Eviction, threshold: Threshold, policy: &Policy) -> Self {
+    /// `seen`: the sample it was decided on.
+    pub(super) fn new(
+        e: &Eviction,
+        threshold: Threshold,
+        seen: SignalObservation,
+        policy: &Policy,
+    ) -> Self {
         let grace_ends = e.decided_at.after(e.grace);
         let cleanup_only = policy.semantics == Semantics::Kubelet;
         let deadline = if cleanup_only {
@@ -45,9 +51,9 @@ impl Pending {
             signal: e.signal,
             threshold,
             expected_release: e.expected_release,
-            available: e.available,
+            available: seen.available,
             observed_at: e.observed_at,
-            last_available: e.available,
+            last_available: seen.available,
             killed: false,
             emptied_at: None,
             grace_ends,

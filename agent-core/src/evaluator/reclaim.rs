@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Evaluator, choice::Crossing};
 use crate::{
     Command, Decision, MonoTime, NodeReclaim, NodeSignals, Observation, PodObservation, Resource,
-    Semantics, Summary, disks::reclaim_steps,
+    Semantics, Summary, Threshold, disks::reclaim_steps,
 };
 
 /// How long freeing may take before it is given up: the next evaluation starts anew.
@@ -82,18 +82,16 @@ impl Evaluator {
     /// grace period or never crossed included; strict semantics ask for the signal that was to be
     /// relieved (E-21, E-22). A signal that is unknown counts as relieved.
     fn is_enough(&self, reclaiming: &Reclaiming, signals: &NodeSignals) -> bool {
-        let crossed = &reclaiming.crossing.threshold;
-        let concerns = |signal| match self.policy.semantics {
-            Semantics::Strict => signal == crossed.signal,
-            Semantics::Kubelet => true,
-        };
-        let mut thresholds = match self.policy.semantics {
-            Semantics::Strict => std::slice::from_ref(crossed).iter(),
-            Semantics::Kubelet => self.policy.thresholds.iter(),
-        };
-        !thresholds.any(|threshold| {
+        let is_clear = |threshold: &Threshold| {
             let seen = signals.get(threshold.signal);
-            concerns(threshold.signal) && seen.is_some_and(|seen| threshold.is_unresolved(seen))
-        })
+            seen.is_none_or(|seen| !threshold.is_unresolved(seen))
+        };
+        match self.policy.semantics {
+            Semantics::Strict => is_clear(&reclaiming.crossing.threshold),
+            Semantics::Kubelet => {
+                let mut listed = self.policy.thresholds.iter().zip(&self.tracks);
+                listed.all(|(threshold, track)| track.lingering || is_clear(threshold))
+            }
+        }
     }
 }

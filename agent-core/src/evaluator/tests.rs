@@ -1,4 +1,5 @@
 mod choice;
+mod kubelet;
 mod observe;
 mod release;
 mod soft;

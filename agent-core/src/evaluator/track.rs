@@ -9,6 +9,8 @@ pub(super) struct Track {
     pub(super) first_observed: Option<MonoTime>,
     /// Its grace period had elapsed at the last evaluation.
     pub(super) satisfied: bool,
+    /// It is out of the list but goes on until it is resolved (L-5).
+    pub(super) lingering: bool,
 }
 
 impl Track {
@@ -26,14 +28,15 @@ impl Track {
         let Some(seen) = seen else {
             return match semantics {
                 Semantics::Strict => self,
-                Semantics::Kubelet => Self::default(),
+                Semantics::Kubelet => Self { lingering: self.lingering, ..Self::default() },
             };
         };
         let unresolved = self.satisfied && threshold.is_unresolved(seen); // L-5
-        let holds = threshold.is_met(seen) || unresolved; // L-4
+        let met = threshold.is_met(seen) && !self.lingering; // L-4
+        let holds = met || unresolved;
         let first_observed = holds.then(|| self.first_observed.unwrap_or(now)); // L-6
         let satisfied = first_observed.is_some_and(|first| now.since(first) >= threshold.grace); // L-10
-        Self { first_observed, satisfied }
+        Self { first_observed, satisfied, lingering: self.lingering }
     }
 
     /// When the grace period will have elapsed, if that is still to come.
@@ -128,7 +131,8 @@ mod tests {
                 let now = MonoTime::from_nanos(now);
                 track = track.next(&threshold(grace), seen, semantics, now);
                 let first_observed = first.map(MonoTime::from_nanos);
-                assert_eq!(track, Track { first_observed, satisfied }, "{name} at {now}");
+                let expected = Track { first_observed, satisfied, lingering: false };
+                assert_eq!(track, expected, "{name} at {now}");
             }
         }
     }

@@ -103,8 +103,13 @@ impl Evaluator {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Overwrite(at, threshold) => {
-                self.policy.thresholds[at] = threshold;
-                self.tracks[at] = Track::default();
+                let old = std::mem::replace(&mut self.policy.thresholds[at], threshold);
+                let track = std::mem::take(&mut self.tracks[at]);
+                // Met while it was in the list, it goes on until it is resolved.
+                if track.satisfied {
+                    self.policy.thresholds.push(old);
+                    self.tracks.push(Track { lingering: true, ..track });
+                }
             }
             Change::Append(threshold) => {
                 self.policy.thresholds.push(threshold);

@@ -12,6 +12,9 @@ impl Evaluator {
     pub(in crate::evaluator) fn synchronize(&mut self, o: &Observation, now: MonoTime) {
         self.settle_pending(&o.signals, now);
         if self.is_cleaning_up() || self.reclaiming.is_some() {
+            if self.reclaiming.is_none() {
+                self.kubelet.decide(Decision::Waiting);
+            }
             if o.summary != Summary::Failed {
                 let signals = self.simulation.credited(&o.signals, self.policy.layout);
                 self.judge(&signals, now);
