@@ -147,6 +147,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_shows_the_defaults() {
+        let text = include_str!("../../../deploy/evictd.yaml");
+        let example = Config::parse(Path::new("deploy/evictd.yaml"), text).expect("valid");
+        let defaults = Config::parse(Path::new("empty.yaml"), "").expect("valid");
+        assert_eq!((example.mode, &example.policy), (defaults.mode, &defaults.policy));
+        assert_eq!(example.root_directory, defaults.root_directory);
+        assert_eq!(example.pods, defaults.pods);
+        assert!(example.protect.covers("kube-system", "any"), "the one line that is no default");
+    }
+
+    #[test]
     fn an_empty_file_means_defaults() {
         for text in ["", "# nothing\n", "{}\n"] {
             let config = parse(text).expect(text);
