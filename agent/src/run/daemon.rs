@@ -59,7 +59,7 @@ impl Daemon {
         let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
         let mut schedule = Schedule::new(now(), tripwires);
         let mut tally = Tally::default();
-        self.observer.refresh(self.kernel.as_mut());
+        self.tick();
         self.report_start();
         loop {
             let mut inbox = Inbox::default();
@@ -84,7 +84,7 @@ impl Daemon {
             // Also after records: a stream of them must not keep the clock from being heard.
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
             if schedule.is_tick(at) {
-                self.observer.refresh(self.kernel.as_mut());
+                self.tick();
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {
@@ -94,6 +94,12 @@ impl Daemon {
         }
         self.report_stop(&tally);
         Ok(())
+    }
+
+    /// What is looked after once a second whatever happens.
+    fn tick(&mut self) {
+        self.observer.refresh(self.kernel.as_mut());
+        self.observer.prepare(self.kernel.as_ref());
     }
 
     /// When the loop must turn at the latest.
@@ -129,15 +135,14 @@ impl Daemon {
             };
             self.reporter.report(at, record);
         }
+        if inbox.cgroups_changed {
+            self.observer.refresh(self.kernel.as_mut());
+            if let Some(kernel) = &mut self.kernel {
+                kernel.forget(&inbox.removed_cgroups);
+            }
+        }
         let wake = inbox.wake?;
         match wake.by {
-            WokenBy::Pods => {
-                self.observer.refresh(self.kernel.as_mut());
-                if let Some(kernel) = &mut self.kernel {
-                    kernel.forget(&inbox.removed_cgroups);
-                }
-                None
-            }
             // Reclaim at a limit goes on for as long as the cgroup stays there.
             WokenBy::Reclaim | WokenBy::MemoryEvent if schedule.too_soon(at) => None,
             WokenBy::Reclaim | WokenBy::MemoryEvent => Some(wake),

@@ -12,7 +12,7 @@ use evictd_core::{DiskUsage, PodUsage};
 use rustix::fs::{major, minor};
 
 use crate::{
-    pods::{LogDir, Pod, PodIndex},
+    pods::{LogDir, Pod, PodCgroup, PodIndex},
     probe::Counters,
     sample::{DiskLimits, DiskWalk},
 };
@@ -57,6 +57,15 @@ struct Walked {
     logs: Option<DiskUsage>,
     volumes: Option<DiskUsage>,
     at: Written,
+    counted: u64,
+}
+
+/// Tells whether the same counters are summed as before. When a container or a log directory goes, its
+/// counters go too, and what it wrote since the walk can only be found by walking again.
+fn counted(pod: &Pod) -> u64 {
+    let cgroups = pod.cgroup().into_iter().flat_map(PodCgroup::containers);
+    let inodes = cgroups.map(|c| c.inode).chain(pod.logs().iter().map(|log| log.inode));
+    inodes.fold(0, |sum, inode| sum ^ inode.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Disk usage of every pod.
@@ -74,8 +83,8 @@ impl DiskUsages {
         Self { dev, walk: DiskWalk::new(POD_WALK), walked: BTreeMap::new(), order: Vec::new() }
     }
 
-    /// Walks pods that have not been walked yet, as far as time allows, and forgets those that are
-    /// gone. Called at start and on ticks, not on the way to a decision.
+    /// Walks pods that have not been walked since they last changed, as far as time allows, and forgets
+    /// those that are gone. Called at start and on ticks, not on the way to a decision.
     pub fn prepare(&mut self, index: &PodIndex, counters: Option<&Counters>) {
         self.walked.retain(|uid, _| index.by_uid(uid).is_some());
         let begin = Instant::now();
@@ -83,7 +92,7 @@ impl DiskUsages {
             if begin.elapsed() > WALKS {
                 return;
             }
-            if !self.walked.contains_key(&pod.facts().id.uid) {
+            if self.valid(pod).is_none() {
                 self.walk(pod, counters);
             }
         }
@@ -114,7 +123,7 @@ impl DiskUsages {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         for (number, pod) in index.iter().enumerate() {
-            let at = self.walked.get(&pod.facts().id.uid).map(|walked| walked.at);
+            let at = self.valid(pod).map(|walked| walked.at);
             let written = counters.map(|counters| Written::by(pod, counters, self.dev));
             let bytes = match (at, written) {
                 (Some(at), Some(now)) => {
@@ -138,12 +147,18 @@ impl DiskUsages {
         self.order = order;
     }
 
+    /// The pod's last walk, if what has been written since can be told.
+    fn valid(&self, pod: &Pod) -> Option<&Walked> {
+        self.walked.get(&pod.facts().id.uid).filter(|walked| walked.counted == counted(pod))
+    }
+
     fn walk(&mut self, pod: &Pod, counters: Option<&Counters>) {
         // Read before the walk: what is written meanwhile counts twice rather than never.
         let at = counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default();
         let logs = self.walk.measure_contents(pod.logs_root());
         let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
-        self.walked.insert(pod.facts().id.uid.clone(), Walked { logs, volumes, at });
+        let walked = Walked { logs, volumes, at, counted: counted(pod) };
+        self.walked.insert(pod.facts().id.uid.clone(), walked);
     }
 }
 

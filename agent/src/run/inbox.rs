@@ -27,6 +27,8 @@ pub struct Inbox {
     pub wake: Option<Wake>,
     /// Victims of the OOM killer.
     pub oom_victims: Vec<Record>,
+    /// A cgroup came or went: pods are to be joined anew before anything else.
+    pub cgroups_changed: bool,
     /// cgroups that are gone.
     pub removed_cgroups: Vec<u64>,
 }
@@ -39,10 +41,10 @@ impl Inbox {
             Some(Kind::Reclaim) => self.wake(WokenBy::Reclaim, record.ktime),
             Some(Kind::MemoryEvent) => self.wake(WokenBy::MemoryEvent, record.ktime),
             Some(Kind::OomVictim) => self.oom_victims.push(record),
-            Some(Kind::CgroupMkdir) => self.wake(WokenBy::Pods, record.ktime),
+            Some(Kind::CgroupMkdir) => self.cgroups_changed = true,
             Some(Kind::CgroupRmdir) => {
+                self.cgroups_changed = true;
                 self.removed_cgroups.push(record.cgroup_id);
-                self.wake(WokenBy::Pods, record.ktime);
             }
             // A newer kernel object than this binary cannot be loaded, so there is none.
             None => {}
@@ -74,12 +76,16 @@ mod tests {
         assert_eq!(inbox.wake, Some(Wake { by: WokenBy::Tripwire, event_ns: Some(3) }));
         assert_eq!(inbox.oom_victims.len(), 1);
         assert_eq!(inbox.removed_cgroups, [5]);
+        assert!(inbox.cgroups_changed, "told beside whatever else wakes");
     }
 
     #[test]
-    fn an_oom_victim_alone_is_told_but_wakes_nobody() {
-        let mut inbox = Inbox::default();
-        inbox.take(record(3, 1));
-        assert_eq!(inbox.wake, None);
+    fn a_victim_or_a_new_cgroup_alone_wakes_nobody() {
+        for kind in [3, 4, 5] {
+            let mut inbox = Inbox::default();
+            inbox.take(record(kind, 1));
+            assert_eq!(inbox.wake, None);
+            assert_eq!(inbox.cgroups_changed, kind != 3);
+        }
     }
 }

@@ -67,14 +67,14 @@ impl Observer {
         });
         let changed = self.index.refresh() || reloaded;
         self.sampler.refresh(self.index.tree());
-        if let Some(kernel) = kernel {
-            if changed {
-                kernel.follow(&self.index);
-            }
-            self.disks.prepare(&self.index, kernel.write_counters());
-        } else {
-            self.disks.prepare(&self.index, None);
+        if let Some(kernel) = kernel.filter(|_| changed) {
+            kernel.follow(&self.index);
         }
+    }
+
+    /// Work that decisions are spared of: to be done at start and on ticks.
+    pub fn prepare(&mut self, kernel: Option<&Kernel>) {
+        self.disks.prepare(&self.index, kernel.and_then(Kernel::write_counters));
     }
 
     /// The pod that owns a cgroup, and the container if it is a container's.

@@ -22,8 +22,6 @@ pub enum WokenBy {
     Look,
     /// A second has passed.
     Tick,
-    /// Pods or cgroups came or went.
-    Pods,
 }
 
 /// A record and when it was made.
