@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long an incident may take to be decided, and then to be over.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// For this long after an incident nobody else may be evicted.
 const QUIET: Duration = Duration::from_millis(300);
 

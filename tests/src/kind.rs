@@ -62,7 +62,7 @@ impl Kind {
             Self::MemoryHog => &["memory-hog", "--mib-per-s", "500", "--max-mib", "512"],
             Self::ForkBomb => &["fork-bomb", "--max", "2000"],
         };
-        words.iter().chain(&["--lifetime", "30"]).map(|&word| word.to_owned()).collect()
+        words.iter().chain(&["--lifetime", "90"]).map(|&word| word.to_owned()).collect()
     }
 
     /// The observer's view of the signal.
