@@ -21,6 +21,9 @@ pub fn harden() {
     }
     lock_memory();
     be_scheduled_first();
+    // The first system call through the vDSO reads the auxiliary vector, on some kernels into memory
+    // that it allocates: now rather than on the way to a kill.
+    crate::clock::now();
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
