@@ -102,15 +102,17 @@ impl Default for LoadOptions<'_> {
 /// Loads the object and attaches the best rung of each family. A family without a rung is a
 /// degraded family, not an error.
 pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError> {
-    let types = std::fs::read(options.btf)
-        .map_err(|error| format!("no kernel BTF: {}: {error}", options.btf.display()))
-        .and_then(|bytes| Btf::parse(bytes).map_err(|error| error.to_string()));
+    let unusable =
+        |error: &dyn fmt::Display| format!("no kernel BTF: {}: {error}", options.btf.display());
+    let bytes = std::fs::read(options.btf).map_err(|error| unusable(&error));
+    let kernel_btf = bytes.as_ref().map_err(Clone::clone).and_then(|bytes| {
+        KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
+    });
+    let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
     let globals: Vec<(&str, u64)> = match &types {
         Ok(btf) => globals(btf),
         Err(_) => Vec::new(),
     };
-    let kernel_btf = KernelBtf::parse_file(options.btf, Endianness::default())
-        .map_err(|error| format!("no kernel BTF: {}: {error}", options.btf.display()));
 
     let mut loader = EbpfLoader::new();
     loader.btf(kernel_btf.as_ref().ok());

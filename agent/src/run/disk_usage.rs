@@ -49,6 +49,18 @@ impl Written {
             volumes: volumes.map(|writes| writes.bytes).sum(),
         }
     }
+
+    /// What has come since `then`; nothing where counters began anew.
+    fn since(self, then: Self) -> Self {
+        Self {
+            logs: self.logs.saturating_sub(then.logs),
+            volumes: self.volumes.saturating_sub(then.volumes),
+        }
+    }
+
+    const fn total(self) -> u64 {
+        self.logs.saturating_add(self.volumes)
+    }
 }
 
 /// The last walk of one pod.
@@ -75,12 +87,20 @@ pub struct DiskUsages {
     walked: BTreeMap<Arc<str>, Walked>,
     /// Reused between decisions: (bytes since the walk, number of the pod).
     order: Vec<(u64, usize)>,
+    /// Reused likewise: what each pod of the index has written.
+    snapshot: Vec<Written>,
 }
 
 impl DiskUsages {
     /// Usage on the filesystem with that kernel `dev_t`.
     pub fn new(dev: u32) -> Self {
-        Self { dev, walk: DiskWalk::new(POD_WALK), walked: BTreeMap::new(), order: Vec::new() }
+        Self {
+            dev,
+            walk: DiskWalk::new(POD_WALK),
+            walked: BTreeMap::new(),
+            order: Vec::new(),
+            snapshot: Vec::new(),
+        }
     }
 
     /// Walks pods that have not been walked since they last changed, as far as time allows, and forgets
@@ -93,7 +113,8 @@ impl DiskUsages {
                 return;
             }
             if self.valid(pod).is_none() {
-                self.walk(pod, counters);
+                let written = self.written(pod, counters);
+                self.walk(pod, written);
             }
         }
     }
@@ -105,32 +126,30 @@ impl DiskUsages {
         counters: Option<&Counters>,
         usages: impl Iterator<Item = &'u mut PodUsage>,
     ) {
-        self.refresh_writers(index, counters);
-        for (pod, usage) in index.iter().zip(usages) {
-            let written = counters.map(|counters| Written::by(pod, counters, self.dev));
+        // Read once, before any walk: nothing that is written meanwhile is missed by both.
+        let mut written = std::mem::take(&mut self.snapshot);
+        written.clear();
+        written.extend(index.iter().map(|pod| self.written(pod, counters)));
+        self.refresh_writers(index, &written, counters.is_some());
+        for ((pod, now), usage) in index.iter().zip(&written).zip(usages) {
             let walked = self.walked.get(&pod.facts().id.uid).copied();
             let at = walked.map(|walked| walked.at).unwrap_or_default();
-            let since = |now: fn(Written) -> u64| written.map_or(0, now).saturating_sub(now(at));
-            usage.logs = grown(walked.and_then(|w| w.logs), since(|w| w.logs));
-            usage.local_volumes = grown(walked.and_then(|w| w.volumes), since(|w| w.volumes));
+            let since = now.since(at);
+            usage.logs = grown(walked.and_then(|w| w.logs), since.logs);
+            usage.local_volumes = grown(walked.and_then(|w| w.volumes), since.volumes);
         }
+        self.snapshot = written;
     }
 
     /// Walks those that wrote, most first, as far as time allows. Without counters anybody may have
     /// written.
-    fn refresh_writers(&mut self, index: &PodIndex, counters: Option<&Counters>) {
+    fn refresh_writers(&mut self, index: &PodIndex, written: &[Written], counted: bool) {
         let begin = Instant::now();
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        for (number, pod) in index.iter().enumerate() {
-            let at = self.valid(pod).map(|walked| walked.at);
-            let written = counters.map(|counters| Written::by(pod, counters, self.dev));
-            let bytes = match (at, written) {
-                (Some(at), Some(now)) => {
-                    now.logs.saturating_sub(at.logs) + now.volumes.saturating_sub(at.volumes)
-                }
-                (None, _) | (_, None) => u64::MAX,
-            };
+        for (number, (pod, now)) in index.iter().zip(written).enumerate() {
+            let walked = self.valid(pod).filter(|_| counted);
+            let bytes = walked.map_or(u64::MAX, |walked| now.since(walked.at).total());
             if bytes > 0 {
                 order.push((bytes, number));
             }
@@ -140,8 +159,8 @@ impl DiskUsages {
             if begin.elapsed() > WALKS {
                 break;
             }
-            if let Some(pod) = index.get(*number) {
-                self.walk(pod, counters);
+            if let (Some(pod), Some(now)) = (index.get(*number), written.get(*number)) {
+                self.walk(pod, *now);
             }
         }
         self.order = order;
@@ -152,9 +171,12 @@ impl DiskUsages {
         self.walked.get(&pod.facts().id.uid).filter(|walked| walked.counted == counted(pod))
     }
 
-    fn walk(&mut self, pod: &Pod, counters: Option<&Counters>) {
-        // Read before the walk: what is written meanwhile counts twice rather than never.
-        let at = counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default();
+    fn written(&self, pod: &Pod, counters: Option<&Counters>) -> Written {
+        counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default()
+    }
+
+    /// `at` was read before: what is written meanwhile counts twice rather than never.
+    fn walk(&mut self, pod: &Pod, at: Written) {
         let logs = self.walk.measure_contents(pod.logs_root());
         let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
         let walked = Walked { logs, volumes, at, counted: counted(pod) };
