@@ -1,10 +1,10 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::{config::Mode, run};
+use crate::run;
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -29,62 +29,12 @@ struct Cli {
 enum Command {
     /// The daemon: probes, evaluator, evictions. Records go to stdout, one JSON object a line; logs
     /// to stderr.
-    Run(Run),
-}
-
-#[derive(Debug, clap::Args)]
-struct Run {
-    /// Configuration, YAML; the kubelet's own field names for everything the kubelet has.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-
-    /// Standalone: a directory of ordinary Pod manifests. Wins over `pods` of the configuration.
-    #[arg(long, value_name = "DIR")]
-    pods: Option<PathBuf>,
-
-    /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
-    #[arg(long)]
-    mode: Option<ModeArg>,
-
-    /// Let the kernel programs log what they see (aya-log), to stderr at debug level.
-    #[arg(long)]
-    verbose_probes: bool,
-
-    /// Let the kernel measure each program's run time; `stopped` reports it. Costs about 100 ns a
-    /// run.
-    #[arg(long)]
-    probe_stats: bool,
-
-    /// The kernel's BTF, for kernels that keep it elsewhere.
-    #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
-    btf: PathBuf,
-
-    /// Size of the ring buffer; a power of two, at least a page.
-    #[arg(long, value_name = "BYTES", hide = true)]
-    ring_bytes: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeArg {
-    /// Decide and report, touch nothing.
-    Observe,
-    /// Evict.
-    Enforce,
+    Run(run::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
-    run::main(&run::Options {
-        config: args.config,
-        pods: args.pods,
-        mode: args.mode.map(|mode| match mode {
-            ModeArg::Observe => Mode::Observe,
-            ModeArg::Enforce => Mode::Enforce,
-        }),
-        verbose_probes: args.verbose_probes,
-        probe_stats: args.probe_stats,
-        btf: args.btf,
-        ring_bytes: args.ring_bytes,
-    })
+    match Cli::parse().command {
+        Command::Run(args) => run::main(&args),
+    }
 }

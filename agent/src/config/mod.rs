@@ -4,10 +4,12 @@
 pub(crate) mod document;
 mod error;
 mod protect;
+mod sources;
 mod used;
 mod written;
 
 pub use error::InputError;
 pub use protect::{Protect, ProtectRule};
+pub use sources::ConfigArgs;
 pub use used::Config;
 pub use written::Mode;

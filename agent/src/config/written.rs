@@ -25,13 +25,13 @@ pub(super) struct WrittenConfig {
 }
 
 /// What is done with a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Decisions are recorded; nothing is touched.
+    /// Decide and report, touch nothing.
     #[default]
     Observe,
-    /// Decisions are carried out.
+    /// Evict.
     Enforce,
 }
 
@@ -42,11 +42,6 @@ impl Mode {
             Self::Observe => "observe",
             Self::Enforce => "enforce",
         }
-    }
-
-    /// The mode of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Observe, Self::Enforce].into_iter().find(|m| m.name() == name)
     }
 }
 

@@ -1,0 +1,48 @@
+//! This node as a configuration describes it: its samplers and its pods.
+
+use std::path::Path;
+
+use evictd_core::Semantics;
+
+use crate::{
+    config::Config,
+    pods::{CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
+    sample::{CgroupMounts, NodeSampler, NodeSources},
+};
+
+/// Everything that can be read of a node, opened once.
+pub struct Node {
+    /// The cgroup hierarchies.
+    pub mounts: CgroupMounts,
+    /// The signals.
+    pub sampler: NodeSampler,
+    /// The pods.
+    pub index: PodIndex,
+}
+
+impl Node {
+    /// Opens what `config` names.
+    ///
+    /// # Errors
+    /// An [`InputError`](crate::config::InputError) for a manifest that cannot be used; else what
+    /// this machine lacks.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let mounts = CgroupMounts::detect(Path::new("/proc/mounts"))?;
+        let layout = NodeLayout {
+            root_directory: config.root_directory.clone(),
+            pod_logs_dir: config.pod_logs_dir.clone(),
+            cgroup_root: config.cgroup_root.clone(),
+        };
+        let tree = CgroupTree::open(&mounts, &layout.pods_cgroup())?;
+        let sources = NodeSources {
+            proc: Path::new("/proc"),
+            nodefs: &config.root_directory,
+            imagefs: config.imagefs.as_deref(),
+            pods_pids_limit: config.policy.semantics == Semantics::Strict,
+        };
+        let sampler = NodeSampler::open(sources, &tree)?;
+        let source = PodSource::Manifests(ManifestDirectory::new(config.pods.clone()));
+        let index = PodIndex::open(source, layout, config.protect.clone(), tree)?;
+        Ok(Self { mounts, sampler, index })
+    }
+}

@@ -1,0 +1,34 @@
+//! The command line of `evictd run`.
+
+use std::path::PathBuf;
+
+use crate::config::{ConfigArgs, Mode};
+
+/// What the command line asks for.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The node and what to do on it.
+    #[command(flatten)]
+    pub node: ConfigArgs,
+
+    /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
+    #[arg(long)]
+    pub mode: Option<Mode>,
+
+    /// Let the kernel programs log what they see (aya-log), to stderr at debug level.
+    #[arg(long)]
+    pub verbose_probes: bool,
+
+    /// Let the kernel measure each program's run time; `stopped` reports it. Costs about 100 ns a
+    /// run.
+    #[arg(long)]
+    pub probe_stats: bool,
+
+    /// The kernel's BTF, for kernels that keep it elsewhere.
+    #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
+    pub btf: PathBuf,
+
+    /// Size of the ring buffer; a power of two, at least a page.
+    #[arg(long, value_name = "BYTES", hide = true)]
+    pub ring_bytes: Option<u32>,
+}
