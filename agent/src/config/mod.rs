@@ -3,12 +3,14 @@
 
 pub(crate) mod document;
 mod error;
+mod eviction;
 mod protect;
 mod sources;
 mod used;
 mod written;
 
 pub use error::InputError;
+pub use eviction::{ConfigKind, EvictionSettings};
 pub use protect::{Protect, ProtectRule};
 pub use sources::ConfigArgs;
 pub use used::Config;

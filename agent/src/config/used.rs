@@ -9,7 +9,7 @@ use std::{
 use evictd_core::{EvictionMaps, Policy, PolicyErrorKind, Semantics, Signal, parse_duration};
 
 use super::{
-    InputError, Mode, Protect, ProtectRule,
+    EvictionSettings, InputError, Mode, Protect, ProtectRule,
     document::{Document, Documents},
     written::{WrittenConfig, WrittenProtect, WrittenSemantics},
 };
@@ -21,6 +21,8 @@ pub struct Config {
     pub mode: Mode,
     /// Thresholds and how they are applied.
     pub policy: Policy,
+    /// What the thresholds were made from.
+    pub eviction: EvictionSettings,
     /// nodefs is the file system that holds it; volumes are below it.
     pub root_directory: PathBuf,
     /// A path on imagefs, if that is watched.
@@ -60,7 +62,8 @@ impl Config {
     }
 
     fn check(written: WrittenConfig, document: Document<'_>) -> Result<Self, InputError> {
-        let policy = policy(&written, document)?;
+        let eviction = eviction(&written);
+        let policy = policy(&written, &eviction.maps, document)?;
         let path = |field: &str, value: Option<PathBuf>, default: &str| {
             let path = value.unwrap_or_else(|| default.into());
             if path.is_absolute() {
@@ -72,6 +75,7 @@ impl Config {
         Ok(Self {
             mode: written.mode.unwrap_or_default(),
             policy,
+            eviction,
             root_directory: path("rootDirectory", written.root_directory, "/var/lib/kubelet")?,
             imagefs: written.imagefs.map(|p| path("imagefs", Some(p), "")).transpose()?,
             pod_logs_dir: path("podLogsDir", written.pod_logs_dir, "/var/log/pods")?,
@@ -82,22 +86,28 @@ impl Config {
     }
 }
 
-fn policy(written: &WrittenConfig, document: Document<'_>) -> Result<Policy, InputError> {
-    let semantics = match written.semantics.unwrap_or_default() {
-        WrittenSemantics::Strict => Semantics::Strict,
-        WrittenSemantics::Kubelet => Semantics::Kubelet,
-    };
+fn eviction(written: &WrittenConfig) -> EvictionSettings {
     let map = |m: &Option<BTreeMap<String, String>>| m.clone().unwrap_or_default();
     let maps = EvictionMaps {
-        // Present but empty means no thresholds (T-20).
-        hard: written.eviction_hard.clone().unwrap_or_else(|| EvictionMaps::linux_defaults().hard),
+        hard: EvictionMaps::hard_in_force(written.eviction_hard.as_ref(), false),
         soft: map(&written.eviction_soft),
         soft_grace_period: map(&written.eviction_soft_grace_period),
         minimum_reclaim: map(&written.eviction_minimum_reclaim),
-        semantics,
+        semantics: match written.semantics.unwrap_or_default() {
+            WrittenSemantics::Strict => Semantics::Strict,
+            WrittenSemantics::Kubelet => Semantics::Kubelet,
+        },
         ..EvictionMaps::default()
     };
-    let mut policy = Policy::parse(&maps).map_err(|e| {
+    EvictionSettings { maps, written_hard: written.eviction_hard.clone(), ..Default::default() }
+}
+
+fn policy(
+    written: &WrittenConfig,
+    maps: &EvictionMaps,
+    document: Document<'_>,
+) -> Result<Policy, InputError> {
+    let mut policy = Policy::parse(maps).map_err(|e| {
         let path = [e.field.name(), e.signal.as_str()];
         if matches!(e.kind, PolicyErrorKind::UnsupportedSignal { .. }) {
             let signals = Signal::ALL.map(Signal::name).join(", ");
