@@ -12,5 +12,6 @@ mod log;
 pub mod node;
 pub mod pods;
 pub mod probe;
+pub mod rank;
 pub mod run;
 pub mod sample;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use evictd_core::{NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
-use crate::probe::Refused;
+use crate::{probe::Refused, rank::Place};
 
 /// Why the evaluator looked at the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -188,26 +188,8 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
-    /// The first places of the ranking.
+    /// The first places of the ranking, and the victim's.
     pub rank: Vec<Place>,
-}
-
-/// A pod's place in the ranking, and what put it there.
-#[derive(Debug, Serialize)]
-pub struct Place {
-    /// Whom.
-    #[serde(flatten)]
-    pub name: PodName,
-    /// `spec.priority`.
-    pub priority: i32,
-    /// Usage of the resource; `null` is unknown.
-    pub usage: Option<u64>,
-    /// Request of the resource; `null` where there is no such notion.
-    pub request: Option<u64>,
-    /// The comparator that put it before the next.
-    pub decided_by: &'static str,
-    /// Why it may not be evicted, if it may not.
-    pub passed_over: Option<&'static str>,
 }
 
 /// See [`Record::Stopped`].

@@ -1,0 +1,5 @@
+//! Who would be evicted, and why.
+
+mod place;
+
+pub use place::Place;
