@@ -141,6 +141,11 @@ impl Amount {
         Self { units: nanos / NANOS, format }
     }
 
+    /// Two amounts of `signal` as texts that differ when the amounts do.
+    pub fn pair(signal: Signal, a: i64, b: i64) -> (String, String) {
+        distinct(i128::from(a) * NANOS, i128::from(b) * NANOS, signal.format())
+    }
+
     /// An amount of `units` in the unit of `signal`.
     pub fn of(signal: Signal, units: impl Into<i128>) -> Self {
         Self { units: units.into(), format: signal.format() }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, Evaluator, MonoTime, Outcome};
+use evictd_core::{Command, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -19,7 +19,7 @@ use super::{
     schedule::Schedule,
     tally::Tally,
 };
-use crate::{clock::now, probe::Family};
+use crate::{clock::now, probe::Family, trace::Traced};
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
 /// used up while it is armed. More can wait for the next turn of the loop.
@@ -33,7 +33,7 @@ pub struct Daemon {
     /// What is seen.
     pub observer: Observer,
     /// What is decided.
-    pub evaluator: Evaluator,
+    pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
     /// The probes; `None` where the kernel gives none.
@@ -42,6 +42,8 @@ pub struct Daemon {
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// When to end without being told to.
+    pub ends: Option<MonoTime>,
 }
 
 /// How one turn of the loop ended.
@@ -52,7 +54,7 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes.
+    /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -68,6 +70,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -93,7 +96,7 @@ impl Daemon {
             }
         }
         self.report_stop(&tally);
-        Ok(())
+        self.evaluator.finish(now())
     }
 
     /// What is looked after once a second whatever happens.
@@ -161,6 +164,7 @@ impl Daemon {
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
+            self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
             schedule.looked(self.evaluator.policy(), signals, at);

@@ -1,13 +1,13 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
-use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
+use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation};
 use tracing::warn;
 
 use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods},
+    sample::{NodeSampler, PodFigures, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -15,6 +15,8 @@ pub struct Observer {
     sampler: NodeSampler,
     index: PodIndex,
     disks: DiskUsages,
+    /// All figures of pods are read at every look, wanted or not.
+    reads_all: bool,
     observation: Observation,
 }
 
@@ -22,7 +24,13 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
-        Self { sampler, index, disks, observation: Observation::default() }
+        Self { sampler, index, disks, reads_all: false, observation: Observation::default() }
+    }
+
+    /// The same, reading all figures of pods at every look.
+    #[must_use]
+    pub fn reading_all(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The pods.
@@ -45,15 +53,17 @@ impl Observer {
         let signals: NodeSignals = self.sampler.signals(now);
         self.observation.signals = signals;
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
-        let Some(wanted) = self.observation.usage_for else {
-            return;
+        let figures = match self.observation.usage_for {
+            _ if self.reads_all => PodFigures::All,
+            Some(wanted) => PodFigures::For(wanted),
+            None => return,
         };
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, &mut self.observation.pods);
-        if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
+        observe_pods(&self.index, figures, &mut self.observation.pods);
+        if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
