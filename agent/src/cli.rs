@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{rank, record, replay, run};
+use crate::{doctor, rank, record, replay, run};
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -36,6 +36,10 @@ enum Command {
     Record(record::Args),
     /// A trace again, under its own policy or another one.
     Replay(replay::Args),
+
+    /// What this machine offers evictd: kernel, cgroups, capabilities, the rung of each probe family,
+    /// what is degraded and why. Loads the probes for a moment and detaches them.
+    Doctor(doctor::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -45,5 +49,6 @@ pub fn main() -> ExitCode {
         Command::Rank(args) => rank::main(&args),
         Command::Record(args) => record::main(&args),
         Command::Replay(args) => replay::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     node::Node,
     run::{DiskUsages, kernel_dev_of},
     sample::{PodFigures, observe_pods},
-    trace::{self, Event},
+    trace::{self, Event, Figures},
 };
 
 /// What is ranked, and by which policy.
@@ -47,12 +47,15 @@ pub(super) fn in_a_trace(path: &Path, args: &Args) -> anyhow::Result<Observed> {
     let trace = trace::open(path)?;
     let limit = args.at.map_or(Duration::MAX, Duration::from_secs_f64);
     let since = |now: MonoTime| now.since(trace.header.now);
+    let all = trace.header.figures == Figures::All;
+    let shows_pods =
+        |seen: &Observation| !seen.pods.is_empty() && (all || seen.usage_for.is_some());
     let mut recorded = &trace.header.policy;
     let mut found = None;
     for entry in trace.entries.iter().take_while(|entry| since(entry.now) <= limit) {
         match &entry.event {
             Event::Policy(policy) => recorded = policy,
-            Event::Observation(seen) if !seen.pods.is_empty() => {
+            Event::Observation(seen) if shows_pods(seen) => {
                 found = Some((since(entry.now), seen));
             }
             Event::Observation(_) | Event::Outcome(_) | Event::Timeout | Event::Command(_) => {}

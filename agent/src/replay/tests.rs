@@ -76,16 +76,15 @@ fn record(policy: Policy, looks: &[Look], mode: Mode, figures: Figures) -> Vec<u
     let memory = Memory::default();
     let header = Header::of_this_machine(mode, figures, policy.clone(), start);
     let recorder = Recorder::start(memory.clone(), &header, Box::new(|_| {})).unwrap();
-    let mut evaluator = Traced::new(Evaluator::new(policy, start), recorder, figures);
+    let mut evaluator = Traced::new(Evaluator::new(policy, start), recorder);
     let mut o = Observation::default();
     let mut now = start;
     for look in looks {
         now = MonoTime::from_nanos(now.as_nanos() + 1_000_000_000);
         o.signals = signals(look, now);
         o.usage_for = evaluator.usage_wanted(&o.signals, now);
-        if figures == Figures::All || o.usage_for.is_some() {
-            o.pods = look.pods.clone();
-        }
+        let read = figures == Figures::All || o.usage_for.is_some();
+        o.pods = if read { look.pods.clone() } else { Vec::new() };
         evaluator.handle_timeout(now);
         evaluator.handle_observation(&o, now);
         while let Some(command) = evaluator.poll_command() {

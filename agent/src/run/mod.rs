@@ -8,7 +8,6 @@ mod harden;
 mod inbox;
 mod kernel;
 mod observe;
-mod privilege;
 mod record;
 mod reporter;
 mod schedule;
@@ -37,6 +36,7 @@ use crate::{
     exit,
     log::start_log,
     node::Node,
+    privilege,
     probe::{LADDER, LoadOptions},
     trace::{Figures, Header, Recorder, Traced, Watch},
 };
@@ -134,5 +134,5 @@ fn traced(
     };
     let header = Header::of_this_machine(mode, figures, policy, start);
     let recorder = Recorder::start(out, &header, watch)?;
-    Ok(Traced::new(evaluator, recorder, figures))
+    Ok(Traced::new(evaluator, recorder))
 }

@@ -2,9 +2,9 @@
 
 use std::{io, ops::Deref};
 
-use evictd_core::{Command, Evaluator, MonoTime, Observation, Outcome, Policy, Summary};
+use evictd_core::{Command, Evaluator, MonoTime, Observation, Outcome, Policy};
 
-use super::{Entry, Event, Figures, Recorder};
+use super::{Entry, Event, Recorder};
 
 /// Room for the inputs and commands of one evaluation, so that noting one allocates nothing.
 const CAPACITY: usize = 256;
@@ -20,7 +20,6 @@ pub struct Traced {
 
 struct Tape {
     recorder: Recorder,
-    figures: Figures,
     noted: Vec<(MonoTime, Noted)>,
     /// Time of the last input.
     now: MonoTime,
@@ -49,10 +48,10 @@ impl Traced {
         Self { evaluator, tape: None }
     }
 
-    /// Traces to `recorder`. With all figures, pods are told at every look.
-    pub fn new(evaluator: Evaluator, recorder: Recorder, figures: Figures) -> Self {
+    /// Traces to `recorder`.
+    pub fn new(evaluator: Evaluator, recorder: Recorder) -> Self {
         let noted = Vec::with_capacity(CAPACITY);
-        let tape = Tape { recorder, figures, noted, now: MonoTime::default() };
+        let tape = Tape { recorder, noted, now: MonoTime::default() };
         Self { evaluator, tape: Some(tape) }
     }
 
@@ -120,10 +119,9 @@ impl Traced {
 
 impl Tape {
     fn entries(&mut self, observation: Option<&Observation>) -> Vec<Entry> {
-        let figures = self.figures;
         let entry = |(now, noted)| {
             let event = match noted {
-                Noted::Observation => Event::Observation(Box::new(told(observation?, figures))),
+                Noted::Observation => Event::Observation(Box::new(observation?.clone())),
                 Noted::Outcome(outcome) => Event::Outcome(outcome),
                 Noted::Timeout => Event::Timeout,
                 Noted::Policy(policy) => Event::Policy(policy),
@@ -133,12 +131,4 @@ impl Tape {
         };
         self.noted.drain(..).filter_map(entry).collect()
     }
-}
-
-/// What is told of an observation: pods only when they were read for it, for otherwise those of an
-/// earlier one are left in it.
-fn told(o: &Observation, figures: Figures) -> Observation {
-    let read = figures == Figures::All || o.usage_for.is_some() || o.summary == Summary::Whole;
-    let pods = if read { o.pods.clone() } else { Vec::new() };
-    Observation { signals: o.signals, usage_for: o.usage_for, pods, summary: o.summary }
 }
