@@ -100,8 +100,7 @@ fn record(policy: Policy, looks: &[Look], mode: Mode, figures: Figures) -> Vec<u
         evaluator.flush(&o);
     }
     evaluator.finish(now).unwrap();
-    let bytes = memory.0.lock().unwrap().clone();
-    bytes
+    Arc::into_inner(memory.0).unwrap().into_inner().unwrap()
 }
 
 fn signals(look: &Look, now: MonoTime) -> NodeSignals {
