@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod exit;
+mod fingerprint;
 mod log;
 pub mod node;
 pub mod pods;

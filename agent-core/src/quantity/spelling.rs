@@ -11,23 +11,19 @@ use std::fmt;
 pub(super) struct Spelling {
     length: u8,
     bytes: [u8; Self::LONGEST],
-    zeros: [Zeros; 2],
-}
-
-/// Zeros that stand before `bytes[before]`.
-#[derive(Clone, Copy)]
-struct Zeros {
-    before: u8,
-    count: u32,
+    /// So many zeros stand before the digits of the number and of its exponent, …
+    zeros: [u32; 2],
+    /// … there in `bytes`.
+    zeros_at: [u8; 2],
 }
 
 impl Spelling {
-    /// Sign, 18 digits, point; `e`, sign, the digits of a 64-bit number.
-    const LONGEST: usize = 20 + 21;
+    /// Sign, 18 digits, point; `e`, sign, the digits of a 32-bit number.
+    const LONGEST: usize = 20 + 12;
 
     /// To be printed in canonical form.
     pub(super) const CANONICAL: Self =
-        Self { length: 0, bytes: [0; Self::LONGEST], zeros: [Zeros { before: 0, count: 0 }; 2] };
+        Self { length: 0, bytes: [0; Self::LONGEST], zeros: [0; 2], zeros_at: [0; 2] };
 
     /// Of a text that the kubelet takes for canonical; of another too long to be one, canonical form.
     pub(super) fn of(text: &str) -> Self {
@@ -48,7 +44,8 @@ impl Spelling {
         if !self.append(sign) {
             return false;
         }
-        self.zeros[number] = Zeros { before: self.length, count };
+        self.zeros[number] = count;
+        self.zeros_at[number] = self.length;
         self.append(rest)
     }
 
@@ -80,10 +77,10 @@ impl Spelling {
 impl fmt::Display for Spelling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut from = 0;
-        for zeros in self.zeros {
-            let to = usize::from(zeros.before);
+        for (zeros, at) in self.zeros.into_iter().zip(self.zeros_at) {
+            let to = usize::from(at);
             f.write_str(self.text(from, to))?;
-            for _ in 0..zeros.count {
+            for _ in 0..zeros {
                 f.write_str("0")?;
             }
             from = to;

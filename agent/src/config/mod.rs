@@ -18,6 +18,7 @@ mod protect;
 mod shared;
 mod sources;
 mod used;
+mod watch;
 mod written;
 
 pub use error::InputError;
@@ -26,4 +27,5 @@ pub use place::Place;
 pub use protect::{Protect, ProtectRule};
 pub use sources::ConfigArgs;
 pub use used::Config;
+pub use watch::Watch;
 pub use written::{Mode, WrittenSemantics};
