@@ -8,12 +8,12 @@ use super::{
     daemon::Daemon,
     evictions::Evictions,
     observe::Observer,
-    privilege,
     record::{ConfigOutcome, Record},
 };
 use crate::{
     clock::now,
     config::{Config, Mode, Watch},
+    privilege,
 };
 
 /// The configuration in force and where it comes from.
