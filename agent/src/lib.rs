@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod doctor;
 mod exit;
+mod fingerprint;
 mod log;
 pub mod node;
 pub mod pods;

@@ -7,11 +7,11 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 use evictd_core::parse_duration;
 
 use crate::{
-    config::{ConfigArgs, Mode},
+    config::{ConfigArgs, Mode, Watch},
     exit,
     log::start_log,
     probe::KERNEL_BTF,
-    run::{self, Recording},
+    run::{self, Configuration, Recording},
     trace::Figures,
 };
 use progress::Progress;
@@ -39,13 +39,12 @@ pub struct Args {
 /// Records until it is to end.
 pub fn main(args: &Args) -> ExitCode {
     start_log(false);
-    let read = args.node.read().map_err(anyhow::Error::from);
-    exit::code(read.and_then(|mut config| {
-        config.mode = Mode::Observe;
+    let read = Configuration::read(Watch::new(args.node.clone()), Some(Mode::Observe));
+    exit::code(read.and_then(|configuration| {
         let mut recording = recording(args)?;
         recording.lasts = args.lasts;
-        recording.watch = Progress::on_a_terminal();
-        run::run(config, &as_a_run(args), Some(recording))
+        recording.listener = Progress::on_a_terminal();
+        run::run(configuration, &as_a_run(args), Some(recording))
     }))
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use evictd_core::{Command, MonoTime};
 
-use crate::trace::{Entry, Event, Watch};
+use crate::trace::{Entry, Event, Listener};
 
 /// Counts what goes into a trace.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Tells of it once a second on stderr where that is a terminal.
-    pub(super) fn on_a_terminal() -> Watch {
+    pub(super) fn on_a_terminal() -> Listener {
         if !io::stderr().is_terminal() {
             return Box::new(|_| {});
         }

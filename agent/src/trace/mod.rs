@@ -28,6 +28,6 @@ pub use entry::{Entry, Event};
 pub use header::{Figures, Header};
 pub use other_policy::OtherPolicy;
 pub use read::{Trace, open, read};
-pub use recorder::{Recorder, Watch};
+pub use recorder::{Listener, Recorder};
 pub use traced::Traced;
 pub use write::Writer;

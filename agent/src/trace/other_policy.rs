@@ -1,27 +1,49 @@
 //! The part of the command line that names a policy other than the recorded one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use evictd_core::{Policy, Semantics};
+use evictd_core::Policy;
 
-use crate::config::{Config, InputError};
+use crate::config::{Config, ConfigArgs, InputError, WrittenSemantics};
 
-/// Another policy to try on a trace.
+/// Another policy to try on a trace: the same sources as everywhere, none of them required.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct OtherPolicy {
-    /// Configuration with the policy to try; without one the recorded policy is taken.
+    /// Configuration, as for `evictd run`. Without any of these the recorded policy is taken.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Whose rules to try: strict or kubelet. Wins over the configuration.
-    #[arg(long, value_name = "SEMANTICS", value_parser = semantics)]
-    pub semantics: Option<Semantics>,
+    /// The kubelet's configuration (its `--config`).
+    #[arg(long, value_name = "FILE")]
+    pub kubelet_config: Option<PathBuf>,
+
+    /// The kubelet's drop-ins (its `--config-dir`).
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_config_dir: Option<PathBuf>,
+
+    /// The kubelet's command line, or `@FILE` with it.
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub kubelet_flags: Option<String>,
+
+    /// Whose rules. Wins over the configuration.
+    #[arg(long)]
+    pub semantics: Option<WrittenSemantics>,
 }
+
+/// Without a trace there is no recorded policy.
+const NO_CONFIG: &str = "is needed, or --kubelet-config FILE, --kubelet-flags FLAGS, --from TRACE";
 
 impl OtherPolicy {
     /// True when nothing else than the recorded policy is named.
     pub const fn is_recorded(&self) -> bool {
-        self.config.is_none() && self.semantics.is_none()
+        !self.has_config() && self.semantics.is_none()
+    }
+
+    const fn has_config(&self) -> bool {
+        self.config.is_some()
+            || self.kubelet_config.is_some()
+            || self.kubelet_config_dir.is_some()
+            || self.kubelet_flags.is_some()
     }
 
     /// The whole configuration, where there is no trace.
@@ -29,12 +51,19 @@ impl OtherPolicy {
     /// # Errors
     /// What is wrong with it; also when none is named.
     pub fn read(&self) -> Result<Config, InputError> {
-        let Some(file) = &self.config else {
-            return Err(InputError::in_file(Path::new("--config"), NO_CONFIG.to_owned()));
+        if !self.has_config() {
+            return Err(InputError::in_file("--config FILE".as_ref(), NO_CONFIG.to_owned()));
+        }
+        let args = self.clone();
+        let args = ConfigArgs {
+            config: args.config,
+            kubelet_config: args.kubelet_config,
+            kubelet_config_dir: args.kubelet_config_dir,
+            kubelet_flags: args.kubelet_flags,
+            semantics: args.semantics,
+            pods: None,
         };
-        let mut config = Config::read(file)?;
-        config.policy.semantics = self.semantics.unwrap_or(config.policy.semantics);
-        Ok(config)
+        args.read()
     }
 
     /// The policy in place of `recorded`, on disks that lie as they did when that was in force.
@@ -42,23 +71,10 @@ impl OtherPolicy {
     /// # Errors
     /// What is wrong with the configuration.
     pub fn instead_of(&self, recorded: &Policy) -> Result<Policy, InputError> {
-        let mut policy = match &self.config {
-            Some(_) => self.read()?.policy,
-            None => recorded.clone(),
-        };
-        policy.layout = recorded.layout;
-        policy.semantics = self.semantics.unwrap_or(policy.semantics);
-        Ok(policy)
-    }
-}
-
-/// Without a trace there is no recorded policy.
-const NO_CONFIG: &str = "nothing says which node to look at; give --config FILE, or --from TRACE";
-
-fn semantics(text: &str) -> Result<Semantics, String> {
-    match text {
-        "strict" => Ok(Semantics::Strict),
-        "kubelet" => Ok(Semantics::Kubelet),
-        _ => Err("allowed: strict, kubelet".to_owned()),
+        if self.has_config() {
+            return Ok(Policy { layout: recorded.layout, ..self.read()?.policy });
+        }
+        let semantics = self.semantics.map_or(recorded.semantics, Into::into);
+        Ok(Policy { semantics, ..recorded.clone() })
     }
 }

@@ -15,7 +15,7 @@ use super::{Entry, Header, Writer};
 const CAPACITY: usize = 256;
 
 /// Is shown each batch before it is written, on the writer's thread.
-pub type Watch = Box<dyn FnMut(&[Entry]) + Send>;
+pub type Listener = Box<dyn FnMut(&[Entry]) + Send>;
 
 /// What goes to the writer: the entries of one evaluation.
 struct Batch {
@@ -42,13 +42,13 @@ impl Recorder {
     pub fn start(
         out: impl Write + Send + 'static,
         header: &Header,
-        watch: Watch,
+        listener: Listener,
     ) -> io::Result<Self> {
         let mut writer = Writer::begin(BufWriter::new(out), header)?;
         writer.flush()?;
         let (sender, receiver) = sync_channel(CAPACITY);
         let writer = thread::spawn(move || {
-            let written = write_all(writer, &receiver, watch);
+            let written = write_all(writer, &receiver, listener);
             if let Err(error) = &written {
                 error!("the trace can no longer be written: {error}");
             }
@@ -86,13 +86,13 @@ impl Recorder {
 fn write_all(
     mut writer: Writer<impl Write>,
     batches: &Receiver<Batch>,
-    mut watch: Watch,
+    mut listener: Listener,
 ) -> io::Result<()> {
     for Batch { missing, entries, end } in batches {
         if missing > 0 {
             writer.missing(missing)?;
         }
-        watch(&entries);
+        listener(&entries);
         for entry in entries {
             writer.write(entry)?;
         }
