@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::run;
+use crate::{check, run};
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -30,11 +30,15 @@ enum Command {
     /// The daemon: probes, evaluator, evictions. Records go to stdout, one JSON object a line; logs
     /// to stderr.
     Run(run::Args),
+    /// A configuration, or a kubelet's: what is in force on this node, in its own numbers, and what
+    /// silently is not.
+    Check(check::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::main(&args),
+        Command::Check(args) => check::main(&args),
     }
 }
