@@ -55,9 +55,17 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
             return facts;
         }
     }
-    explain_disks(&mut facts, &NODEFS, nodefs.err(), "rootDirectory", &config.root_directory);
+    explain_disks(
+        &mut facts,
+        &NODEFS,
+        nodefs.as_ref().err(),
+        "rootDirectory",
+        &config.root_directory,
+    );
     match imagefs {
-        Some((opened, path)) => explain_disks(&mut facts, &IMAGEFS, opened.err(), "imagefs", &path),
+        Some((opened, path)) => {
+            explain_disks(&mut facts, &IMAGEFS, opened.as_ref().err(), "imagefs", &path);
+        }
         None => IMAGEFS.into_iter().for_each(|signal| facts.forget(signal, no_images(config))),
     }
     if let Some(reason) = no_cgroups.or_else(|| look_at_pods(config, &tree, &mut facts)) {
@@ -101,8 +109,15 @@ fn find_images(
     Some(Images { path, own_disk, named: named.is_some() })
 }
 
-/// The cgroup hierarchies, or none of them and why.
+/// The cgroup hierarchies; where they cannot be used, none of them and why.
 fn cgroups(config: &Config, facts: &mut NodeFacts) -> (Option<CgroupTree>, Option<String>) {
+    const NONE: CgroupMounts = CgroupMounts {
+        kind: CgroupKind::V2,
+        unified: None,
+        memory: None,
+        pids: None,
+        freezer: None,
+    };
     let pods = pods_cgroup(config);
     let detected = CgroupMounts::detect(Path::new("/proc/mounts"));
     facts.cgroups = detected.as_ref().ok().map(|mounts| mounts.kind);
@@ -111,17 +126,7 @@ fn cgroups(config: &Config, facts: &mut NodeFacts) -> (Option<CgroupTree>, Optio
         .and_then(|mounts| CgroupTree::open(&mounts, &pods).map_err(|e| e.to_string()));
     match opened {
         Ok(tree) => (Some(tree), None),
-        Err(reason) => {
-            let (kind, nothing) = (CgroupKind::V2, None);
-            let none = CgroupMounts {
-                kind,
-                unified: nothing.clone(),
-                memory: nothing.clone(),
-                pids: nothing.clone(),
-                freezer: nothing,
-            };
-            (CgroupTree::open(&none, &pods).ok(), Some(reason))
-        }
+        Err(reason) => (CgroupTree::open(&NONE, &pods).ok(), Some(reason)),
     }
 }
 
@@ -160,13 +165,13 @@ fn look_at_pods(config: &Config, tree: &CgroupTree, facts: &mut NodeFacts) -> Op
 fn explain_disks(
     facts: &mut NodeFacts,
     signals: &[Signal],
-    error: Option<io::Error>,
+    error: Option<&io::Error>,
     field: &str,
     path: &Path,
 ) {
     let path = path.display();
     for &signal in signals {
-        match &error {
+        match error {
             Some(error) => facts.forget(signal, format!("{field} {path}: {error}")),
             None if facts.seen(signal).is_none() => {
                 facts.forget(signal, format!("the filesystem of {path} does not count them"));

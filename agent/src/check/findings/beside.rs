@@ -89,15 +89,17 @@ fn races<'a>(s: &Subject<'a>) -> Vec<Race<'a>> {
     config.policy.thresholds.iter().filter_map(race).collect()
 }
 
-/// evictd's signal for the disk that a signal of the kubelet's is about: on one disk all are nodefs.
+/// evictd's signal for the disk that a signal of the kubelet's is about: on one disk, nodefs stands for
+/// imagefs.
 fn own(s: &Subject<'_>, signal: Signal) -> Signal {
     let one_disk = s.node.layout() == Some(FsLayout::Single);
     let watched = s.rows.iter().any(|row| row.signal() == signal);
-    match signal {
-        Signal::ImagefsAvailable if one_disk && !watched => Signal::NodefsAvailable,
-        Signal::ImagefsInodesFree if one_disk && !watched => Signal::NodefsInodesFree,
-        other => other,
-    }
+    let stand_ins = [
+        (Signal::ImagefsAvailable, Signal::NodefsAvailable),
+        (Signal::ImagefsInodesFree, Signal::NodefsInodesFree),
+    ];
+    let stand_in = stand_ins.into_iter().find(|(imagefs, _)| *imagefs == signal);
+    stand_in.filter(|_| one_disk && !watched).map_or(signal, |(_, nodefs)| nodefs)
 }
 
 impl Race<'_> {

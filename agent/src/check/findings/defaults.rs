@@ -52,10 +52,10 @@ fn dropped(config: &Config) -> Vec<(&'static str, &'static str)> {
         return Vec::new();
     }
     let unwatched = settings.kind == ConfigKind::Evictd && config.imagefs.is_none();
-    let missed = |(signal, _): &(&str, &str)| {
-        !settings.maps.hard.contains_key(*signal) && !(unwatched && signal.starts_with("imagefs"))
+    let kept = |(signal, _): &(&str, &str)| {
+        settings.maps.hard.contains_key(*signal) || (unwatched && signal.starts_with("imagefs"))
     };
-    EvictionMaps::LINUX_HARD.into_iter().filter(missed).collect()
+    EvictionMaps::LINUX_HARD.into_iter().filter(|default| !kept(default)).collect()
 }
 
 fn merge(config: &Config) -> &'static str {

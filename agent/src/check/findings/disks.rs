@@ -1,5 +1,7 @@
 //! Filesystems that are not there, or not what they seem.
 
+use std::cmp::Ordering;
+
 use evictd_core::{FsLayout, Signal};
 
 use super::{Found, Rule, Severity, Subject, by_origin, note};
@@ -55,23 +57,18 @@ fn not_here(s: &Subject<'_>) -> Vec<Found> {
 }
 
 fn inodes_not_counted(s: &Subject<'_>) -> Vec<Found> {
-    let uncounted = [NODEFS, IMAGEFS, CONTAINERFS]
-        .into_iter()
-        .filter(|(bytes, inodes)| s.node.seen(*bytes).is_some() && s.node.seen(*inodes).is_none());
-    let rows =
-        uncounted.flat_map(|(_, inodes)| s.rows.iter().filter(move |r| r.signal() == inodes));
-    let found = |row: &InForce| {
-        by_origin(
-            row,
-            format!(
-                "{} cannot be met: {}",
-                row.signal(),
-                s.node.reason(row.signal()).unwrap_or("the filesystem does not count inodes")
-            ),
-            format!("remove it; the bytes are watched by {}", bytes_of(row.signal())),
-        )
-    };
-    rows.map(found).collect()
+    let mut found = Vec::new();
+    for (bytes, inodes) in [NODEFS, IMAGEFS, CONTAINERFS] {
+        if s.node.seen(bytes).is_none() || s.node.seen(inodes).is_some() {
+            continue;
+        }
+        let reason = s.node.reason(inodes).unwrap_or("the filesystem does not count them");
+        for row in s.rows.iter().filter(|row| row.signal() == inodes) {
+            let text = format!("{inodes} cannot be met: {reason}");
+            found.push(by_origin(row, text, format!("{bytes} alone, which is watched")));
+        }
+    }
+    found
 }
 
 /// On one disk the larger of the two thresholds is the one that acts.
@@ -89,9 +86,9 @@ fn one_acts(s: &Subject<'_>, nodefs: Signal, imagefs: Signal) -> Option<Found> {
     let amount = |row: &InForce| Some(Amount(row.signal(), row.quantity()?));
     let says = |row: &InForce| Some(format!("{} {} ({})", row.signal(), row.written, amount(row)?));
     let (first, second) = match imagefs.quantity()?.cmp(&nodefs.quantity()?) {
-        std::cmp::Ordering::Equal => return None,
-        std::cmp::Ordering::Greater => (imagefs, nodefs),
-        std::cmp::Ordering::Less => (nodefs, imagefs),
+        Ordering::Equal => return None,
+        Ordering::Greater => (imagefs, nodefs),
+        Ordering::Less => (nodefs, imagefs),
     };
     let text = format!(
         "imagefs and nodefs are one disk here, and it is {} that acts: pods are evicted before {} is \
@@ -107,14 +104,6 @@ fn one_acts(s: &Subject<'_>, nodefs: Signal, imagefs: Signal) -> Option<Found> {
 
 fn rows<'a>(s: &Subject<'a>, (bytes, inodes): Pair) -> impl Iterator<Item = &'a InForce> {
     s.rows.iter().filter(move |row| row.signal() == bytes || row.signal() == inodes)
-}
-
-const fn bytes_of(inodes: Signal) -> Signal {
-    match inodes {
-        Signal::ImagefsInodesFree => IMAGEFS.0,
-        Signal::ContainerfsInodesFree => CONTAINERFS.0,
-        _ => NODEFS.0,
-    }
 }
 
 #[cfg(test)]
