@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, ConfigKind, InputError};
+use super::args::Args;
+use crate::config::{Config, ConfigArgs, ConfigKind, InputError, WrittenSemantics};
 
 /// Where a kubelet's configuration usually is.
 pub const USUAL_FILE: &str = "/var/lib/kubelet/config.yaml";
@@ -24,26 +25,31 @@ pub enum Beside {
 }
 
 impl Beside {
-    /// Reads the configuration of the kubelet beside `config`: `named`, else where it usually is unless
-    /// `no_node`.
+    /// Reads the configuration of the kubelet beside `config`: the one that was named, else where it
+    /// usually is.
     ///
     /// # Errors
     /// Only a file that was named has to be a good one.
-    pub fn find(config: &Config, named: Option<&Path>, no_node: bool) -> Result<Self, InputError> {
+    pub fn find(config: &Config, args: &Args) -> Result<Self, InputError> {
         let usual = Path::new(USUAL_FILE);
-        match named {
-            Some(path) => Self::read(path),
+        match &args.kubelet {
+            Some(path) => Self::read(path, args),
             None if config.eviction.kind == ConfigKind::Kubelet => Ok(Self::Nobody),
-            None if no_node => Ok(Self::Unknown("no --kubelet was given".to_owned())),
+            None if args.no_node => Ok(Self::Unknown("no --kubelet was given".to_owned())),
             None if !usual.exists() => {
                 Ok(Self::Unknown(format!("no --kubelet was given and there is no {USUAL_FILE}")))
             }
-            None => Ok(Self::read(usual).unwrap_or_else(|e| Self::Unknown(e.to_string()))),
+            None => Ok(Self::read(usual, args).unwrap_or_else(|e| Self::Unknown(e.to_string()))),
         }
     }
 
-    fn read(path: &Path) -> Result<Self, InputError> {
-        let config = Config::read(path)?;
+    fn read(path: &Path, args: &Args) -> Result<Self, InputError> {
+        let file = ConfigArgs {
+            kubelet_config: Some(path.to_owned()),
+            semantics: Some(WrittenSemantics::Kubelet),
+            ..ConfigArgs::default()
+        };
+        let config = args.with_kubelet_sources(file).read()?;
         Ok(Self::Kubelet { path: path.to_owned(), config: Box::new(config) })
     }
 

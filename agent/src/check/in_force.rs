@@ -7,11 +7,8 @@ use evictd_core::{
     ThresholdValue,
 };
 
-use super::{
-    facts::NodeFacts,
-    places::{At, Place, Places},
-};
-use crate::config::{Config, ConfigKind, EvictionSettings};
+use super::{facts::NodeFacts, places::At};
+use crate::config::{Config, ConfigKind, EvictionSettings, Place};
 
 /// A threshold in force.
 #[derive(Clone, Debug)]
@@ -31,9 +28,9 @@ pub struct InForce {
 }
 
 /// Where a threshold comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The configuration; where in the file, if that is known.
+    /// The configuration; where, if that is known.
     Written(Option<Place>),
     /// The defaults (T-18).
     Default,
@@ -101,7 +98,7 @@ pub fn is_off(value: &str) -> bool {
 }
 
 /// Every threshold in force, signal by signal; of one signal hard, soft, copies.
-pub fn in_force(config: &Config, facts: &NodeFacts, places: &Places<'_>) -> Vec<InForce> {
+pub fn in_force(config: &Config, facts: &NodeFacts) -> Vec<InForce> {
     let maps = &config.eviction.maps;
     let on = |map: &BTreeMap<String, String>| map.values().filter(|value| !is_off(value)).count();
     let hard = on(&maps.hard);
@@ -117,7 +114,7 @@ pub fn in_force(config: &Config, facts: &NodeFacts, places: &Places<'_>) -> Vec<
     };
     let original = |(i, threshold): (usize, &Threshold)| {
         let map = if i < hard { MapField::Hard } else { MapField::Soft };
-        let origin = origin(&config.eviction, map, threshold.signal, places);
+        let origin = origin(&config.eviction, map, threshold.signal);
         row(threshold, map, threshold.signal, origin)
     };
     let mut rows: Vec<InForce> = originals.iter().enumerate().map(original).collect();
@@ -147,19 +144,13 @@ pub fn entry(settings: &EvictionSettings, map: MapField, signal: Signal) -> Opti
     map.get(signal.name()).cloned()
 }
 
-fn origin(
-    settings: &EvictionSettings,
-    map: MapField,
-    signal: Signal,
-    places: &Places<'_>,
-) -> Origin {
-    let written = settings.written_hard.as_ref().is_some_and(|m| m.contains_key(signal.name()));
-    let value = entry(settings, map, signal).unwrap_or_default();
-    let default = EvictionMaps::LINUX_HARD.contains(&(signal.name(), value.as_str()));
-    if map == MapField::Hard && default && !written {
-        return Origin::Default;
+/// An entry that nobody wrote is a default.
+fn origin(settings: &EvictionSettings, map: MapField, signal: Signal) -> Origin {
+    match settings.place(map, signal.name()) {
+        Some(place) => Origin::Written(Some(place)),
+        None if map == MapField::Hard => Origin::Default,
+        None => Origin::Written(None),
     }
-    Origin::Written(places.find(At::Entry(map, signal)))
 }
 
 /// The amounts of two thresholds on the same resource. Of an unknown capacity two shares can still be
@@ -222,8 +213,8 @@ mod tests {
 
     fn line(row: &InForce) -> String {
         let kind = if row.threshold.is_hard() { "hard" } else { "soft" };
-        let from = match row.origin {
-            Origin::Written(place) => format!("{}", place.map_or(0, |p| p.line)),
+        let from = match &row.origin {
+            Origin::Written(place) => format!("{}", place.as_ref().map_or(0, |p| p.line)),
             Origin::Default => "default".to_owned(),
             Origin::Copied(source) => source.name().to_owned(),
         };

@@ -9,7 +9,7 @@ use super::{
     report::Report,
     text::semantics,
 };
-use crate::config::ConfigKind;
+use crate::config::{ConfigKind, Place};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -40,8 +40,8 @@ struct Threshold {
     /// `written`, `default` or `copy`.
     origin: &'static str,
     copy_of: Option<&'static str>,
-    line: Option<u64>,
-    column: Option<u64>,
+    #[serde(flatten)]
+    place: Where,
     available: Option<i64>,
     capacity: Option<i64>,
     met: Option<bool>,
@@ -57,10 +57,29 @@ struct FindingAnswer {
     severity: Severity,
     rules: &'static [&'static str],
     field: Option<String>,
-    line: Option<u64>,
-    column: Option<u64>,
+    #[serde(flatten)]
+    place: Where,
     text: String,
     instead: String,
+}
+
+/// Where something was written; all null if nobody wrote it.
+#[derive(Debug, Serialize)]
+struct Where {
+    file: Option<String>,
+    /// From 1; null for a flag.
+    line: Option<u64>,
+    column: Option<u64>,
+}
+
+impl Where {
+    fn of(place: Option<&Place>) -> Self {
+        Self {
+            file: place.map(|place| place.file.display().to_string()),
+            line: place.map(|place| place.line).filter(|line| *line > 0),
+            column: place.map(|place| place.column).filter(|column| *column > 0),
+        }
+    }
 }
 
 impl Answer {
@@ -81,8 +100,8 @@ impl Answer {
 }
 
 fn threshold(row: &InForce, report: &Report<'_>) -> Threshold {
-    let (origin, copy_of, place) = match row.origin {
-        Origin::Written(place) => ("written", None, place),
+    let (origin, copy_of, place) = match &row.origin {
+        Origin::Written(place) => ("written", None, place.as_ref()),
         Origin::Default => ("default", None, None),
         Origin::Copied(source) => ("copy", Some(source.name()), None),
     };
@@ -97,8 +116,7 @@ fn threshold(row: &InForce, report: &Report<'_>) -> Threshold {
         grace_seconds: row.threshold.grace.as_secs_f64(),
         origin,
         copy_of,
-        line: place.map(|place| place.line),
-        column: place.map(|place| place.column),
+        place: Where::of(place),
         available: row.seen.map(|seen| seen.available),
         capacity: row.seen.map(|seen| seen.capacity),
         met: row.is_met(),
@@ -113,8 +131,7 @@ fn finding(finding: &Finding) -> FindingAnswer {
         severity: finding.severity,
         rules: finding.because,
         field: finding.at.field(),
-        line: finding.place.map(|place| place.line),
-        column: finding.place.map(|place| place.column),
+        place: Where::of(finding.place.as_ref()),
         text: finding.text.clone(),
         instead: finding.instead.clone(),
     }
@@ -122,21 +139,16 @@ fn finding(finding: &Finding) -> FindingAnswer {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::*;
-    use crate::check::{places::Places, sample::Case};
+    use crate::check::sample::Case;
 
     #[test]
     fn numbers_are_numbers_and_unknown_is_null() {
         let text = "evictionHard: {pid.available: \"1000\", imagefs.available: 15%}\n";
         let case = Case::evictd(text);
-        let file = Path::new("c.yaml");
-        let places = Places::parse(file, text);
-        let report = Report::new(file, &case.config, &case.facts, &case.beside, &places);
-        let answer = serde_json::to_value(Answer::of(&report)).expect("JSON");
+        let answer = case.asked(|report| serde_json::to_value(Answer::of(report)).expect("JSON"));
         assert_eq!(answer["kind"], "evictd");
         assert_eq!(answer["semantics"], "strict");
         assert_eq!(answer["kubelet"], json!(null));
@@ -149,7 +161,7 @@ mod tests {
         let expected = json!({
             "signal": "pid.available", "kind": "hard", "written": "1000", "unit": "tasks",
             "quantity": 1000, "minimum_reclaim_written": null, "minimum_reclaim": null,
-            "grace_seconds": 0.0, "origin": "written", "copy_of": null, "line": 1, "column": 31,
+            "grace_seconds": 0.0, "origin": "written", "copy_of": null, "file": "c.yaml", "line": 1, "column": 31,
             "available": 16384, "capacity": 32768, "met": false, "distance": 15384, "unknown": null,
         });
         assert_eq!(answer["thresholds"][1], expected);

@@ -30,7 +30,7 @@ use json::Answer;
 use places::Places;
 use report::Report;
 
-use crate::{config::Config, exit, log::start_log};
+use crate::{exit, log::start_log};
 
 /// Runs `evictd check` and gives the exit code.
 pub fn main(args: &Args) -> ExitCode {
@@ -43,14 +43,14 @@ pub fn main(args: &Args) -> ExitCode {
 
 /// Prints the answer and gives the number of warnings.
 fn check(args: &Args) -> anyhow::Result<usize> {
-    let config = Config::read(&args.file)?;
-    let beside = Beside::find(&config, args.kubelet.as_deref(), args.no_node)?;
+    let config = args.read()?;
+    let beside = Beside::find(&config, args)?;
     let node = if args.no_node {
         NodeFacts::unread("the node was not looked at (--no-node)")
     } else {
         read::read(&config, args.images.as_deref())
     };
-    let places = Places::read(&args.file);
+    let places = Places::read(&args.file, &config.eviction);
     let report = Report::new(&args.file, &config, &node, &beside, &places);
     let answer = if args.json {
         format!("{}\n", serde_json::to_string(&Answer::of(&report))?)

@@ -1,10 +1,10 @@
-//! Where the things that findings are about were written.
+//! What findings are about, and where that was written.
 
 use std::path::Path;
 
 use evictd_core::{MapField, Signal};
 
-use crate::config::document::{Documents, Position};
+use crate::config::{EvictionSettings, Place, document::Documents};
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,55 +19,57 @@ pub enum At {
     Entry(MapField, Signal),
 }
 
-/// The keys that lead to an entry.
 impl At {
-    fn path(self) -> Vec<&'static str> {
-        match self {
-            Self::Whole => Vec::new(),
-            Self::Field(name) => vec![name],
-            Self::Map(map) => vec![map.name()],
-            Self::Entry(map, signal) => vec![map.name(), signal.name()],
-        }
-    }
-
     /// The path of the field, dotted; `None` for the whole.
     pub fn field(self) -> Option<String> {
-        let path = self.path();
-        (!path.is_empty()).then(|| path.join("."))
+        match self {
+            Self::Whole => None,
+            Self::Field(name) => Some(name.to_owned()),
+            Self::Map(map) => Some(map.name().to_owned()),
+            Self::Entry(map, signal) => Some(format!("{map}.{signal}")),
+        }
     }
 }
 
-/// A position in the file that is checked; both count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Line.
-    pub line: u64,
-    /// Column, in characters.
-    pub column: u64,
+/// What was written, beside what is in force.
+pub struct Places<'a> {
+    file: &'a Path,
+    /// None if the file changed since it was read and found good.
+    documents: Option<Documents<'a>>,
+    settings: &'a EvictionSettings,
 }
 
-/// Finds the places in one file.
-pub struct Places<'f>(Option<Documents<'f>>);
-
-impl<'f> Places<'f> {
-    /// Of a file that was read and found good before; one that changed since has no places.
-    pub fn read(file: &'f Path) -> Self {
-        Self(Documents::read(file).ok())
+impl<'a> Places<'a> {
+    /// Of the settings that were made from `file`, and from drop-ins and flags on top.
+    pub fn read(file: &'a Path, settings: &'a EvictionSettings) -> Self {
+        Self { file, documents: Documents::read(file).ok(), settings }
     }
 
-    /// Of a text.
+    /// Of the settings that were made from `text`.
     #[cfg(test)]
-    pub fn parse(file: &'f Path, text: &str) -> Self {
-        Self(Documents::parse(file, text).ok())
+    pub fn parse(file: &'a Path, text: &str, settings: &'a EvictionSettings) -> Self {
+        Self { file, documents: Documents::parse(file, text).ok(), settings }
     }
 
     /// Where `at` begins, a map by its key, everything else by its value; `None` if it is not written.
     pub fn find(&self, at: At) -> Option<Place> {
-        let path = at.path();
-        let document = self.0.as_ref()?.iter().next().filter(|_| !path.is_empty())?;
-        let (key, value) = document.positions(&path)?;
+        let field = match at {
+            At::Whole => return None,
+            At::Entry(map, signal) => return self.settings.place(map, signal.name()),
+            At::Field(name) => name,
+            At::Map(map) => map.name(),
+        };
+        let document = self.documents.as_ref()?.iter().next().filter(|d| d.has(field))?;
         // The value of a map is its first entry, which may have nothing to do with it.
-        let Position { line, column } = if matches!(at, At::Map(_)) { key } else { value };
-        Some(Place { line, column })
+        let at = match at {
+            At::Map(_) => document.key_position(&[field]),
+            At::Whole | At::Field(_) | At::Entry(..) => document.position(&[field]),
+        };
+        Some(Place { file: self.file.into(), line: at.line, column: at.column })
+    }
+
+    /// The text of a field of the file.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.documents.as_ref()?.iter().next()?.text(&[field])
     }
 }

@@ -71,9 +71,9 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
     if let Some(reason) = no_cgroups.or_else(|| look_at_pods(config, &tree, &mut facts)) {
         facts.forget(Signal::AllocatableMemoryAvailable, reason);
     }
-    for signal in [Signal::MemoryAvailable, Signal::PidAvailable] {
-        if facts.seen(signal).is_none() {
-            facts.forget(signal, "/proc does not tell");
+    for signal in Signal::ALL {
+        if facts.seen(signal).is_none() && facts.reason(signal).is_none() {
+            facts.forget(signal, "nothing on this node tells");
         }
     }
     facts

@@ -36,8 +36,8 @@ impl<'a> Report<'a> {
         beside: &'a Beside,
         places: &Places<'_>,
     ) -> Self {
-        let rows = in_force(config, node, places);
-        let findings = find(&Subject { config, node, rows: &rows, beside }, places);
+        let rows = in_force(config, node);
+        let findings = find(&Subject { config, node, rows: &rows, beside, places });
         Self { file, config, node, beside, rows, findings }
     }
 

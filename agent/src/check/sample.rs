@@ -1,19 +1,23 @@
 //! A made-up node for the tests: 16 GiB of memory, a disk of 100 GiB, 32768 tasks, a pods cgroup with
 //! a limit of 8 GiB; half of everything is left. Images are not found.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use evictd_core::{EvictionMaps, Policy, Signal, SignalObservation};
 
 use super::{
     beside::Beside,
     facts::{Images, NodeFacts, PodsCgroup},
-    findings::{Finding, Subject, find},
+    findings::Finding,
     in_force::{InForce, in_force},
     places::Places,
+    report::Report,
 };
 use crate::{
-    config::{Config, ConfigKind},
+    config::{Config, ConfigArgs, WrittenSemantics},
     sample::CgroupKind,
 };
 
@@ -34,11 +38,17 @@ impl Case {
         Self { text: text.to_owned(), config, facts: node(), beside: Beside::Nobody }
     }
 
-    /// The same as a KubeletConfiguration would be read.
-    pub fn kubelet(text: &str) -> Self {
-        let mut case = Self::evictd(&format!("semantics: kubelet\n{text}"));
-        case.config.eviction.kind = ConfigKind::Kubelet;
-        case
+    /// A KubeletConfiguration, with these fields, in kubelet semantics.
+    pub fn kubelet(fields: &str) -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file = dir.path().join("c.yaml");
+        let head = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+        let text = format!("{head}{fields}");
+        fs::write(&file, &text).expect("write");
+        let semantics = Some(WrittenSemantics::Kubelet);
+        let args = ConfigArgs { config: Some(file), semantics, ..ConfigArgs::default() };
+        let config = args.read().unwrap_or_else(|e| panic!("{e}"));
+        Self { text, config, facts: node(), beside: Beside::Nobody }
     }
 
     /// Images are known to be on their own disk or not.
@@ -89,14 +99,18 @@ impl Case {
     }
 
     pub fn rows(&self) -> Vec<InForce> {
-        in_force(&self.config, &self.facts, &Places::parse(Path::new("c.yaml"), &self.text))
+        in_force(&self.config, &self.facts)
     }
 
     pub fn findings(&self) -> Vec<Finding> {
-        let rows = self.rows();
-        let places = Places::parse(Path::new("c.yaml"), &self.text);
-        let (config, node, beside) = (&self.config, &self.facts, &self.beside);
-        find(&Subject { config, node, rows: &rows, beside }, &places)
+        self.asked(|report| report.findings.clone())
+    }
+
+    /// Asks the whole report.
+    pub fn asked<T>(&self, ask: impl FnOnce(&Report<'_>) -> T) -> T {
+        let file = Path::new("c.yaml");
+        let places = Places::parse(file, &self.text, &self.config.eviction);
+        ask(&Report::new(file, &self.config, &self.facts, &self.beside, &places))
     }
 }
 

@@ -28,7 +28,7 @@ fn defaults_dropped(s: &Subject<'_>) -> Vec<Found> {
     vec![warning(
         At::Map(MapField::Hard),
         format!("no hard threshold on {}: {why}", names.join(", ")),
-        format!("add {}{}", lines.join(", "), merge(s.config)),
+        format!("add {}, or mergeDefaultEvictionSettings: true", lines.join(", ")),
     )]
 }
 
@@ -58,13 +58,6 @@ fn dropped(config: &Config) -> Vec<(&'static str, &'static str)> {
     EvictionMaps::LINUX_HARD.into_iter().filter(|default| !kept(default)).collect()
 }
 
-fn merge(config: &Config) -> &'static str {
-    match config.eviction.kind {
-        ConfigKind::Kubelet => ", or mergeDefaultEvictionSettings: true",
-        ConfigKind::Evictd => "",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Severity::Warning, tests::assert_found};
@@ -88,9 +81,16 @@ mod tests {
                 Some("add nodefs.available: 10%, nodefs.inodesFree: 5%, imagefs.available: 15%"),
             ),
             (
-                "the kubelet always watches imagefs, and can merge",
+                "the kubelet always watches imagefs",
                 Case::kubelet(&format!("{ALL}}}\n")),
                 Some("imagefs.inodesFree: 5%, or mergeDefaultEvictionSettings: true"),
+            ),
+            (
+                "merged",
+                Case::evictd(
+                    "evictionHard: {memory.available: 1Gi}\nmergeDefaultEvictionSettings: true\n",
+                ),
+                None,
             ),
             ("all that matter", Case::evictd(&format!("{ALL}}}\n")), None),
             (

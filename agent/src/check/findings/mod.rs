@@ -7,6 +7,7 @@ mod containers;
 mod defaults;
 mod disks;
 mod entries;
+mod inert;
 mod memory;
 mod reach;
 mod soft;
@@ -18,9 +19,9 @@ use super::{
     beside::Beside,
     facts::NodeFacts,
     in_force::InForce,
-    places::{At, Place, Places},
+    places::{At, Places},
 };
-use crate::config::Config;
+use crate::config::{Config, Place};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,6 +54,8 @@ pub struct Subject<'a> {
     pub rows: &'a [InForce],
     /// The kubelet on the same node.
     pub beside: &'a Beside,
+    /// What was written, and where.
+    pub places: &'a Places<'a>,
 }
 
 /// A rule: what it is called, which of the kubelet's rules it rests on, and how it is found.
@@ -94,7 +97,7 @@ pub struct Finding {
 }
 
 /// Every rule, family by family.
-const FAMILIES: [&[Rule]; 9] = [
+const FAMILIES: [&[Rule]; 10] = [
     defaults::RULES,
     entries::RULES,
     values::RULES,
@@ -102,18 +105,19 @@ const FAMILIES: [&[Rule]; 9] = [
     disks::RULES,
     containers::RULES,
     memory::RULES,
+    inert::RULES,
     reach::RULES,
     beside::RULES,
 ];
 
 /// Asks every rule; warnings first.
-pub fn find(subject: &Subject<'_>, places: &Places<'_>) -> Vec<Finding> {
+pub fn find(subject: &Subject<'_>) -> Vec<Finding> {
     let finding = |rule: &Rule, found: Found| Finding {
         code: rule.code,
         severity: found.severity,
         because: rule.because,
         at: found.at,
-        place: places.find(found.at),
+        place: subject.places.find(found.at),
         text: found.text,
         instead: found.instead,
     };

@@ -78,8 +78,8 @@ fn met_now(s: &Subject<'_>) -> Vec<Found> {
 
 /// Every threshold but the copies for containerfs, which tell nothing that their source does not.
 fn reachable<'a>(s: &Subject<'a>) -> impl Iterator<Item = &'a InForce> {
-    s.rows.iter().filter(|row| match row.origin {
-        Origin::Copied(source) => source == Signal::MemoryAvailable,
+    s.rows.iter().filter(|row| match &row.origin {
+        Origin::Copied(source) => *source == Signal::MemoryAvailable,
         Origin::Written(_) | Origin::Default => true,
     })
 }
@@ -95,7 +95,7 @@ fn is_extreme(row: &InForce) -> bool {
 }
 
 fn copy(row: &InForce) -> String {
-    match row.origin {
+    match &row.origin {
         Origin::Copied(source) => format!(" (a copy of the threshold on {source})"),
         Origin::Written(_) | Origin::Default => String::new(),
     }

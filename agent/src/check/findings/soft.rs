@@ -151,8 +151,8 @@ mod tests {
         assert_found("default", &with(""), code, &[(Warning, "leaves the pod no time to end")]);
         assert_found("set", &with("evictionMaxPodGracePeriod: 30\n"), code, &[]);
         assert_found("no soft one", &Case::evictd(""), code, &[]);
-        let mut negative = with("");
-        negative.config.policy.kubelet.negative_max_pod_grace_seconds = Some(-1);
+        let minus = with("").text + "evictionMaxPodGracePeriod: -1\n";
+        let negative = Case::kubelet(&minus);
         assert_found("negative is told by itself", &negative, code, &[]);
         let text = "-1 does not mean the pod's own grace period";
         assert_found("negative", &negative, "negative-pod-grace", &[(Warning, text)]);

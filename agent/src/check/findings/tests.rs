@@ -48,12 +48,20 @@ fn a_sound_configuration_has_no_warning() {
 
 #[test]
 fn findings_point_at_what_was_written_and_warnings_come_first() {
-    let text = "evictionHard:\n  memory.available: 17Gi\n  pid.available: 0%\n";
+    let text = "evictionHard:\n  memory.available: 17Gi\n  pid.available: 0%\n\
+                evictionSoft: {memory.available: 18Gi}\n\
+                evictionSoftGracePeriod: {memory.available: 1m}\n";
     let findings = Case::evictd(text).findings();
-    let place = |code: &str| findings.iter().find(|f| f.code == code).and_then(|f| f.place);
-    assert_eq!(place("met-always"), Some(Place { line: 2, column: 21 }));
-    assert_eq!(place("switched-off"), Some(Place { line: 3, column: 18 }));
-    assert_eq!(place("kubelet-not-compared"), None);
+    let place = |code: &str| {
+        findings
+            .iter()
+            .find(|f| f.code == code)
+            .and_then(|f| f.place.as_ref().map(ToString::to_string))
+    };
+    assert_eq!(place("met-always").as_deref(), Some("c.yaml:2:21"));
+    assert_eq!(place("switched-off").as_deref(), Some("c.yaml:3:18"));
+    assert_eq!(place("defaults-dropped").as_deref(), Some("c.yaml:1:1"));
+    assert_eq!(place("soft-without-pod-grace"), None, "a default is written nowhere");
     assert!(findings.is_sorted_by_key(|finding| finding.severity), "{findings:#?}");
 }
 

@@ -37,7 +37,7 @@ pub fn render(report: &Report<'_>, paint: Paint) -> String {
     out.push_str(&remarks(report));
     for finding in &report.findings {
         out.push('\n');
-        out.push_str(&about(report, finding, paint));
+        out.push_str(&about(finding, paint));
     }
     let count = |severity: Severity| {
         let number = report.count(severity);
@@ -84,12 +84,12 @@ fn thresholds(report: &Report<'_>) -> Table {
         ("FROM", Left),
     ]);
     for row in &report.rows {
-        table.push(line(row));
+        table.push(line(report, row));
     }
     table.without_columns_of(NOTHING)
 }
 
-fn line(row: &InForce) -> Vec<Cell> {
+fn line(report: &Report<'_>, row: &InForce) -> Vec<Cell> {
     let hard = row.threshold.is_hard();
     let amount = |n: Option<i64>| n.map_or(UNKNOWN.to_owned(), |n| Amount(row.signal(), n).short());
     let grace = if hard { NOTHING.to_owned() } else { span(row.threshold.grace) };
@@ -111,13 +111,16 @@ fn line(row: &InForce) -> Vec<Cell> {
         left,
         Cell::plain(reclaim),
         Cell::plain(grace),
-        Cell::plain(from(row.origin)),
+        Cell::plain(from(report, row)),
     ]
 }
 
-fn from(origin: Origin) -> String {
-    match origin {
-        Origin::Written(Some(place)) => format!("line {}", place.line),
+fn from(report: &Report<'_>, row: &InForce) -> String {
+    match &row.origin {
+        Origin::Written(Some(place)) if *place.file == *report.file && place.line > 0 => {
+            format!("line {}", place.line)
+        }
+        Origin::Written(Some(place)) => place.to_string(),
         Origin::Written(None) => "written".to_owned(),
         Origin::Default => "default".to_owned(),
         Origin::Copied(source) => format!("copy of {source}"),
@@ -146,7 +149,7 @@ fn remarks(report: &Report<'_>) -> String {
     out
 }
 
-fn about(report: &Report<'_>, finding: &Finding, paint: Paint) -> String {
+fn about(finding: &Finding, paint: Paint) -> String {
     let severity = finding.severity.name();
     let mut out = match finding.severity {
         Severity::Warning => paint.bad(severity),
@@ -156,8 +159,8 @@ fn about(report: &Report<'_>, finding: &Finding, paint: Paint) -> String {
     if !finding.because.is_empty() {
         let _ = write!(out, " ({})", finding.because.join(", "));
     }
-    if let Some(place) = finding.place {
-        let _ = write!(out, " {}:{}:{}", report.file.display(), place.line, place.column);
+    if let Some(place) = &finding.place {
+        let _ = write!(out, " {place}");
     }
     if let Some(field) = finding.at.field() {
         let _ = write!(out, " {field}");

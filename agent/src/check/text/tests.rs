@@ -1,5 +1,5 @@
 use super::*;
-use crate::check::{places::Places, sample::Case};
+use crate::check::sample::Case;
 
 const CONFIG: &str = "evictionHard:
   memory.available: 1Gi
@@ -19,21 +19,14 @@ fn one_node_as_people_see_it() {
     let case = Case::evictd(CONFIG)
         .with(Signal::PidAvailable, 900, 32_768)
         .node(|n| n.forget(Signal::AllocatableMemoryAvailable, "there is no cgroup /kubepods"));
-    let file = std::path::Path::new("c.yaml");
-    let places = Places::parse(file, CONFIG);
-    let report = Report::new(file, &case.config, &case.facts, &case.beside, &places);
-    let text = render(&report, Paint::none());
+    let text = case.asked(|report| render(report, Paint::none()));
     assert_eq!(text, include_str!("one_node.txt"), "\n{text}");
 }
 
 #[test]
 fn nothing_in_force_is_said_in_words() {
-    let text = "evictionHard: {}\n";
-    let case = Case::evictd(text);
-    let file = std::path::Path::new("c.yaml");
-    let report =
-        Report::new(file, &case.config, &case.facts, &case.beside, &Places::parse(file, text));
-    let text = render(&report, Paint::none());
+    let case = Case::evictd("evictionHard: {}\n");
+    let text = case.asked(|report| render(report, Paint::none()));
     assert!(text.contains("No threshold is in force.\n"), "{text}");
     assert!(text.contains("warning no-thresholds (T-3, T-20) c.yaml:1:1 evictionHard\n"), "{text}");
     assert!(!text.contains("SIGNAL"), "{text}");

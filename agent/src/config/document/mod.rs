@@ -114,16 +114,6 @@ impl<'a> Document<'a> {
         node.as_text()
     }
 
-    /// Where the key at the end of `path` and its value begin, if they are written.
-    pub(crate) fn positions(self, path: &[&str]) -> Option<(Position, Position)> {
-        let mut at = self.root.at;
-        let mut node = self.root;
-        for key in path {
-            (at, node) = node.child(key)?;
-        }
-        Some((at, node.at))
-    }
-
     /// An error about the field at `path` (keys and sequence indices). It points at the value, or at
     /// the nearest enclosing one that exists.
     pub(crate) fn error(self, path: &[&str], problem: impl Into<String>) -> InputError {
