@@ -32,7 +32,8 @@ enum Command {
     Run(run::Args),
 
     /// A configuration, or a kubelet's: what is in force on this node, in its own numbers, and what
-    /// silently is not.
+    /// silently is not. File and node are read once, nothing is changed. Exit code 2 for a file that
+    /// cannot be used, with `--strict` 1 if there is a warning.
     Check(check::Args),
 
     /// What this machine offers evictd: kernel, cgroups, capabilities, the rung of each probe family,

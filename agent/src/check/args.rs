@@ -5,9 +5,6 @@ use std::path::PathBuf;
 use crate::config::{Config, ConfigArgs, ConfigKind, InputError, WrittenSemantics};
 
 /// What the command line asks for.
-///
-/// Nothing is changed and nothing is watched: the file and the node are read once. Exit codes: 0, or
-/// with `--strict` 1 if there is a warning; 2 for a file that cannot be used.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// evictd's configuration or a KubeletConfiguration.

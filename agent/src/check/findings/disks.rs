@@ -43,6 +43,7 @@ fn not_here(s: &Subject<'_>) -> Vec<Found> {
         let reason = s.node.reason(pair.0).unwrap_or("it is not watched");
         let text = format!("{} cannot be met: {reason}", names.join(", "));
         let instead = match (pair == NODEFS, &s.node.images) {
+            (true, _) if kubelet => "--kubelet-flags=--root-dir=DIR, if it is elsewhere".to_owned(),
             (true, _) => "rootDirectory: a directory of the kubelet's filesystem".to_owned(),
             (false, Some(images)) => {
                 format!("imagefs: {}, where images are", images.path.display())
