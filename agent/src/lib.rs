@@ -4,6 +4,7 @@
 //! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
 pub mod actuate;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
