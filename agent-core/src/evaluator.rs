@@ -17,8 +17,8 @@ mod victim;
 use std::collections::VecDeque;
 
 use crate::{
-    Command, EvictionId, MonoTime, NodeCondition, NodeSignals, Observation, Policy, Resource,
-    Semantics, Signal, figure::Figure, rank::Ranking,
+    Command, EvictionId, Forecast, MonoTime, NodeCondition, NodeSignals, Observation, Policy,
+    Resource, Semantics, Signal, figure::Figure, rank::Ranking,
 };
 use conditions::{Cause, Conditions};
 use kubelet::Kubelet;
@@ -50,6 +50,7 @@ pub struct Evaluator {
     tracks: Vec<Track>,
     conditions: Conditions,
     sampled: SampleTimes,
+    forecast: Forecast,
     in_flight: InFlight,
     ledger: Ledger,
     simulation: Simulation,
@@ -82,6 +83,7 @@ impl Evaluator {
             now,
             conditions: Conditions::default(),
             sampled: SampleTimes::default(),
+            forecast: Forecast::default(),
             in_flight: InFlight::default(),
             ledger: Ledger::new(),
             simulation: Simulation::default(),
@@ -115,6 +117,7 @@ impl Evaluator {
     /// ([`Observation::usage_for`]), and only on a sample newer than the last (L-12).
     pub fn handle_observation(&mut self, o: &Observation, now: MonoTime) {
         let now = self.advance(now);
+        self.forecast.observe(&o.signals, now);
         if self.policy.semantics == Semantics::Kubelet {
             self.synchronize(o, now);
             return;

@@ -16,6 +16,7 @@ mod duration;
 mod evaluator;
 mod figure;
 mod fill_rate;
+mod forecast;
 mod go;
 mod layout;
 mod message;
@@ -43,6 +44,7 @@ pub use disks::{DiskInfo, LayoutError, ReclaimStep, RuntimeFs, has_dedicated_ima
 pub use duration::{DurationError, parse_duration};
 pub use evaluator::Evaluator;
 pub use fill_rate::FillRate;
+pub use forecast::Forecast;
 pub use layout::FsLayout;
 pub use message::EvictionMessage;
 pub use node_stats::{FilesystemStats, MemoryStats, NodeStats, TaskStats};

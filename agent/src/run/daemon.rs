@@ -163,7 +163,7 @@ impl Daemon {
             let acted = self.carry_out(wake);
 
             let signals = &self.observer.observation().signals;
-            schedule.looked(self.evaluator.policy(), signals, at);
+            schedule.looked(self.evaluator.policy(), self.evaluator.forecast(), signals, at);
             let used_up = self
                 .kernel
                 .as_mut()

@@ -163,6 +163,7 @@ impl Evictions {
             cgroup_inode: eviction.pod.cgroup_inode,
             available: eviction.available,
             quantity: eviction.quantity,
+            fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
             expected_release: eviction.expected_release,
             woken_by: wake.by,
             event_ns: wake.event_ns,

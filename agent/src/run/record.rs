@@ -166,6 +166,8 @@ pub struct Eviction {
     pub available: i64,
     /// The threshold.
     pub quantity: i64,
+    /// How fast the signal was used up when it was decided, in its unit per second.
+    pub fill_rate_per_second: u64,
     /// What the pod is expected to give back.
     pub expected_release: u64,
     /// Why the node was looked at.
