@@ -6,6 +6,7 @@ mod explain;
 mod kubelet;
 mod ledger;
 mod limits;
+mod log_writers;
 mod outcome;
 mod pending;
 mod reclaim;
@@ -24,6 +25,7 @@ use conditions::{Cause, Conditions};
 use kubelet::Kubelet;
 use ledger::{Ledger, Standing};
 use limits::OverLimit;
+use log_writers::LogWriters;
 use pending::InFlight;
 use reclaim::Reclaiming;
 use sampled::SampleTimes;
@@ -56,6 +58,7 @@ pub struct Evaluator {
     simulation: Simulation,
     exhausted: [Option<Exhausted>; Resource::COUNT],
     over_limit: OverLimit,
+    log_writers: LogWriters,
     reclaiming: Option<Reclaiming>,
     kubelet: Kubelet,
     ranking: Ranking,
@@ -89,6 +92,7 @@ impl Evaluator {
             simulation: Simulation::default(),
             exhausted: [None; Resource::COUNT],
             over_limit: OverLimit::default(),
+            log_writers: LogWriters::default(),
             reclaiming: None,
             kubelet: Kubelet::default(),
             ranking: Ranking::default(),
@@ -110,6 +114,7 @@ impl Evaluator {
         let open = |signal: Signal| self.is_open(signal.resource(), signals, now);
         self.choose(&credited, satisfied, open)
             .map(|i| self.policy.thresholds[i].signal)
+            .or_else(|| self.log_writer_wants(&credited, signals, now))
             .or_else(|| self.simulation.wants_check(signals, now))
     }
 
@@ -120,6 +125,8 @@ impl Evaluator {
         self.forecast.observe(&o.signals, now);
         if self.policy.semantics == Semantics::Kubelet {
             self.synchronize(o, now);
+            let signals = self.simulation.credited(&o.signals, self.policy.layout);
+            self.judge_log_writers(o, &signals, now);
             return;
         }
         if o.usage_for.is_some() {
@@ -150,6 +157,8 @@ impl Evaluator {
                 self.evict_for(crossing, &o.pods, false, now);
             }
         }
+        self.judge_log_writers(o, &signals, now);
+        self.evict_log_writer(o, &signals, now);
         self.sampled.record(&signals, self.policy.semantics);
     }
 
