@@ -4,6 +4,7 @@
 pub(crate) mod document;
 mod error;
 mod eviction;
+mod log_writers;
 mod protect;
 mod sources;
 mod used;

@@ -11,6 +11,7 @@ use evictd_core::{EvictionMaps, Policy, PolicyErrorKind, Semantics, Signal, pars
 use super::{
     EvictionSettings, InputError, Mode, Protect, ProtectRule,
     document::{Document, Documents},
+    log_writers::log_writers,
     written::{WrittenConfig, WrittenProtect, WrittenSemantics},
 };
 
@@ -129,6 +130,9 @@ fn policy(
             document.error(&["evictionMaxPodGracePeriod"], problem).allowed("seconds, from 0 on")
         })?;
         policy.max_pod_grace = Duration::from_secs(seconds);
+    }
+    if let Some(written) = &written.log_writers {
+        policy.log_writers = log_writers(written, document)?;
     }
     Ok(policy)
 }

@@ -59,6 +59,11 @@ impl Schedule {
         now < due
     }
 
+    /// A look is due at that time at the latest.
+    pub fn look_by(&mut self, due: MonoTime) {
+        self.look = self.look.min(due);
+    }
+
     /// The next slow tick begins to count now.
     pub fn ticked(&mut self, now: MonoTime) {
         self.tick = now.after(TICK);
