@@ -146,9 +146,9 @@ fn trial(session: &mut Session, number: usize) -> Result<Trial> {
     };
     let began = mono_ns();
     session.start_worker(runaway, &words(&format!("log-writer --rate {rate} --max-mib 80")))?;
-    let named = session.inbox().wait_record(from, PATIENCE, "a name", |record| match record {
-        Record::LogWriter(writer) if is_true(writer) => Some(writer.mono_ns),
-        _ => None,
+    let named = session.inbox().wait_record(from, PATIENCE, "a name", |record| {
+        let Record::LogWriter(writer) = record else { return None };
+        is_true(writer).then_some(writer.mono_ns)
     });
     let named_ms = match named {
         Ok(at) => Some(ms_between(began, at)),
