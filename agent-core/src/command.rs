@@ -9,6 +9,7 @@ use crate::{
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EvictionId(pub u64);
 
 /// Why a pod is evicted.
@@ -40,6 +41,7 @@ impl EvictionReason {
 /// The decision to evict one pod. Holds numbers and shared strings only: making one allocates
 /// nothing; text is rendered after the kill.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Eviction {
     /// Number of this eviction.
     pub id: EvictionId,
@@ -74,6 +76,8 @@ pub struct Eviction {
 
 /// Something the shell should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "command", rename_all = "snake_case"))]
 pub enum Command {
     /// Evict one pod.
     Evict(Eviction),
@@ -85,6 +89,7 @@ pub enum Command {
         /// The signal that crossed.
         signal: Signal,
         /// What to free, in this order.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::steps"))]
         steps: &'static [ReclaimStep],
     },
     /// Kubelet semantics: a threshold is acted on now; told in every evaluation that acts (L-16).
@@ -120,6 +125,8 @@ pub enum Command {
 
 /// Why a kill was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefusedReason {
     /// The cgroup is gone: there is nothing left to kill.
     Gone,
@@ -131,6 +138,8 @@ pub enum RefusedReason {
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "outcome", rename_all = "snake_case"))]
 pub enum Outcome {
     /// The kill was issued.
     Killed {

@@ -9,6 +9,8 @@ mod log_writers;
 mod monotone;
 mod order;
 mod play;
+#[cfg(feature = "serde")]
+mod serial;
 mod summary;
 mod texts;
 

@@ -10,7 +10,6 @@ mod kernel;
 mod log_file;
 mod log_writers;
 mod observe;
-mod privilege;
 mod record;
 mod reporter;
 mod schedule;
@@ -30,6 +29,7 @@ use crate::{
     exit,
     log::start_log,
     node::Node,
+    privilege,
     probe::{LADDER, LoadOptions},
 };
 use daemon::Daemon;
