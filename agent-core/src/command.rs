@@ -14,6 +14,8 @@ pub struct EvictionId(pub u64);
 
 /// Why a pod is evicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum EvictionReason {
     /// The signal has met its threshold.
     Threshold,

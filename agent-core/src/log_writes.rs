@@ -10,6 +10,7 @@ pub const LOG_READING_INTERVAL: Duration = Duration::from_millis(200);
 /// What one container has written into its log, by whoever wrote it and into whichever file: rotation
 /// and truncation do not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogWrites {
     /// The pod.
     pub pod: PodRef,
@@ -22,6 +23,7 @@ pub struct LogWrites {
 /// A container writes its log so fast that a disk threshold would be met within the horizon of
 /// [`crate::LogWriterPolicy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogWriterReport {
     /// The pod.
     pub pod: PodRef,

@@ -6,6 +6,8 @@ use super::{Policy, Semantics};
 
 /// What is done about a log writer that is runaway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum LogWriterAction {
     /// Nothing; what is written into logs is not even read.
     Off,
@@ -31,6 +33,7 @@ impl LogWriterAction {
 /// When a container that writes its log is runaway, and what is done about it: it writes at least
 /// `minimum_rate`, and at its rate the disk that holds the log meets a threshold within `horizon`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogWriterPolicy {
     /// What is done.
     pub action: LogWriterAction,
