@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use evictd_core::{Command, Evaluator, Observation, PodRef, Signal};
+use evictd_core::{Command, Evaluator, EvictionReason, Observation, PodRef, Signal};
 use serde::Serialize;
 
 use crate::rank::Place;
@@ -24,8 +24,10 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum What {
-    /// A pod is evicted for a threshold.
+    /// A pod is evicted for a threshold that is met, or will be soon.
     Evict {
+        /// `threshold`, or `log-writer` for one that will be met.
+        reason: &'static str,
         /// The signal.
         signal: Signal,
         /// `namespace/name`, or the UID where nothing else is known.
@@ -43,6 +45,21 @@ pub enum What {
         pod: Arc<str>,
         /// The kubelet's text.
         limit: String,
+    },
+    /// A container that writes its log too fast is named.
+    LogWriter {
+        /// As above.
+        pod: Arc<str>,
+        /// The container.
+        container: Arc<str>,
+        /// The signal whose threshold will be met.
+        signal: Signal,
+        /// Bytes per second.
+        rate: u64,
+        /// When the threshold will be met.
+        crosses_in_ms: u64,
+        /// What is done about it.
+        action: &'static str,
     },
     /// A threshold is met and nobody may be evicted.
     UnableToEvict {
@@ -70,6 +87,7 @@ impl Decision {
         let name = |pod: &PodRef| name_of(pod, observation);
         let what = match command {
             Command::Evict(eviction) => What::Evict {
+                reason: eviction.reason.name(),
                 signal: eviction.signal,
                 pod: name(&eviction.pod),
                 hard: eviction.hard,
@@ -80,6 +98,14 @@ impl Decision {
                 pod: name(&eviction.pod),
                 limit: eviction.limit.to_string().trim_end().to_owned(),
             },
+            Command::ReportLogWriter(report) => What::LogWriter {
+                pod: name(&report.pod),
+                container: report.container.clone(),
+                signal: report.signal,
+                rate: report.rate,
+                crosses_in_ms: u64::try_from(report.crosses_in.as_millis()).unwrap_or(u64::MAX),
+                action: report.action.name(),
+            },
             Command::UnableToEvict { signal } => What::UnableToEvict { signal: *signal },
             Command::SetCondition { condition, status } => {
                 What::Condition { condition: condition.name(), status: *status }
@@ -89,7 +115,10 @@ impl Decision {
             }
         };
         let place = match (command, observation, evaluator) {
-            (Command::Evict(eviction), Some(seen), Some(evaluator)) => {
+            // Pods are ranked for a threshold that is met, on an observation that has their figures.
+            (Command::Evict(eviction), Some(seen), Some(evaluator))
+                if eviction.reason == EvictionReason::Threshold && seen.usage_for.is_some() =>
+            {
                 place(&eviction.pod, eviction.signal, seen, evaluator)
             }
             _ => None,
@@ -102,9 +131,9 @@ impl Decision {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let same = match (&self.what, &other.what) {
             (
-                What::Evict { signal, pod, hard, .. },
-                What::Evict { signal: signal2, pod: pod2, hard: hard2, .. },
-            ) => (signal, pod, hard) == (signal2, pod2, hard2),
+                What::Evict { reason, signal, pod, hard, .. },
+                What::Evict { reason: reason2, signal: signal2, pod: pod2, hard: hard2, .. },
+            ) => (reason, signal, pod, hard) == (reason2, signal2, pod2, hard2),
             (a, b) => a == b,
         };
         same && self.at == other.at

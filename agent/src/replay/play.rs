@@ -77,6 +77,7 @@ pub fn under(trace: &Trace, policy: Policy) -> Played {
             Command::Reclaim { .. } => Some(Outcome::Reclaimed { signals: None }),
             Command::ThresholdMet { .. }
             | Command::SetCondition { .. }
+            | Command::ReportLogWriter(_)
             | Command::Released { .. }
             | Command::UnableToEvict { .. } => None,
         });
@@ -99,6 +100,7 @@ fn evictions_before_next_look(entries: &[Entry]) -> Vec<(EvictionId, &PodRef)> {
             Command::Reclaim { .. }
             | Command::ThresholdMet { .. }
             | Command::SetCondition { .. }
+            | Command::ReportLogWriter(_)
             | Command::Released { .. }
             | Command::UnableToEvict { .. } => None,
         }

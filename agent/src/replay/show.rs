@@ -159,10 +159,14 @@ fn told(trace: &Trace) -> Vec<Decision> {
 fn row(line: &Compared) -> Vec<String> {
     let decision = &line.decision;
     let (what, on, detail) = match &decision.what {
-        What::Evict { signal, pod, hard, available, threshold } => {
-            let kind = if *hard { "hard" } else { "soft" };
+        What::Evict { reason, signal, pod, hard, available, threshold } => {
+            let (kind, sign) = match (*reason, hard) {
+                ("log-writer", _) => ("early", ", threshold"),
+                (_, true) => ("hard", " <"),
+                (_, false) => ("soft", " <"),
+            };
             let (available, threshold) = Amount::pair(*signal, *available, *threshold);
-            let numbers = format!("{signal} {available} < {threshold}");
+            let numbers = format!("{signal} {available}{sign} {threshold}");
             let place = decision.place.as_ref();
             let why = place.map(|place| match &place.why {
                 Some(why) => format!("; {why}"),
@@ -172,6 +176,12 @@ fn row(line: &Compared) -> Vec<String> {
         }
         What::EvictOverLimit { pod, limit } => {
             ("evict limit".to_owned(), pod.to_string(), limit.clone())
+        }
+        What::LogWriter { pod, container, signal, rate, crosses_in_ms, action } => {
+            let rate = Amount::of(*signal, *rate);
+            let seconds = *crosses_in_ms as f64 / 1000.0;
+            let text = format!("{container} at {rate}/s, {signal} met in {seconds:.1} s; {action}");
+            ("log writer".to_owned(), pod.to_string(), text)
         }
         What::UnableToEvict { signal } => {
             ("unable to evict".to_owned(), String::new(), signal.to_string())

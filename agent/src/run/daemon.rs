@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -14,7 +14,7 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{Nodefs, Record, Started, Stopped, WokenBy},
+    record::{LogWriter, Nodefs, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
@@ -176,11 +176,14 @@ impl Daemon {
             self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
-            schedule.looked(self.evaluator.policy(), signals, at);
-            let used_up = self
-                .kernel
-                .as_mut()
-                .is_some_and(|kernel| kernel.arm(self.evaluator.policy(), signals));
+            let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
+            schedule.looked(policy, self.evaluator.forecast(), signals, at);
+            if let Some(next) = logs.next() {
+                schedule.look_by(next);
+            }
+            let log_bytes = logs.budget(policy.log_writers);
+            let used_up =
+                self.kernel.as_mut().is_some_and(|kernel| kernel.arm(policy, signals, log_bytes));
             if !acted && !used_up {
                 return;
             }
@@ -208,6 +211,13 @@ impl Daemon {
                 }
                 Command::UnableToEvict { signal } => {
                     self.reporter.report(at, Record::UnableToEvict { signal });
+                }
+                Command::ReportLogWriter(report) => {
+                    let horizon = self.evaluator.policy().log_writers.horizon;
+                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    self.reporter.report(at, Record::LogWriter(Box::new(record)));
+                    // Evicting it takes another evaluation, with the pods at hand.
+                    acted |= report.action == LogWriterAction::Evict;
                 }
                 // Nothing here can free dead containers or images: go on with the pods.
                 Command::Reclaim { .. } => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, MonoTime, Outcome, Placement, PodObservation,
-    RefusedReason,
+    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReason, MonoTime, Outcome, Placement,
+    PodObservation, RefusedReason,
 };
 
 use super::{
@@ -158,6 +158,12 @@ impl Evictions {
         wake: Wake,
     ) -> record::Eviction {
         let rank = places(evaluator.ranking(), eviction, &observer.observation().pods);
+        let (container, rate, crosses_in) = match &eviction.reason {
+            EvictionReason::Threshold => (None, None, None),
+            EvictionReason::LogWriter { container, rate, crosses_in } => {
+                (Some(container.clone()), Some(*rate), Some(crosses_in.as_millis() as u64))
+            }
+        };
         record::Eviction {
             id: eviction.id.0,
             mode: self.mode(),
@@ -166,8 +172,13 @@ impl Evictions {
             name: name_of(eviction, observer),
             uid: eviction.pod.uid.clone(),
             cgroup_inode: eviction.pod.cgroup_inode,
+            reason: eviction.reason.name(),
+            container,
+            log_bytes_per_second: rate,
+            time_to_threshold_ms: crosses_in,
             available: eviction.available,
             quantity: eviction.quantity,
+            fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
             expected_release: eviction.expected_release,
             woken_by: wake.by,
             event_ns: wake.event_ns,
@@ -207,8 +218,11 @@ fn name_of(eviction: &Eviction, observer: &Observer) -> PodName {
     }
 }
 
-/// The first places of a ranking and the victim's.
+/// The first places of a ranking and the victim's; none for a log writer, for whom nobody is ranked.
 fn places(ranking: &[Placement], eviction: &Eviction, pods: &[PodObservation]) -> Vec<Place> {
+    if eviction.reason != EvictionReason::Threshold {
+        return Vec::new();
+    }
     let is_victim =
         |at: &Placement| pods.get(at.pod).is_some_and(|pod| pod.facts.id == eviction.pod);
     let wanted = |(index, at): &(usize, &Placement)| *index < PLACES || is_victim(at);

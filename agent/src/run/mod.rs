@@ -7,6 +7,8 @@ mod evictions;
 mod harden;
 mod inbox;
 mod kernel;
+mod log_file;
+mod log_writers;
 mod observe;
 mod record;
 mod recording;

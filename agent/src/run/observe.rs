@@ -3,7 +3,10 @@
 use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation};
 use tracing::warn;
 
-use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
+use super::{
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    watch::kernel_dev_of,
+};
 use crate::{
     config::Protect,
     pods::PodIndex,
@@ -16,6 +19,7 @@ pub struct Observer {
     sampler: NodeSampler,
     index: PodIndex,
     disks: DiskUsages,
+    log_writers: LogWriters,
     /// All figures of pods are read at every look, wanted or not.
     reads_all: bool,
     observation: Observation,
@@ -25,7 +29,8 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
-        Self { sampler, index, disks, reads_all: false, observation: Observation::default() }
+        let (log_writers, observation) = (LogWriters::default(), Observation::default());
+        Self { sampler, index, disks, log_writers, reads_all: false, observation }
     }
 
     /// The same, reading all figures of pods at every look.
@@ -49,11 +54,24 @@ impl Observer {
         &self.observation
     }
 
+    /// The reading of logs.
+    pub const fn log_writers(&self) -> &LogWriters {
+        &self.log_writers
+    }
+
     /// Looks now. Pods are read only if the evaluator wants them.
     pub fn look(&mut self, evaluator: &Evaluator, kernel: Option<&Kernel>, now: MonoTime) {
         let signals: NodeSignals = self.sampler.signals(now);
         self.observation.signals = signals;
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
+        self.log_writers.read(
+            evaluator.policy(),
+            (&self.index, self.sampler.nodefs().dev()),
+            kernel,
+            self.observation.usage_for.is_some(),
+            now,
+            &mut self.observation.log_writes,
+        );
         let figures = match self.observation.usage_for {
             _ if self.reads_all => PodFigures::All,
             Some(wanted) => PodFigures::For(wanted),

@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     }
 
     fn observation(&self, seen: SeenNode) -> Result<Event, InputError> {
-        let SeenNode { now: _, signals, usage_for, summary, pods } = seen;
+        let SeenNode { now: _, signals, usage_for, summary, pods, log_writes } = seen;
         let mut observed = Vec::with_capacity(pods.len());
         for (i, pod) in pods.into_iter().enumerate() {
             let Some(facts) = self.pods.get(pod.pod).cloned() else {
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
             };
             observed.push(PodObservation { facts, usage: pod.usage, stats: pod.stats });
         }
-        let observation = Observation { signals, usage_for, pods: observed, summary };
+        let observation = Observation { signals, usage_for, pods: observed, summary, log_writes };
         Ok(Event::Observation(Box::new(observation)))
     }
 

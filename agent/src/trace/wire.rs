@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use evictd_core::{
-    Command, MonoTime, NodeSignals, Outcome, PodFacts, PodStats, PodUsage, Policy, Signal, Summary,
+    Command, LogWrites, MonoTime, NodeSignals, Outcome, PodFacts, PodStats, PodUsage, Policy,
+    Signal, Summary,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,8 @@ pub(super) struct SeenNode {
     pub(super) usage_for: Option<Signal>,
     pub(super) summary: Summary,
     pub(super) pods: Vec<SeenPod>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) log_writes: Vec<LogWrites>,
 }
 
 /// A pod of an observation.

@@ -64,13 +64,13 @@ impl<W: Write> Writer<W> {
     }
 
     fn observation(&mut self, now: MonoTime, seen: Observation) -> io::Result<SeenNode> {
-        let Observation { signals, usage_for, pods, summary } = seen;
+        let Observation { signals, usage_for, pods, summary, log_writes } = seen;
         self.forget_gone(&pods);
         let mut written = Vec::with_capacity(pods.len());
         for PodObservation { facts, usage, stats } in pods {
             written.push(SeenPod { pod: self.number(facts)?, usage, stats });
         }
-        Ok(SeenNode { now, signals, usage_for, summary, pods: written })
+        Ok(SeenNode { now, signals, usage_for, summary, pods: written, log_writes })
     }
 
     fn number(&mut self, facts: Arc<PodFacts>) -> io::Result<usize> {
