@@ -45,7 +45,8 @@ pub(super) fn now(args: &Args) -> anyhow::Result<Observed> {
 /// The last observation that has pods, up to `--at`, under the policy that was in force then.
 pub(super) fn in_a_trace(path: &Path, args: &Args) -> anyhow::Result<Observed> {
     let trace = trace::open(path)?;
-    let limit = args.at.map_or(Duration::MAX, Duration::from_secs_f64);
+    let limit =
+        args.at.and_then(|at| Duration::try_from_secs_f64(at).ok()).unwrap_or(Duration::MAX);
     let since = |now: MonoTime| now.since(trace.header.now);
     let all = trace.header.figures == Figures::All;
     let shows_pods =
