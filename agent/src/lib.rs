@@ -4,6 +4,7 @@
 //! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
 pub mod actuate;
+mod answer;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -21,5 +22,4 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sample;
-mod table;
 pub mod trace;

@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use evictd_core::Signal;
 
-use crate::{exit, log::start_log, table::stdout_has_colours, trace::OtherPolicy};
+use crate::{answer::Paint, exit, log::start_log, trace::OtherPolicy};
 pub use place::Place;
 use show::Answer;
 
@@ -62,7 +62,7 @@ pub fn main(args: &Args) -> ExitCode {
     if args.json {
         println!("{}", answer.json(args.top));
     } else {
-        print!("{}", answer.text(args.top, stdout_has_colours()));
+        print!("{}", answer.text(args.top, Paint::detect()));
     }
     ExitCode::SUCCESS
 }

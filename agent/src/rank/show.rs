@@ -6,7 +6,7 @@ use evictd_core::{Amount, Semantics, Signal, SignalObservation, Threshold, rank_
 use serde::Serialize;
 
 use super::{Place, observed::Observed};
-use crate::table::{Table, Tone};
+use crate::answer::{Align, Paint, Table, Tone};
 
 /// Who would go, and why.
 #[derive(Debug, Serialize)]
@@ -72,30 +72,28 @@ impl Answer {
     }
 
     /// The state of the signal, a row per pod (the first `top` of them), and who would go.
-    pub(super) fn text(&self, top: Option<usize>, colours: bool) -> String {
+    pub(super) fn text(&self, top: Option<usize>, paint: Paint) -> String {
         let mut text = self.headline();
         let first = self.places.iter().find(|place| place.passed_over.is_none());
-        let mut table = Table::with_numbers_in(&[0, 2, 3, 4, 5]);
-        let head = [
-            "#",
-            "pod",
-            "priority",
-            "usage",
-            "request",
-            "above request",
-            "before the next",
-            "barred",
-        ];
-        table.row(Tone::Bold, head.map(str::to_owned).to_vec());
+        let mut table = Table::new(&[
+            ("#", Align::Right),
+            ("POD", Align::Left),
+            ("PRIORITY", Align::Right),
+            ("USAGE", Align::Right),
+            ("REQUEST", Align::Right),
+            ("ABOVE REQUEST", Align::Right),
+            ("BEFORE THE NEXT", Align::Left),
+            ("BARRED", Align::Left),
+        ]);
         for place in self.places.iter().take(top.unwrap_or(usize::MAX)) {
             let tone = match place.passed_over {
                 Some(_) => Tone::Faint,
-                None if first.is_some_and(|first| first.place == place.place) => Tone::Red,
+                None if first.is_some_and(|first| first.place == place.place) => Tone::Bad,
                 None => Tone::Plain,
             };
-            table.row(tone, self.row(place));
+            table.push_all(tone, self.row(place));
         }
-        text.push_str(&table.render(colours));
+        text.push_str(&table.render(paint));
         let hidden = self.places.len().saturating_sub(top.unwrap_or(usize::MAX));
         // Writing into a string cannot fail.
         let _ = match first {

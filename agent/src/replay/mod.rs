@@ -17,10 +17,10 @@ pub use show::Answer;
 use evictd_core::Policy;
 
 use crate::{
+    answer::Paint,
     config::InputError,
     exit,
     log::start_log,
-    table::stdout_has_colours,
     trace::{self, OtherPolicy, Trace},
 };
 
@@ -56,7 +56,7 @@ pub fn main(args: &Args) -> ExitCode {
     if args.json {
         println!("{}", answer.json());
     } else {
-        print!("{}", answer.text(stdout_has_colours()));
+        print!("{}", answer.text(Paint::detect()));
     }
     if answer.is_as_expected() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

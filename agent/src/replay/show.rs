@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Change, Compared, Decision, What, as_recorded, compare, under};
 use crate::{
-    table::{Table, Tone},
+    answer::{Align, Paint, Table, Tone},
     trace::{Event, Trace},
 };
 
@@ -78,17 +78,18 @@ impl Answer {
     }
 
     /// A line per decision and a summary.
-    pub fn text(&self, colours: bool) -> String {
-        let mut table = Table::with_numbers_in(&[1]);
+    pub fn text(&self, paint: Paint) -> String {
+        let columns = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Left];
+        let mut table = Table::without_heading(&columns);
         for line in &self.decisions {
             let tone = match line.change {
                 Change::Same => Tone::Plain,
-                Change::OnlyRecorded => Tone::Red,
-                Change::OnlyReplayed => Tone::Green,
+                Change::OnlyRecorded => Tone::Bad,
+                Change::OnlyReplayed => Tone::Good,
             };
-            table.row(tone, row(line));
+            table.push_all(tone, row(line));
         }
-        let mut text = table.render(colours);
+        let mut text = table.render(paint);
         // Writing into a string cannot fail.
         let _ = self.summary(&mut text);
         text

@@ -127,7 +127,7 @@ fn filling() -> Vec<Look> {
 }
 
 fn lines(trace: &Trace, other: Option<Policy>) -> Vec<String> {
-    Answer::of(trace, other).text(false).lines().map(str::to_owned).collect()
+    Answer::of(trace, other).text(Paint::none()).lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_recorded_policy_gives_the_recorded_decisions() {
         let answer = Answer::of(&trace, None);
         assert!(answer.reproduced, "{:?}", answer.first_difference);
         let again = Answer::of(&trace, Some(strict.clone()));
-        assert_eq!(again.same, again.recorded, "{}", again.text(false));
+        assert_eq!(again.same, again.recorded, "{}", again.text(Paint::none()));
         assert_eq!(again.replayed, again.recorded);
     }
 }
@@ -199,9 +199,9 @@ fn what_was_tampered_with_is_not_reproduced() {
     let answer = Answer::of(&read(other.as_bytes()), None);
     assert!(!answer.is_as_expected());
     assert!(
-        answer.text(false).contains("not reproduced: command 2 was "),
+        answer.text(Paint::none()).contains("not reproduced: command 2 was "),
         "{}",
-        answer.text(false)
+        answer.text(Paint::none())
     );
 }
 
@@ -236,8 +236,8 @@ proptest! {
         let answer = Answer::of(&trace, None);
         prop_assert!(answer.reproduced, "{:?}", answer.first_difference);
         let again = Answer::of(&trace, Some(recorded));
-        prop_assert_eq!(again.same, again.recorded, "{}", again.text(false));
-        prop_assert_eq!(again.same, again.replayed, "{}", again.text(false));
+        prop_assert_eq!(again.same, again.recorded, "{}", again.text(Paint::none()));
+        prop_assert_eq!(again.same, again.replayed, "{}", again.text(Paint::none()));
         let other = || Some(policy("90Mi", "50", Semantics::Strict));
         prop_assert_eq!(Answer::of(&trace, other()).json(), Answer::of(&trace, other()).json());
     }
