@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use evictd_core::PodFacts;
+use evictd_core::{PodFacts, Volume, VolumeKind};
 
 use super::{
     CgroupTree, ManifestDirectory, NodeLayout, PodCgroup, PodRecord,
@@ -47,6 +47,17 @@ pub struct LogDir {
     pub inode: u64,
 }
 
+/// An emptyDir volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmptyDir {
+    /// The volume's name.
+    pub volume: Arc<str>,
+    /// Its directory.
+    pub path: CString,
+    /// It is of the default medium, so that it counts against the node's disk.
+    pub on_disk: bool,
+}
+
 /// One pod and what belongs to it.
 #[derive(Debug)]
 pub struct Pod {
@@ -54,7 +65,7 @@ pub struct Pod {
     facts: Arc<PodFacts>,
     relative: CString,
     logs_root: CString,
-    empty_dirs: Vec<CString>,
+    empty_dirs: Vec<EmptyDir>,
     cgroup: Option<PodCgroup>,
     counters: Option<PodCounters>,
     logs: Vec<LogDir>,
@@ -95,8 +106,8 @@ impl Pod {
         &self.logs
     }
 
-    /// The directories of its emptyDir volumes on disk.
-    pub fn empty_dirs(&self) -> &[CString] {
+    /// Its emptyDir volumes.
+    pub fn empty_dirs(&self) -> &[EmptyDir] {
         &self.empty_dirs
     }
 
@@ -107,11 +118,7 @@ impl Pod {
             facts: Arc::new(record.facts(0, protected)),
             relative: path(layout.pod_cgroup(record.qos, &record.uid))?,
             logs_root: path(layout.pod_logs(&record.namespace, &record.name, &record.uid))?,
-            empty_dirs: record
-                .empty_dirs
-                .iter()
-                .map(|volume| path(layout.empty_dir(&record.uid, volume)))
-                .collect::<Option<_>>()?,
+            empty_dirs: empty_dirs(&record, layout)?,
             record,
             cgroup: None,
             counters: None,
@@ -152,6 +159,17 @@ impl Pod {
             }
         }
     }
+}
+
+/// The directories of the pod's emptyDir volumes.
+fn empty_dirs(record: &PodRecord, layout: &NodeLayout) -> Option<Vec<EmptyDir>> {
+    let volumes = record.spec.volumes().iter().filter(|volume| volume.kind.is_empty_dir());
+    let empty_dir = |volume: &Volume| {
+        let path = c_path(&layout.empty_dir(&record.uid, &volume.name)).ok()?;
+        let on_disk = volume.kind == VolumeKind::EmptyDir;
+        Some(EmptyDir { volume: volume.name.clone(), path, on_disk })
+    };
+    volumes.map(empty_dir).collect()
 }
 
 enum LogDirs {

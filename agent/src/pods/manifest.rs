@@ -174,19 +174,14 @@ spec:
         let status = "status: {containerStatuses: [{name: c, containerID: containerd://0123}]}\n";
         let text = format!("{GOOD}{status}");
         let pods = read(&[("a.yaml", &text), ("b.txt", "no"), (".c.yaml", "no")]).expect("valid");
-        let expected = PodRecord {
-            uid: "u-1".into(),
-            namespace: "shop".into(),
-            name: "web".into(),
-            priority: 100,
-            is_static: false,
-            qos: Qos::Burstable,
-            requests: super::super::Requests { memory: 64 << 20, ephemeral_storage: 1 << 30 },
-            termination_grace_seconds: Some(5),
-            container_names: BTreeMap::from([("0123".to_owned(), "c".to_owned())]),
-            empty_dirs: vec!["cache".to_owned()],
-        };
-        assert_eq!(pods, [expected]);
+        let [pod] = &pods[..] else { panic!("{pods:?}") };
+        assert_eq!((&*pod.uid, &*pod.namespace, &*pod.name), ("u-1", "shop", "web"));
+        assert_eq!((pod.priority, pod.is_static, pod.qos), (100, false, Qos::Burstable));
+        assert_eq!(pod.termination_grace_seconds, Some(5));
+        assert_eq!(pod.container_names.get("0123").map(String::as_str), Some("c"));
+        let facts = pod.facts(7, false);
+        assert_eq!((facts.memory_request, facts.ephemeral_storage_request), (64 << 20, 1 << 30));
+        assert_eq!(facts.spec.map(|spec| spec.volumes().len()), Some(3));
     }
 
     #[test]

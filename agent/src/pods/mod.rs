@@ -6,12 +6,12 @@ mod layout;
 mod manifest;
 mod qos;
 mod record;
-mod requests;
+mod resources;
+mod spec;
 
 pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
-pub use index::{LogDir, Pod, PodIndex, PodSource};
+pub use index::{EmptyDir, LogDir, Pod, PodIndex, PodSource};
 pub use layout::NodeLayout;
 pub use manifest::ManifestDirectory;
 pub use record::{PodRecord, RecordError};
-pub use requests::Requests;

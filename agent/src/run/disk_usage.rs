@@ -178,7 +178,8 @@ impl DiskUsages {
     /// `at` was read before: what is written meanwhile counts twice rather than never.
     fn walk(&mut self, pod: &Pod, at: Written) {
         let logs = self.walk.measure_contents(pod.logs_root());
-        let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
+        let on_disk = pod.empty_dirs().iter().filter(|dir| dir.on_disk);
+        let volumes = self.walk.measure(on_disk.map(|dir| dir.path.as_c_str()));
         let walked = Walked { logs, volumes, at, counted: counted(pod) };
         self.walked.insert(pod.facts().id.uid.clone(), walked);
     }
