@@ -152,6 +152,14 @@ impl PodSpec {
         self.ephemeral_storage_limit
     }
 
+    /// The pod limits some local storage of its own (P-2 to P-4), so that its statistics are needed to
+    /// hold it to that.
+    pub fn limits_storage(&self) -> bool {
+        self.least_size_limit.is_some()
+            || self.least_container_limit.is_some()
+            || self.ephemeral_storage_limit.is_some()
+    }
+
     /// P-2: the least size limit of a volume; no volume that holds less is over its own.
     pub(crate) const fn least_size_limit(&self) -> Option<Quantity> {
         self.least_size_limit
