@@ -126,6 +126,12 @@ impl PodSpec {
         all.into_iter().find(|container| *container.name == *name)
     }
 
+    /// Where that container stands, init containers after the others.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        let all = self.parts.containers.iter().chain(&self.parts.init_containers);
+        all.into_iter().position(|container| *container.name == *name)
+    }
+
     /// `spec.resources`
     pub const fn pod_level(&self) -> Option<&PodLevelResources> {
         self.parts.pod_level.as_ref()

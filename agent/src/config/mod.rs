@@ -14,4 +14,4 @@ pub use eviction::{ConfigKind, EvictionSettings};
 pub use protect::{Protect, ProtectRule};
 pub use sources::ConfigArgs;
 pub use used::Config;
-pub use written::Mode;
+pub use written::{MemorySource, Mode};

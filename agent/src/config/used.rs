@@ -9,7 +9,7 @@ use std::{
 use evictd_core::{EvictionMaps, Policy, PolicyErrorKind, Semantics, Signal, parse_duration};
 
 use super::{
-    EvictionSettings, InputError, Mode, Protect, ProtectRule,
+    EvictionSettings, InputError, MemorySource, Mode, Protect, ProtectRule,
     document::{Document, Documents},
     written::{WrittenConfig, WrittenProtect, WrittenSemantics},
 };
@@ -27,6 +27,8 @@ pub struct Config {
     pub root_directory: PathBuf,
     /// A path on imagefs, if that is watched.
     pub imagefs: Option<PathBuf>,
+    /// What `memory.available` is.
+    pub memory_source: MemorySource,
     /// The directory of container logs.
     pub pod_logs_dir: PathBuf,
     /// The cgroup that holds `kubepods`, from the root of each hierarchy.
@@ -63,6 +65,7 @@ impl Config {
 
     fn check(written: WrittenConfig, document: Document<'_>) -> Result<Self, InputError> {
         let eviction = eviction(&written);
+        let memory_source = MemorySource::default_of(eviction.maps.semantics);
         let policy = policy(&written, &eviction.maps, document)?;
         let path = |field: &str, value: Option<PathBuf>, default: &str| {
             let path = value.unwrap_or_else(|| default.into());
@@ -78,6 +81,7 @@ impl Config {
             eviction,
             root_directory: path("rootDirectory", written.root_directory, "/var/lib/kubelet")?,
             imagefs: written.imagefs.map(|p| path("imagefs", Some(p), "")).transpose()?,
+            memory_source: written.memory_source.unwrap_or(memory_source),
             pod_logs_dir: path("podLogsDir", written.pod_logs_dir, "/var/log/pods")?,
             cgroup_root: path("cgroupRoot", written.cgroup_root, "/")?,
             pods: path("pods", written.pods, "/etc/evictd/pods")?,
@@ -110,7 +114,8 @@ fn policy(
     let mut policy = Policy::parse(maps).map_err(|e| {
         let path = [e.field.name(), e.signal.as_str()];
         if matches!(e.kind, PolicyErrorKind::UnsupportedSignal { .. }) {
-            let signals = Signal::ALL.map(Signal::name).join(", ");
+            let known = Signal::ALL.into_iter().filter(|s| s.is_known_to(maps.semantics));
+            let signals = known.map(Signal::name).collect::<Vec<_>>().join(", ");
             document.key_error(&path, e.to_string()).allowed(signals)
         } else {
             document.error(&path, e.to_string())
@@ -175,6 +180,7 @@ mod tests {
             assert_eq!(config.policy, Policy::linux_defaults());
             assert_eq!(config.root_directory, Path::new("/var/lib/kubelet"));
             assert_eq!(config.imagefs, None);
+            assert_eq!(config.memory_source, MemorySource::Available);
         }
     }
 
@@ -200,7 +206,20 @@ mod tests {
             [&config.root_directory, &config.pod_logs_dir, &config.cgroup_root, &config.pods];
         assert_eq!(paths.map(PathBuf::as_path), ["/k", "/l", "/c", "/p"].map(Path::new));
         assert_eq!(config.imagefs.as_deref(), Some(Path::new("/i")));
+        assert_eq!(config.memory_source, MemorySource::Kubelet, "the default in these semantics");
         assert!(config.protect.covers("kube-system", "any") && !config.protect.covers("x", "z"));
+    }
+
+    #[test]
+    fn the_memory_source_is_a_choice_in_both_semantics() {
+        for semantics in ["strict", "kubelet"] {
+            for (written, source) in
+                [("available", MemorySource::Available), ("kubelet", MemorySource::Kubelet)]
+            {
+                let text = format!("semantics: {semantics}\nmemorySource: {written}\n");
+                assert_eq!(parse(&text).expect("valid").memory_source, source, "{text}");
+            }
+        }
     }
 
     #[test]
@@ -228,6 +247,18 @@ mod tests {
                 "evictionHard:\n  memory.free: 1Mi\n",
                 "c.yaml:2:3: field evictionHard.memory.free: unsupported eviction signal \
                  memory.free; allowed: memory.available, ",
+            ),
+            (
+                "a signal of strict semantics",
+                "semantics: kubelet\nevictionHard:\n  logfs.available: 1Mi\n",
+                "c.yaml:3:3: field evictionHard.logfs.available: unsupported eviction signal \
+                 logfs.available; allowed: memory.available, ",
+            ),
+            (
+                "unknown memory source",
+                "memorySource: meminfo\n",
+                "c.yaml:1:15: field memorySource: unknown value `meminfo`; allowed: available, \
+                 kubelet",
             ),
             (
                 "bad quantity",

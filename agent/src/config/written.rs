@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use evictd_core::Semantics;
 use serde::Deserialize;
 
 /// The file. Names are the kubelet's own wherever it has the field.
@@ -18,6 +19,7 @@ pub(super) struct WrittenConfig {
     pub(super) eviction_max_pod_grace_period: Option<i64>,
     pub(super) root_directory: Option<PathBuf>,
     pub(super) imagefs: Option<PathBuf>,
+    pub(super) memory_source: Option<MemorySource>,
     pub(super) pod_logs_dir: Option<PathBuf>,
     pub(super) cgroup_root: Option<PathBuf>,
     pub(super) pods: Option<PathBuf>,
@@ -41,6 +43,26 @@ impl Mode {
         match self {
             Self::Observe => "observe",
             Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// What `memory.available` is (S-12, E-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemorySource {
+    /// The kernel's own estimate, `MemAvailable`. The default in strict semantics.
+    Available,
+    /// What the kubelet reckons from the root cgroup. The default in kubelet semantics.
+    Kubelet,
+}
+
+impl MemorySource {
+    /// The source where the configuration names none.
+    pub const fn default_of(semantics: Semantics) -> Self {
+        match semantics {
+            Semantics::Strict => Self::Available,
+            Semantics::Kubelet => Self::Kubelet,
         }
     }
 }

@@ -4,6 +4,8 @@ mod cgroup;
 mod index;
 mod layout;
 mod manifest;
+mod pod;
+pub(crate) mod procs;
 mod qos;
 mod record;
 mod resources;
@@ -11,7 +13,8 @@ mod spec;
 
 pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
-pub use index::{EmptyDir, LogDir, Pod, PodIndex, PodSource};
+pub use index::{PodIndex, PodSource};
 pub use layout::NodeLayout;
 pub use manifest::ManifestDirectory;
+pub use pod::{EmptyDir, LogDir, Pod};
 pub use record::{PodRecord, RecordError};

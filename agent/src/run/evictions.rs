@@ -1,10 +1,10 @@
 //! Carrying out evictions and following the victims until they are gone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, MonoTime, Outcome, Placement, RefusedReason,
-    Resource,
+    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReport, LimitEviction, MonoTime,
+    Outcome, Placement, PodObservation, PodRef, PodStats, PodUsage, RefusedReason, Resource,
 };
 
 use super::{
@@ -13,9 +13,10 @@ use super::{
     record::{self, Place, PodName},
 };
 use crate::{
-    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Reaper},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Order, Reaper},
     config::Mode,
     pods::PodIndex,
+    sample::ContainersMemory,
 };
 
 /// How often a killed victim is asked whether it is gone. On cgroup v1 there is nothing to wait on.
@@ -32,7 +33,7 @@ const PLACES: usize = 5;
 
 /// A pod on its way out, whose cgroup is not known to be empty.
 struct Victim {
-    eviction: Eviction,
+    order: Order,
     emptied: EmptiedWatch,
     /// The end of its grace period, while it has one.
     kill_at: Option<MonoTime>,
@@ -90,23 +91,66 @@ impl Evictions {
         observer: &Observer,
         wake: Wake,
     ) -> (Outcome, record::Eviction) {
-        let mut evicted = self.interpreter.evict(eviction, observer.index());
+        // Before the kill, after which it is gone.
+        let memory = (eviction.signal.resource() == Resource::Memory)
+            .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::read))
+            .flatten();
+        let order = Order::from(eviction);
+        let evicted = self.evict(&order, observer);
+        let mut record = base(self.mode(), &order, &evicted, observer, wake);
+        record.hard = eviction.hard;
+        record.signal = eviction.signal.name();
+        record.available = eviction.available;
+        record.quantity = eviction.quantity;
+        record.expected_release = eviction.expected_release;
+        record.observed_ns = eviction.observed_at.as_nanos();
+        record.decided_ns = eviction.decided_at.as_nanos();
+        record.grace_ms = eviction.grace.as_millis() as u64;
+        record.message = message(eviction, memory, evaluator, observer);
+        let places = evaluator.ranking().iter().take(PLACES);
+        record.rank = places.filter_map(|at| place(at, eviction, observer)).collect();
+        (self.follow(order, evicted, eviction.decided_at), record)
+    }
+
+    /// The same for a pod that is over a limit of its own local storage (P-5).
+    pub fn carry_out_limit(
+        &mut self,
+        eviction: &LimitEviction,
+        observer: &Observer,
+        wake: Wake,
+    ) -> (Outcome, record::Eviction) {
+        let order = Order::from(eviction);
+        let evicted = self.evict(&order, observer);
+        let limit = eviction.limit.quantity().value();
+        let mut record = base(self.mode(), &order, &evicted, observer, wake);
+        record.signal = eviction.limit.metric();
+        record.available = limit.saturating_sub(eviction.used);
+        record.quantity = limit;
+        record.expected_release = u64::try_from(eviction.used).unwrap_or_default();
+        record.observed_ns = eviction.decided_at.as_nanos();
+        record.decided_ns = eviction.decided_at.as_nanos();
+        record.message = EvictionReport::of_limit(eviction).message;
+        (self.follow(order, evicted, eviction.decided_at), record)
+    }
+
+    fn evict(&mut self, order: &Order, observer: &Observer) -> Evicted {
+        let mut evicted = self.interpreter.evict(order, observer.index());
         if let Some(large) = evicted.large.take() {
             self.reaper.release(large);
         }
         self.count += 1;
-        let record = self.record(eviction, &evicted, evaluator, observer, wake);
+        evicted
+    }
+
+    /// Remembers a victim until it is gone.
+    fn follow(&mut self, order: Order, evicted: Evicted, decided_at: MonoTime) -> Outcome {
         if let Some(emptied) = evicted.emptied {
             let graceful = evicted.killed.is_some_and(|k| k.method == KillMethod::Terminate);
-            let end = eviction.decided_at.after(eviction.grace);
-            self.victims.push(Victim {
-                eviction: eviction.clone(),
-                emptied,
-                kill_at: graceful.then_some(end),
-                until: end.after(FOLLOWED),
-            });
+            let end = decided_at.after(order.grace);
+            let kill_at = graceful.then_some(end);
+            self.victims.push(Victim { order, emptied, kill_at, until: end.after(FOLLOWED) });
         }
-        (evicted.outcome, record)
+        evicted.outcome
     }
 
     /// When victims are to be asked next.
@@ -124,14 +168,14 @@ impl Evictions {
         self.checked = now;
         let interpreter = self.interpreter;
         self.victims.retain_mut(|victim| {
-            let id = victim.eviction.id;
+            let id = victim.order.id;
             if victim.emptied.is_empty() {
                 settled.emptied.push(id);
                 return false;
             }
             if victim.kill_at.take_if(|end| *end <= now).is_some() {
-                let now_hard = Eviction { hard: true, ..victim.eviction.clone() };
-                let evicted = interpreter.evict(&now_hard, index);
+                victim.order.grace = Duration::ZERO;
+                let evicted = interpreter.evict(&victim.order, index);
                 if let Some(large) = evicted.large {
                     self.reaper.release(large);
                 }
@@ -141,42 +185,66 @@ impl Evictions {
         });
         settled
     }
+}
 
-    fn record(
-        &self,
-        eviction: &Eviction,
-        evicted: &Evicted,
-        evaluator: &Evaluator,
-        observer: &Observer,
-        wake: Wake,
-    ) -> record::Eviction {
-        let places = evaluator.ranking().iter();
-        let rank: Vec<Place> =
-            places.take(PLACES).filter_map(|at| place(at, eviction, observer)).collect();
-        record::Eviction {
-            id: eviction.id.0,
-            mode: self.mode(),
-            signal: eviction.signal,
-            hard: eviction.hard,
-            name: name_of(eviction, observer),
-            uid: eviction.pod.uid.clone(),
-            cgroup_inode: eviction.pod.cgroup_inode,
-            available: eviction.available,
-            quantity: eviction.quantity,
-            expected_release: eviction.expected_release,
-            woken_by: wake.by,
-            event_ns: wake.event_ns,
-            observed_ns: eviction.observed_at.as_nanos(),
-            decided_ns: eviction.decided_at.as_nanos(),
-            kill_issued_ns: evicted.killed.map(|killed| killed.issued_at.as_nanos()),
-            method: evicted.killed.map(|killed| killed.method.name()),
-            grace_ms: eviction.grace.as_millis() as u64,
-            outcome: outcome_name(&evicted.outcome),
-            detail: evicted.error.map(|error| error.to_string()),
-            message: EvictionMessage(eviction).to_string(),
-            rank,
-        }
+/// What is told of every eviction.
+fn base(
+    mode: &'static str,
+    order: &Order,
+    evicted: &Evicted,
+    observer: &Observer,
+    wake: Wake,
+) -> record::Eviction {
+    record::Eviction {
+        id: order.id.0,
+        mode,
+        signal: "",
+        hard: true,
+        name: name_of(&order.pod, observer),
+        uid: order.pod.uid.clone(),
+        cgroup_inode: order.pod.cgroup_inode,
+        available: 0,
+        quantity: 0,
+        expected_release: 0,
+        woken_by: wake.by,
+        event_ns: wake.event_ns,
+        observed_ns: 0,
+        decided_ns: 0,
+        kill_issued_ns: evicted.killed.map(|killed| killed.issued_at.as_nanos()),
+        method: evicted.killed.map(|killed| killed.method.name()),
+        grace_ms: 0,
+        outcome: outcome_name(&evicted.outcome),
+        detail: evicted.error.as_ref().map(ToString::to_string),
+        message: String::new(),
+        rank: Vec::new(),
     }
+}
+
+/// O-1 to O-4, from what was decided on and from the memory of the victim's containers just before the
+/// kill.
+fn message(
+    eviction: &Eviction,
+    memory: Option<ContainersMemory>,
+    evaluator: &Evaluator,
+    observer: &Observer,
+) -> String {
+    let pod = observer.index().by_uid(&eviction.pod.uid);
+    let observed = observed(&eviction.pod, observer);
+    let usage = observed.map(|pod| pod.usage).unwrap_or_default();
+    let stats = pod.zip(memory).map(|(pod, memory)| {
+        Arc::new(PodStats {
+            memory_working_set: usage.memory_working_set,
+            containers: memory.stats(pod),
+            ..PodStats::default()
+        })
+    });
+    let facts = observed.map(|pod| &pod.facts).or_else(|| pod.map(|pod| pod.facts()));
+    let Some(facts) = facts.cloned() else {
+        return EvictionMessage(eviction).to_string();
+    };
+    let victim = PodObservation { facts, usage: PodUsage::default(), stats };
+    let pod_level = evaluator.policy().kubelet.pod_level_resources;
+    EvictionReport::of_pressure(eviction, &victim, pod_level).message
 }
 
 const fn outcome_name(outcome: &Outcome) -> &'static str {
@@ -191,14 +259,17 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// The victim as it was decided on, if pods were looked at.
+fn observed<'o>(pod: &PodRef, observer: &'o Observer) -> Option<&'o PodObservation> {
+    observer.observation().pods.iter().find(|observed| observed.facts.id == *pod)
+}
+
 /// The victim's name: from the observation that was decided on, since the index may have changed.
-fn name_of(eviction: &Eviction, observer: &Observer) -> PodName {
-    let pods = &observer.observation().pods;
-    match pods.iter().find(|pod| pod.facts.id == eviction.pod) {
-        Some(pod) => {
-            PodName { namespace: pod.facts.namespace.clone(), pod: pod.facts.name.clone() }
-        }
-        None => PodName { namespace: "".into(), pod: eviction.pod.uid.clone() },
+fn name_of(pod: &PodRef, observer: &Observer) -> PodName {
+    let listed = || observer.index().by_uid(&pod.uid).map(|pod| pod.facts());
+    match observed(pod, observer).map(|pod| &pod.facts).or_else(listed) {
+        Some(facts) => PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
+        None => PodName { namespace: "".into(), pod: pod.uid.clone() },
     }
 }
 

@@ -17,7 +17,7 @@ mod watch;
 
 use std::{io, process::ExitCode};
 
-use evictd_core::{Evaluator, Policy};
+use evictd_core::Evaluator;
 use tracing::warn;
 
 pub use args::Args;
@@ -62,7 +62,7 @@ fn run(config: Config, args: &Args) -> anyhow::Result<()> {
         let kernel = Kernel::open(load, args.probe_stats, &sampler)
             .map_err(|error| warn!("no probes, only the clock: {error}"))
             .ok();
-        let policy = Policy { layout: sampler.fs_layout(), ..config.policy };
+        let policy = Node::policy(&config, &sampler);
         let daemon = Daemon {
             observer: Observer::new(sampler, index),
             evaluator: Evaluator::new(policy, clock::now()),

@@ -1,13 +1,16 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
-use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
+use evictd_core::{
+    Evaluator, MonoTime, NodeSignals, Observation, PodObservation, PodUsage, Resource, Semantics,
+    Signal, Summary,
+};
 use tracing::warn;
 
 use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods},
+    sample::{NodeSampler, observe_pods, pod_tasks},
 };
 
 /// The node and its pods, as they are seen.
@@ -21,7 +24,8 @@ pub struct Observer {
 impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
+        let logs_apart = sampler.logfs().is_some();
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
         Self { sampler, index, disks, observation: Observation::default() }
     }
 
@@ -40,23 +44,68 @@ impl Observer {
         &self.observation
     }
 
-    /// Looks now. Pods are read only if the evaluator wants them.
-    pub fn look(&mut self, evaluator: &Evaluator, kernel: Option<&Kernel>, now: MonoTime) {
+    /// Looks now. Pods are read only if the evaluator wants them; with `limits` it is told also what
+    /// those hold that limit their local storage.
+    pub fn look(
+        &mut self,
+        evaluator: &Evaluator,
+        kernel: Option<&Kernel>,
+        limits: bool,
+        now: MonoTime,
+    ) {
         let signals: NodeSignals = self.sampler.signals(now);
+        let semantics = evaluator.policy().semantics;
         self.observation.signals = signals;
+        self.observation.summary = self.summary(semantics);
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
-        let Some(wanted) = self.observation.usage_for else {
-            return;
-        };
+        self.observation.pods.clear();
+        if let Some(wanted) = self.observation.usage_for {
+            self.read_pods(wanted, semantics, kernel);
+        }
+        if limits {
+            self.read_limited();
+        }
+    }
+
+    /// S-21, E-17: the kubelet has everything or nothing. Strict semantics go by what there is.
+    fn summary(&self, semantics: Semantics) -> Summary {
+        use Signal::{ImagefsAvailable, MemoryAvailable, NodefsAvailable, PidAvailable};
+        let is_missing = |signal| self.observation.signals.get(signal).is_none();
+        let images = self.sampler.imagefs().map(|_| ImagefsAvailable);
+        let mut needed = [MemoryAvailable, NodefsAvailable, PidAvailable].into_iter().chain(images);
+        match semantics {
+            Semantics::Kubelet if needed.any(is_missing) => Summary::Failed,
+            Semantics::Kubelet | Semantics::Strict => Summary::NotTaken,
+        }
+    }
+
+    fn read_pods(&mut self, wanted: Signal, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, &mut self.observation.pods);
+        observe_pods(&self.index, wanted, semantics, &mut self.observation.pods);
         if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
+    }
+
+    /// Adds statistics of the pods that limit their local storage, and these pods themselves where pods
+    /// were not asked for.
+    fn read_limited(&mut self) {
+        let pods = &mut self.observation.pods;
+        if self.observation.usage_for.is_some() {
+            for (pod, observed) in self.index.iter().zip(pods) {
+                observed.stats = self.disks.limited(pod).cloned();
+            }
+            return;
+        }
+        pods.extend(self.index.iter().filter_map(|pod| {
+            let stats = Some(self.disks.limited(pod)?.clone());
+            let usage = PodUsage { tasks: pod_tasks(pod), ..PodUsage::default() };
+            Some(PodObservation { facts: pod.facts().clone(), usage, stats })
+        }));
     }
 
     /// Joins pods, cgroups and directories anew: when cgroups came or went, and on ticks.

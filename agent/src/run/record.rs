@@ -120,7 +120,9 @@ pub struct Started {
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<&'static str, RungInUse>,
     /// nodefs now.
-    pub nodefs: Nodefs,
+    pub nodefs: Filesystem,
+    /// The filesystem of container logs now, where it is watched beside nodefs.
+    pub logfs: Option<Filesystem>,
 }
 
 /// The rung of one family.
@@ -134,7 +136,7 @@ pub struct RungInUse {
 
 /// See [`Started::nodefs`].
 #[derive(Debug, Serialize)]
-pub struct Nodefs {
+pub struct Filesystem {
     /// A path on it.
     pub path: String,
     /// Bytes available; `null` if unknown.
@@ -150,10 +152,9 @@ pub struct Eviction {
     pub id: u64,
     /// `observe` or `enforce`.
     pub mode: &'static str,
-    /// The signal.
-    #[serde(serialize_with = "display")]
-    pub signal: Signal,
-    /// True for a hard threshold.
+    /// The signal; for a pod over a limit of its own the name that is counted under (O-11).
+    pub signal: &'static str,
+    /// True for a hard threshold and for a limit.
     pub hard: bool,
     /// Whom.
     #[serde(flatten)]
@@ -162,9 +163,9 @@ pub struct Eviction {
     pub uid: Arc<str>,
     /// Inode of the pod's cgroup.
     pub cgroup_inode: u64,
-    /// What was left.
+    /// What was left; of a limit, so below zero by how much it was exceeded.
     pub available: i64,
-    /// The threshold.
+    /// The threshold or limit.
     pub quantity: i64,
     /// What the pod is expected to give back.
     pub expected_release: u64,
@@ -188,7 +189,7 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
-    /// The first places of the ranking.
+    /// The first places of the ranking; none for a limit, which ranks nobody.
     pub rank: Vec<Place>,
 }
 

@@ -1,9 +1,9 @@
 //! What one pod uses.
 
-use evictd_core::{PodObservation, PodUsage, Resource, Signal};
+use evictd_core::{PodObservation, PodUsage, Resource, Semantics, Signal};
 
 use super::{CgroupMemory, CgroupPids};
-use crate::pods::{CgroupDirs, Pod, PodIndex};
+use crate::pods::{CgroupDirs, Pod, PodIndex, procs};
 
 /// The open counters of one pod cgroup. A controller that is missing stays unknown.
 #[derive(Debug, Default)]
@@ -31,22 +31,37 @@ impl PodCounters {
 
 /// The usage of `pod` that ranking for `wanted` needs and its cgroup tells; disk usage is left
 /// unknown. Tasks are one small read and always told.
-fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
+fn pod_usage(pod: &Pod, wanted: Signal, semantics: Semantics) -> PodUsage {
     let counters = pod.counters();
     let memory = wanted.resource() == Resource::Memory;
+    let tasks = match (wanted.resource(), semantics) {
+        // E-54: the kubelet counts processes.
+        (Resource::Pids, Semantics::Kubelet) => pod.cgroup().and_then(procs::count),
+        _ => pod_tasks(pod),
+    };
     PodUsage {
         memory_working_set: counters.filter(|_| memory).and_then(PodCounters::memory_working_set),
-        tasks: counters.and_then(PodCounters::tasks),
+        tasks,
         ..PodUsage::default()
     }
 }
 
+/// Tasks of the pod.
+pub fn pod_tasks(pod: &Pod) -> Option<u64> {
+    pod.counters().and_then(PodCounters::tasks)
+}
+
 /// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
-pub fn observe_pods(index: &PodIndex, wanted: Signal, out: &mut Vec<PodObservation>) {
+pub fn observe_pods(
+    index: &PodIndex,
+    wanted: Signal,
+    semantics: Semantics,
+    out: &mut Vec<PodObservation>,
+) {
     out.clear();
     out.extend(index.iter().map(|pod| PodObservation {
         facts: pod.facts().clone(),
-        usage: pod_usage(pod, wanted),
+        usage: pod_usage(pod, wanted, semantics),
         stats: None,
     }));
 }
