@@ -10,7 +10,7 @@ use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kern
 use crate::{
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods, pod_tasks},
+    sample::{NodeSampler, living_tasks, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -98,12 +98,15 @@ impl Observer {
         if self.observation.usage_for.is_some() {
             for (pod, observed) in self.index.iter().zip(pods) {
                 observed.stats = self.disks.limited(pod).cloned();
+                if observed.stats.is_some() {
+                    observed.usage.tasks = living_tasks(pod);
+                }
             }
             return;
         }
         pods.extend(self.index.iter().filter_map(|pod| {
             let stats = Some(self.disks.limited(pod)?.clone());
-            let usage = PodUsage { tasks: pod_tasks(pod), ..PodUsage::default() };
+            let usage = PodUsage { tasks: living_tasks(pod), ..PodUsage::default() };
             Some(PodObservation { facts: pod.facts().clone(), usage, stats })
         }));
     }

@@ -47,8 +47,17 @@ fn pod_usage(pod: &Pod, wanted: Signal, semantics: Semantics) -> PodUsage {
 }
 
 /// Tasks of the pod.
-pub fn pod_tasks(pod: &Pod) -> Option<u64> {
+fn pod_tasks(pod: &Pod) -> Option<u64> {
     pod.counters().and_then(PodCounters::tasks)
+}
+
+/// The same, but dead ones that nobody has reaped do not count where there are no others: what such a
+/// pod holds on disk is not freed by killing it again.
+pub fn living_tasks(pod: &Pod) -> Option<u64> {
+    match pod.cgroup().and_then(procs::count) {
+        Some(0) => Some(0),
+        Some(_) | None => pod_tasks(pod),
+    }
 }
 
 /// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
