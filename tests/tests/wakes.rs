@@ -1,7 +1,5 @@
 //! What wakes evictd.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::time::Duration;

@@ -1,16 +1,14 @@
 //! Carrying out evictions and following the victims until they are gone.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReport, LimitEviction, MonoTime,
-    Outcome, Placement, PodObservation, PodRef, PodStats, PodUsage, RefusedReason, Resource,
-};
+use evictd_core::{Evaluator, Eviction, EvictionId, LimitEviction, MonoTime, Outcome, Resource};
 
 use super::{
     inbox::Wake,
     observe::Observer,
-    record::{self, Place, PodName},
+    record,
+    told::{self, Deed, outcome_name},
 };
 use crate::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Order, Reaper},
@@ -27,9 +25,6 @@ const CHECK_GRACEFUL: Duration = Duration::from_millis(20);
 
 /// Victims that are not gone after this long are left to the evaluator's deadline.
 const FOLLOWED: Duration = Duration::from_secs(60);
-
-/// Places of the ranking in a record.
-const PLACES: usize = 5;
 
 /// A pod on its way out, whose cgroup is not known to be empty.
 struct Victim {
@@ -97,18 +92,8 @@ impl Evictions {
             .flatten();
         let order = Order::from(eviction);
         let evicted = self.evict(&order, observer);
-        let mut record = base(self.mode(), &order, &evicted, observer, wake);
-        record.hard = eviction.hard;
-        record.signal = eviction.signal.name();
-        record.available = eviction.available;
-        record.quantity = eviction.quantity;
-        record.expected_release = eviction.expected_release;
-        record.observed_ns = eviction.observed_at.as_nanos();
-        record.decided_ns = eviction.decided_at.as_nanos();
-        record.grace_ms = eviction.grace.as_millis() as u64;
-        record.message = message(eviction, memory, evaluator, observer);
-        let places = evaluator.ranking().iter().take(PLACES);
-        record.rank = places.filter_map(|at| place(at, eviction, observer)).collect();
+        let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
+        let record = told::pressure(&deed, eviction, memory, evaluator, observer);
         (self.follow(order, evicted, eviction.decided_at), record)
     }
 
@@ -121,15 +106,8 @@ impl Evictions {
     ) -> (Outcome, record::Eviction) {
         let order = Order::from(eviction);
         let evicted = self.evict(&order, observer);
-        let limit = eviction.limit.quantity().value();
-        let mut record = base(self.mode(), &order, &evicted, observer, wake);
-        record.signal = eviction.limit.metric();
-        record.available = limit.saturating_sub(eviction.used);
-        record.quantity = limit;
-        record.expected_release = u64::try_from(eviction.used).unwrap_or_default();
-        record.observed_ns = eviction.decided_at.as_nanos();
-        record.decided_ns = eviction.decided_at.as_nanos();
-        record.message = EvictionReport::of_limit(eviction).message;
+        let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
+        let record = told::limit(&deed, eviction, observer);
         (self.follow(order, evicted, eviction.decided_at), record)
     }
 
@@ -185,104 +163,4 @@ impl Evictions {
         });
         settled
     }
-}
-
-/// What is told of every eviction.
-fn base(
-    mode: &'static str,
-    order: &Order,
-    evicted: &Evicted,
-    observer: &Observer,
-    wake: Wake,
-) -> record::Eviction {
-    record::Eviction {
-        id: order.id.0,
-        mode,
-        signal: "",
-        hard: true,
-        name: name_of(&order.pod, observer),
-        uid: order.pod.uid.clone(),
-        cgroup_inode: order.pod.cgroup_inode,
-        available: 0,
-        quantity: 0,
-        expected_release: 0,
-        woken_by: wake.by,
-        event_ns: wake.event_ns,
-        observed_ns: 0,
-        decided_ns: 0,
-        kill_issued_ns: evicted.killed.map(|killed| killed.issued_at.as_nanos()),
-        method: evicted.killed.map(|killed| killed.method.name()),
-        grace_ms: 0,
-        outcome: outcome_name(&evicted.outcome),
-        detail: evicted.error.as_ref().map(ToString::to_string),
-        message: String::new(),
-        rank: Vec::new(),
-    }
-}
-
-/// O-1 to O-4, from what was decided on and from the memory of the victim's containers just before the
-/// kill.
-fn message(
-    eviction: &Eviction,
-    memory: Option<ContainersMemory>,
-    evaluator: &Evaluator,
-    observer: &Observer,
-) -> String {
-    let pod = observer.index().by_uid(&eviction.pod.uid);
-    let observed = observed(&eviction.pod, observer);
-    let usage = observed.map(|pod| pod.usage).unwrap_or_default();
-    let stats = pod.zip(memory).map(|(pod, memory)| {
-        Arc::new(PodStats {
-            memory_working_set: usage.memory_working_set,
-            containers: memory.stats(pod),
-            ..PodStats::default()
-        })
-    });
-    let facts = observed.map(|pod| &pod.facts).or_else(|| pod.map(|pod| pod.facts()));
-    let Some(facts) = facts.cloned() else {
-        return EvictionMessage(eviction).to_string();
-    };
-    let victim = PodObservation { facts, usage: PodUsage::default(), stats };
-    let pod_level = evaluator.policy().kubelet.pod_level_resources;
-    EvictionReport::of_pressure(eviction, &victim, pod_level).message
-}
-
-const fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Killed { .. } => "killed",
-        Outcome::Observed { .. } => "observed",
-        Outcome::Refused { reason: RefusedReason::Gone, .. } => "gone",
-        Outcome::Refused { reason: RefusedReason::Reused, .. } => "reused",
-        Outcome::Refused { reason: RefusedReason::Failed, .. } => "failed",
-        Outcome::Emptied { .. } => "emptied",
-        Outcome::Reclaimed { .. } => "reclaimed",
-    }
-}
-
-/// The victim as it was decided on, if pods were looked at.
-fn observed<'o>(pod: &PodRef, observer: &'o Observer) -> Option<&'o PodObservation> {
-    observer.observation().pods.iter().find(|observed| observed.facts.id == *pod)
-}
-
-/// The victim's name: from the observation that was decided on, since the index may have changed.
-fn name_of(pod: &PodRef, observer: &Observer) -> PodName {
-    let listed = || observer.index().by_uid(&pod.uid).map(|pod| pod.facts());
-    match observed(pod, observer).map(|pod| &pod.facts).or_else(listed) {
-        Some(facts) => PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
-        None => PodName { namespace: "".into(), pod: pod.uid.clone() },
-    }
-}
-
-fn place(placement: &Placement, eviction: &Eviction, observer: &Observer) -> Option<Place> {
-    let facts = &observer.observation().pods.get(placement.pod)?.facts;
-    let has_request =
-        matches!(eviction.signal.resource(), Resource::Memory | Resource::EphemeralStorage);
-    Some(Place {
-        name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
-        priority: facts.priority,
-        usage: placement.usage,
-        request: has_request.then_some(placement.request),
-        decided_by: placement.decided_by.map_or("last", evictd_core::Comparator::name),
-        passed_over: placement.barred.map(evictd_core::Bar::name),
-    })
 }

@@ -13,6 +13,7 @@ mod record;
 mod reporter;
 mod schedule;
 mod tally;
+mod told;
 mod watch;
 
 use std::{io, process::ExitCode};

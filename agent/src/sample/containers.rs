@@ -5,7 +5,7 @@ use std::sync::Arc;
 use evictd_core::{ContainerStats, FsStats};
 
 use super::CgroupMemory;
-use crate::pods::Pod;
+use crate::pods::{Pod, PodCgroup};
 
 /// Containers looked at; a pod rarely has a handful.
 const MOST: usize = 32;
@@ -30,7 +30,7 @@ impl ContainersMemory {
 
     /// As statistics, in the order of the manifest; containers that it does not name come last.
     pub fn stats(&self, pod: &Pod) -> Vec<ContainerStats> {
-        let cgroups = pod.cgroup().into_iter().flat_map(|cgroup| cgroup.containers());
+        let cgroups = pod.cgroup().into_iter().flat_map(PodCgroup::containers);
         let stats = cgroups.zip(self.0).map(|(container, memory_working_set)| {
             let name: Arc<str> = pod.container_name(container.inode).unwrap_or_default().into();
             let (rootfs, logs) = (FsStats::default(), FsStats::default());

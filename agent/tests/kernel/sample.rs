@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use evictd::{
     clock::now,
     config::MemorySource,
-    sample::{DiskWalk, NodeSampler, NodeSources, observe_pods},
+    sample::{ContainersMemory, DiskWalk, NodeSampler, NodeSources, observe_pods},
 };
 use evictd_core::{NodeSignals, PodUsage, Semantics, Signal};
 
@@ -50,6 +50,14 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     let memory_working_set = Some(working_set);
     let known = PodUsage { memory_working_set, tasks: Some(1), ..PodUsage::default() };
     assert_eq!(pods[0].usage, known, "only what was wanted");
+
+    let pod = index.get(0).expect("a pod");
+    let before = crate::allocation::count();
+    let memory = ContainersMemory::read(pod);
+    assert_eq!(crate::allocation::count(), before, "on the way to a kill");
+    let [container] = &memory.stats(pod)[..] else { panic!("{memory:?}") };
+    let of_container = container.memory_working_set.expect("known");
+    assert!((32 * MI..=working_set + MI).contains(&of_container), "{of_container}");
 
     let sampler = NodeSampler::open(sources(sandbox.files.path(), true), &sandbox.tree());
     let signals = sampler.expect("sampler").signals(now());
