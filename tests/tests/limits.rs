@@ -34,11 +34,12 @@ const fn pod(name: &'static str, limits: StorageLimits) -> PodSpec {
     }
 }
 
-const VOLUME: StorageLimits = StorageLimits { volume: 32, app: 0, worker: 0 };
+// Small: what is written stays in the page cache for a while, and memory is not to become short.
+const VOLUME: StorageLimits = StorageLimits { volume: 4, app: 0, worker: 0 };
 /// The pod as a whole may hold what both containers may.
-const CONTAINER: StorageLimits = StorageLimits { volume: 0, app: 64, worker: 16 };
+const CONTAINER: StorageLimits = StorageLimits { volume: 0, app: 8, worker: 2 };
 /// E-29: one limited container limits the whole pod.
-const POD: StorageLimits = StorageLimits { volume: 0, app: 0, worker: 16 };
+const POD: StorageLimits = StorageLimits { volume: 0, app: 0, worker: 2 };
 
 /// Starts the pod and has its worker write so many MiB into its volume or its log.
 fn write(session: &mut Session, spec: &PodSpec, mib: u64) {
@@ -69,9 +70,12 @@ fn evictions(session: &mut Session, from: usize) -> BTreeMap<String, Vec<Evictio
 
 fn wait_for(session: &mut Session, from: usize, pod: &str) -> Eviction {
     let what = format!("the eviction of {pod}");
-    let evicted = session.inbox().wait_record(from, PATIENCE, &what, |record| match record {
-        Record::Eviction(eviction) if eviction.pod == pod => Some(eviction.clone()),
-        _ => None,
+    let evicted = session.inbox().wait_record(from, PATIENCE, &what, |record| {
+        if let Record::Eviction(eviction) = record {
+            (eviction.pod == pod).then(|| eviction.clone())
+        } else {
+            None
+        }
     });
     evicted.unwrap()
 }
@@ -83,21 +87,21 @@ fn over_and_below(semantics: &'static str) {
     let mut session = Session::start(Inbox::default(), &options).unwrap();
     let from = session.inbox().mark();
     let innocent = [
-        (pod("below", VOLUME), 31),
-        (PodSpec { is_static: true, ..pod("static", VOLUME) }, 40),
-        (PodSpec { priority: 2_000_000_000, ..pod("critical", VOLUME) }, 40),
-        (pod("protected", VOLUME), 40),
+        (pod("below", VOLUME), 3),
+        (PodSpec { is_static: true, ..pod("static", VOLUME) }, 6),
+        (PodSpec { priority: 2_000_000_000, ..pod("critical", VOLUME) }, 6),
+        (pod("protected", VOLUME), 6),
     ];
     for (spec, mib) in &innocent {
         write(&mut session, spec, *mib);
     }
-    let volume = "Usage of EmptyDir volume \"data\" exceeds the limit \"32Mi\". ";
-    let container = "Container worker exceeded its local ephemeral storage limit \"16Mi\". ";
-    let whole = "Pod ephemeral local storage usage exceeds the total limit of containers 16Mi. ";
+    let volume = "Usage of EmptyDir volume \"data\" exceeds the limit \"4Mi\". ";
+    let container = "Container worker exceeded its local ephemeral storage limit \"2Mi\". ";
+    let whole = "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ";
     let over = [
-        (pod("volume", VOLUME), 40, "emptydirfs.limit", volume),
-        (pod("container", CONTAINER), 24, "ephemeralcontainerfs.limit", container),
-        (pod("whole", POD), 24, "ephemeralpodfs.limit", whole),
+        (pod("volume", VOLUME), 6, "emptydirfs.limit", volume),
+        (pod("container", CONTAINER), 4, "ephemeralcontainerfs.limit", container),
+        (pod("whole", POD), 4, "ephemeralpodfs.limit", whole),
     ];
     for (spec, mib, signal, message) in &over {
         write(&mut session, spec, *mib);
@@ -139,7 +143,7 @@ fn observe_mode_says_so_once_and_touches_nothing() {
     let options = Options::new(&common::evictd_binary(), "observe");
     let mut session = Session::start(Inbox::default(), &options).unwrap();
     let from = session.inbox().mark();
-    write(&mut session, &pod("volume", VOLUME), 40);
+    write(&mut session, &pod("volume", VOLUME), 6);
     let eviction = wait_for(&mut session, from, "volume");
     assert_eq!((&*eviction.outcome, eviction.kill_issued_ns), ("observed", None));
     let after = session.inbox().mark();

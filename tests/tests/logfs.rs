@@ -66,9 +66,12 @@ fn e46_a_full_filesystem_of_logs_evicts_the_writer() {
     // The kubelet's part.
     let position = session.position(Kind::LogWriter.offender()).unwrap();
     session.pods()[position].remove_directories().unwrap();
-    let seen = session.inbox().wait_record(from, PATIENCE, "the release", |record| match record {
-        Record::Released(released) if released.id == eviction.id => Some(released.seen),
-        _ => None,
+    let seen = session.inbox().wait_record(from, PATIENCE, "the release", |record| {
+        if let Record::Released(released) = record {
+            (released.id == eviction.id).then_some(released.seen)
+        } else {
+            None
+        }
     });
     assert!(seen.unwrap(), "the deadline passed first");
     assert!(session.stop().unwrap().status.success());

@@ -1,7 +1,5 @@
 //! evictd never evicts the pod it runs in.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::time::Duration;
