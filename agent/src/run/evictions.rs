@@ -88,7 +88,7 @@ impl Evictions {
     ) -> (Outcome, record::Eviction) {
         // Before the kill, after which it is gone.
         let memory = (eviction.signal.resource() == Resource::Memory)
-            .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::read))
+            .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::take))
             .flatten();
         let order = Order::from(eviction);
         let evicted = self.evict(&order, observer);

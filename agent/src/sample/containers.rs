@@ -10,29 +10,38 @@ use crate::pods::{Pod, PodCgroup};
 /// Containers looked at; a pod rarely has a handful.
 const MOST: usize = 32;
 
-/// Working sets of a pod's containers in bytes, in the order of its cgroups. Reading them allocates
-/// nothing, so that it can be done on the way to a kill, after which they are gone.
-#[derive(Clone, Copy, Debug)]
-pub struct ContainersMemory([Option<u64>; MOST]);
+/// What the containers of a pod used, in the order of its cgroups. Taking it allocates nothing and costs
+/// one small read each, so that it can be done on the way to a kill, after which the numbers are gone;
+/// the rest is read when it is asked for.
+#[derive(Debug)]
+pub struct ContainersMemory([Option<Taken>; MOST]);
+
+#[derive(Debug)]
+struct Taken {
+    memory: CgroupMemory,
+    usage: u64,
+}
 
 impl ContainersMemory {
-    /// Reads them now.
-    pub fn read(pod: &Pod) -> Self {
-        let mut read = Self([None; MOST]);
+    /// Takes it now.
+    pub fn take(pod: &Pod) -> Self {
+        let mut taken = Self([const { None }; MOST]);
         if let Some(cgroup) = pod.cgroup() {
-            for (working_set, container) in read.0.iter_mut().zip(cgroup.containers()) {
-                let memory = CgroupMemory::open_below(cgroup.dirs(), &container.directory);
-                *working_set = memory.ok().and_then(|memory| memory.working_set());
+            for (taken, container) in taken.0.iter_mut().zip(cgroup.containers()) {
+                let memory = CgroupMemory::open_below(cgroup.dirs(), &container.directory).ok();
+                *taken = memory.and_then(|memory| Some(Taken { usage: memory.usage()?, memory }));
             }
         }
-        read
+        taken
     }
 
     /// As statistics, in the order of the manifest; containers that it does not name come last.
     pub fn stats(&self, pod: &Pod) -> Vec<ContainerStats> {
         let cgroups = pod.cgroup().into_iter().flat_map(PodCgroup::containers);
-        let stats = cgroups.zip(self.0).map(|(container, memory_working_set)| {
+        let stats = cgroups.zip(&self.0).map(|(container, taken)| {
             let name: Arc<str> = pod.container_name(container.inode).unwrap_or_default().into();
+            let working_set = |taken: &Taken| taken.memory.working_set_of(taken.usage);
+            let memory_working_set = taken.as_ref().and_then(working_set);
             let (rootfs, logs) = (FsStats::default(), FsStats::default());
             ContainerStats { name, memory_working_set, rootfs, logs }
         });

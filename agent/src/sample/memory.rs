@@ -51,7 +51,17 @@ impl CgroupMemory {
 
     /// Working set in bytes (S-11).
     pub fn working_set(&self) -> Option<u64> {
-        let usage = self.usage.number()?;
+        self.working_set_of(self.usage()?)
+    }
+
+    /// Everything charged to it, in bytes: half of the working set's cost.
+    pub fn usage(&self) -> Option<u64> {
+        self.usage.number()
+    }
+
+    /// The working set, with `usage` read before. What is inactive outlives the processes, so that this
+    /// can be asked when they are dead already.
+    pub fn working_set_of(&self, usage: u64) -> Option<u64> {
         let inactive = self.stat.read(|text| keyed(text, self.inactive_file))?;
         Some(usage.saturating_sub(inactive))
     }

@@ -53,7 +53,7 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
 
     let pod = index.get(0).expect("a pod");
     let before = crate::allocation::count();
-    let memory = ContainersMemory::read(pod);
+    let memory = ContainersMemory::take(pod);
     assert_eq!(crate::allocation::count(), before, "on the way to a kill");
     let [container] = &memory.stats(pod)[..] else { panic!("{memory:?}") };
     let of_container = container.memory_working_set.expect("known");
