@@ -1,26 +1,58 @@
 //! What the evaluator wants done, and what came of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Format, LimitEviction, MonoTime, NodeCondition, NodeSignals, PodRef, Quantity, ReclaimStep,
-    Signal,
+    Format, LimitEviction, LogWriterReport, MonoTime, NodeCondition, NodeSignals, PodRef, Quantity,
+    ReclaimStep, Signal,
 };
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EvictionId(pub u64);
+
+/// Why a pod is evicted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum EvictionReason {
+    /// The signal has met its threshold.
+    Threshold,
+    /// The signal is about to: a container of the pod writes its log too fast.
+    LogWriter {
+        /// The container.
+        container: Arc<str>,
+        /// Bytes per second.
+        rate: u64,
+        /// How long the disk would last.
+        crosses_in: Duration,
+    },
+}
+
+impl EvictionReason {
+    /// The name used in records.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::LogWriter { .. } => "log-writer",
+        }
+    }
+}
 
 /// The decision to evict one pod. Holds numbers and shared strings only: making one allocates
 /// nothing; text is rendered after the kill.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Eviction {
     /// Number of this eviction.
     pub id: EvictionId,
     /// Whom.
     pub pod: PodRef,
-    /// The signal that crossed its threshold.
+    /// The signal that crossed its threshold, or would.
     pub signal: Signal,
+    /// Which of the two.
+    pub reason: EvictionReason,
     /// True for a hard threshold: no grace.
     pub hard: bool,
     /// Grace given to the pod (zero for hard, K-2 for soft).
@@ -46,6 +78,8 @@ pub struct Eviction {
 
 /// Something the shell should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "command", rename_all = "snake_case"))]
 pub enum Command {
     /// Evict one pod.
     Evict(Eviction),
@@ -57,6 +91,7 @@ pub enum Command {
         /// The signal that crossed.
         signal: Signal,
         /// What to free, in this order.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::steps"))]
         steps: &'static [ReclaimStep],
     },
     /// Kubelet semantics: a threshold is acted on now; told in every evaluation that acts (L-16).
@@ -71,6 +106,9 @@ pub enum Command {
         /// Its new status.
         status: bool,
     },
+    /// A container writes its log too fast. Told once an incident, and again when it has become much
+    /// faster.
+    ReportLogWriter(LogWriterReport),
     /// What an eviction freed has arrived (or its deadline passed): the next one may follow.
     Released {
         /// The eviction.
@@ -89,6 +127,8 @@ pub enum Command {
 
 /// Why a kill was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefusedReason {
     /// The cgroup is gone: there is nothing left to kill.
     Gone,
@@ -100,6 +140,8 @@ pub enum RefusedReason {
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "outcome", rename_all = "snake_case"))]
 pub enum Outcome {
     /// The kill was issued.
     Killed {

@@ -1,5 +1,7 @@
 //! Everything together: the node, the runtime, the eight pods, evictd.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 
 use crate::{
@@ -93,6 +95,11 @@ impl Session {
         let pod = Pod::start(spec, &self.node, &mut self.runtime, &mut self.inbox);
         self.pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
         Ok(())
+    }
+
+    /// Rotates the log of a container; gives the old file's new name.
+    pub fn rotate(&mut self, id: &str) -> Result<PathBuf> {
+        self.runtime.rotate(&mut self.inbox, id)
     }
 
     /// Removes a pod and makes it again with a new UID, as its controller would.

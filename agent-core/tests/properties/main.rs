@@ -5,9 +5,12 @@
 mod arbitrary;
 mod extremes;
 mod invariants;
+mod log_writers;
 mod monotone;
 mod order;
 mod play;
+#[cfg(feature = "serde")]
+mod serial;
 mod summary;
 mod texts;
 

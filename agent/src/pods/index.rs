@@ -69,6 +69,15 @@ impl PodIndex {
         Ok(true)
     }
 
+    /// Protects what `protect` covers, and nothing else from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.protect = protect;
+        for pod in &mut self.pods {
+            let protected = self.protect.covers(&pod.record().namespace, &pod.record().name);
+            pod.set_protected(protected);
+        }
+    }
+
     fn reload(&mut self) -> Result<(), InputError> {
         let records = self.source.read()?;
         let mut before: BTreeMap<Arc<str>, Pod> =

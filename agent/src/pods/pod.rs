@@ -47,6 +47,8 @@ pub struct Pod {
     empty_dirs: Vec<EmptyDir>,
     /// By the configuration.
     protected: bool,
+    /// evictd itself runs in it.
+    is_own: bool,
     cgroup: Option<PodCgroup>,
     counters: Option<PodCounters>,
     logs: Vec<LogDir>,
@@ -108,10 +110,24 @@ impl Pod {
             empty_dirs: empty_dirs(&record, layout)?,
             record,
             protected,
+            is_own: false,
             cgroup: None,
             counters: None,
             logs: Vec::new(),
         })
+    }
+
+    /// Protects it, or not, by the configuration.
+    pub(super) fn set_protected(&mut self, protected: bool) {
+        self.protected = protected;
+        if self.facts.protected != (protected || self.is_own) {
+            self.make_facts(self.facts.id.cgroup_inode);
+        }
+    }
+
+    fn make_facts(&mut self, cgroup_inode: u64) {
+        let protected = self.protected || self.is_own;
+        self.facts = Arc::new(self.record.facts(cgroup_inode, protected));
     }
 
     /// Looks at the machine again; true if anything differs.
@@ -131,11 +147,11 @@ impl Pod {
             self.counters = joined.as_ref().map(|c| PodCounters::open(c.dirs()));
             self.cgroup = joined;
             let inode = self.cgroup.as_ref().map_or(0, PodCgroup::inode);
-            let own = self.cgroup.as_ref().is_some_and(procs::holds_this_process);
-            if own {
+            self.is_own = self.cgroup.as_ref().is_some_and(procs::holds_this_process);
+            if self.is_own {
                 info!("{}/{} is evictd's own pod", self.record.namespace, self.record.name);
             }
-            self.facts = Arc::new(self.record.facts(inode, self.protected || own));
+            self.make_facts(inode);
             return true;
         }
         self.cgroup.as_mut().is_some_and(PodCgroup::refresh_containers)

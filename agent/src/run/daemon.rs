@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, Evaluator, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -14,12 +14,13 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{self, Record, Started, Stopped, WokenBy},
+    record::{self, LogWriter, Record, Started, Stopped, WokenBy},
+    reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
     tally::Tally,
 };
-use crate::{clock::now, probe::Family};
+use crate::{clock::now, probe::Family, trace::Traced};
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
 /// used up while it is armed. More can wait for the next turn of the loop.
@@ -33,29 +34,36 @@ pub struct Daemon {
     /// What is seen.
     pub observer: Observer,
     /// What is decided.
-    pub evaluator: Evaluator,
+    pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
+    /// By which rules.
+    pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
     /// Where it is told.
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// When to end without being told to.
+    pub ends: Option<MonoTime>,
 }
 
 /// How one turn of the loop ended.
 enum Turn {
     Stop,
+    Reload,
     Records,
     Due,
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes.
+    /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes. SIGHUP makes it
+    /// read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
         let mut schedule = Schedule::new(now(), tripwires);
         let mut tally = Tally::default();
@@ -68,6 +76,8 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
+                _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -77,6 +87,7 @@ impl Daemon {
             let at = now();
             let wake = match turn {
                 Turn::Stop => break,
+                Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, at),
                 Turn::Due => None,
             };
@@ -86,6 +97,7 @@ impl Daemon {
             let is_tick = schedule.is_tick(at);
             if is_tick {
                 self.tick();
+                self.reload(false);
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {
@@ -94,7 +106,7 @@ impl Daemon {
             }
         }
         self.report_stop(&tally);
-        Ok(())
+        self.evaluator.finish(now())
     }
 
     /// What is looked after once a second whatever happens.
@@ -163,13 +175,17 @@ impl Daemon {
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
+            self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
-            schedule.looked(self.evaluator.policy(), signals, at);
-            let used_up = self
-                .kernel
-                .as_mut()
-                .is_some_and(|kernel| kernel.arm(self.evaluator.policy(), signals));
+            let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
+            schedule.looked(policy, self.evaluator.forecast(), signals, at);
+            if let Some(next) = logs.next() {
+                schedule.look_by(next);
+            }
+            let log_bytes = logs.budget(policy.log_writers);
+            let used_up =
+                self.kernel.as_mut().is_some_and(|kernel| kernel.arm(policy, signals, log_bytes));
             if !acted && !used_up {
                 return;
             }
@@ -197,6 +213,13 @@ impl Daemon {
                 }
                 Command::UnableToEvict { signal } => {
                     self.reporter.report(at, Record::UnableToEvict { signal });
+                }
+                Command::ReportLogWriter(report) => {
+                    let horizon = self.evaluator.policy().log_writers.horizon;
+                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    self.reporter.report(at, Record::LogWriter(Box::new(record)));
+                    // Evicting it takes another evaluation, with the pods at hand.
+                    acted |= report.action == LogWriterAction::Evict;
                 }
                 // Nothing here can free dead containers or images: go on with the pods.
                 Command::Reclaim { .. } => {

@@ -7,9 +7,12 @@ mod evictions;
 mod harden;
 mod inbox;
 mod kernel;
+mod log_file;
+mod log_writers;
 mod observe;
-mod privilege;
 mod record;
+mod recording;
+mod reload;
 mod reporter;
 mod schedule;
 mod tally;
@@ -22,14 +25,20 @@ use evictd_core::Evaluator;
 use tracing::warn;
 
 pub use args::Args;
+pub(crate) use disk_usage::DiskUsages;
+pub(crate) use recording::Recording;
+pub(crate) use reload::Configuration;
+pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
-    config::Config,
+    config::Watch,
     exit,
     log::start_log,
     node::Node,
+    privilege,
     probe::{LADDER, LoadOptions},
+    trace::{Figures, Traced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
@@ -40,17 +49,24 @@ use reporter::Reporter;
 /// Runs the daemon until it is told to stop.
 pub fn main(args: &Args) -> ExitCode {
     start_log(args.verbose_probes);
-    let read = args.node.read().map_err(anyhow::Error::from);
-    exit::code(read.and_then(|mut config| {
-        config.mode = args.mode.unwrap_or(config.mode);
-        run(config, args)
+    let read = Configuration::read(Watch::new(args.node.clone()), args.mode);
+    exit::code(read.and_then(|configuration| {
+        let record = args.record.as_deref().map(|path| Recording::to(path, Figures::Wanted));
+        run(configuration, args, record.transpose()?)
     }))
 }
 
-fn run(config: Config, args: &Args) -> anyhow::Result<()> {
+/// Runs as the configuration says. When all figures are recorded the trace takes the place of the
+/// records on stdout.
+pub(crate) fn run(
+    configuration: Configuration,
+    args: &Args,
+    recording: Option<Recording>,
+) -> anyhow::Result<()> {
+    let config = configuration.in_force();
     privilege::check(config.mode)?;
     harden::harden();
-    let Node { mounts, sampler, index } = Node::open(&config)?;
+    let Node { mounts, sampler, index } = Node::open(config)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -63,14 +79,28 @@ fn run(config: Config, args: &Args) -> anyhow::Result<()> {
         let kernel = Kernel::open(load, args.probe_stats, &sampler)
             .map_err(|error| warn!("no probes, only the clock: {error}"))
             .ok();
-        let policy = Node::policy(&config, &sampler);
+        let config = configuration.in_force();
+        let policy = Node::policy(config, &sampler);
+        let start = clock::now();
+        let ends = recording.as_ref().and_then(|recording| recording.lasts);
+        let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
+        let observer = Observer::new(sampler, index);
         let daemon = Daemon {
-            observer: Observer::new(sampler, index),
-            evaluator: Evaluator::new(policy, clock::now()),
+            observer: if reads_all { observer.reading_all() } else { observer },
+            evaluator: match recording {
+                Some(recording) => recording.begin(policy, config.mode, start)?,
+                None => Traced::untraced(Evaluator::new(policy, start)),
+            },
             evictions: Evictions::new(config.mode),
+            configuration,
             kernel,
-            reporter: Reporter::new(io::stdout()),
+            reporter: if reads_all {
+                Reporter::new(io::sink())
+            } else {
+                Reporter::new(io::stdout())
+            },
             cgroup: mounts.kind.name(),
+            ends: ends.map(|lasts| start.after(lasts)),
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })

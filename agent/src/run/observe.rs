@@ -1,16 +1,20 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
 use evictd_core::{
-    Evaluator, MonoTime, NodeSignals, Observation, PodObservation, PodUsage, Resource, Semantics,
-    Signal, Summary,
+    Evaluator, MonoTime, NodeSignals, Observation, PodObservation, PodUsage, Semantics, Signal,
+    Summary,
 };
 use tracing::warn;
 
-use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
+use super::{
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    watch::kernel_dev_of,
+};
 use crate::{
+    config::Protect,
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, living_tasks, observe_pods},
+    sample::{NodeSampler, PodFigures, living_tasks, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -18,6 +22,9 @@ pub struct Observer {
     sampler: NodeSampler,
     index: PodIndex,
     disks: DiskUsages,
+    log_writers: LogWriters,
+    /// All figures of pods are read at every look, wanted or not.
+    reads_all: bool,
     observation: Observation,
 }
 
@@ -26,7 +33,14 @@ impl Observer {
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let logs_apart = sampler.logfs().is_some();
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
-        Self { sampler, index, disks, observation: Observation::default() }
+        let (log_writers, observation) = (LogWriters::default(), Observation::default());
+        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+    }
+
+    /// The same, reading all figures of pods at every look.
+    #[must_use]
+    pub fn reading_all(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The pods.
@@ -44,6 +58,11 @@ impl Observer {
         &self.observation
     }
 
+    /// The reading of logs.
+    pub const fn log_writers(&self) -> &LogWriters {
+        &self.log_writers
+    }
+
     /// Looks now. Pods are read only if the evaluator wants them; with `limits` it is told also what
     /// those hold that limit their local storage.
     pub fn look(
@@ -58,12 +77,25 @@ impl Observer {
         self.observation.signals = signals;
         self.observation.summary = self.summary(semantics);
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
+        let logs = self.sampler.logfs().unwrap_or(self.sampler.nodefs());
+        self.log_writers.read(
+            evaluator.policy(),
+            (&self.index, logs.dev()),
+            kernel,
+            self.observation.usage_for.is_some(),
+            now,
+            &mut self.observation.log_writes,
+        );
+        let figures = match self.observation.usage_for {
+            _ if self.reads_all => Some(PodFigures::All),
+            wanted => wanted.map(PodFigures::For),
+        };
         self.observation.pods.clear();
-        if let Some(wanted) = self.observation.usage_for {
-            self.read_pods(wanted, semantics, kernel);
+        if let Some(figures) = figures {
+            self.read_pods(figures, semantics, kernel);
         }
         if limits {
-            self.read_limited();
+            self.read_limited(figures.is_some());
         }
     }
 
@@ -79,23 +111,23 @@ impl Observer {
         }
     }
 
-    fn read_pods(&mut self, wanted: Signal, semantics: Semantics, kernel: Option<&Kernel>) {
+    fn read_pods(&mut self, figures: PodFigures, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, semantics, &mut self.observation.pods);
-        if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
+        observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
+        if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
     }
 
-    /// Adds statistics of the pods that limit their local storage, and these pods themselves where pods
-    /// were not asked for.
-    fn read_limited(&mut self) {
+    /// Adds statistics of the pods that limit their local storage, and these pods themselves unless all
+    /// pods are `listed`.
+    fn read_limited(&mut self, listed: bool) {
         let pods = &mut self.observation.pods;
-        if self.observation.usage_for.is_some() {
+        if listed {
             for (pod, observed) in self.index.iter().zip(pods) {
                 observed.stats = self.disks.limited(pod).cloned();
                 if observed.stats.is_some() {
@@ -109,6 +141,11 @@ impl Observer {
             let usage = PodUsage { tasks: living_tasks(pod), ..PodUsage::default() };
             Some(PodObservation { facts: pod.facts().clone(), usage, stats })
         }));
+    }
+
+    /// Protects what `protect` covers from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.index.protect(protect);
     }
 
     /// Joins pods, cgroups and directories anew: when cgroups came or went, and on ticks.

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use evictd_core::{
-    Evaluator, Eviction, EvictionMessage, EvictionReport, LimitEviction, Outcome, Placement,
-    PodObservation, PodRef, PodStats, PodUsage, RefusedReason, Resource,
+    Evaluator, Eviction, EvictionMessage, EvictionReason, EvictionReport, LimitEviction, Outcome,
+    Placement, PodObservation, PodRef, PodStats, PodUsage, RefusedReason,
 };
 
 use super::{
     inbox::Wake,
     observe::Observer,
-    record::{self, Place, PodName},
+    record::{self, PodName},
 };
 use crate::{
     actuate::{Evicted, Order},
     pods::Pod,
+    rank::Place,
     sample::ContainersMemory,
 };
 
-/// Places of the ranking in a record.
+/// Places of the ranking in a record, beside the victim's.
 const PLACES: usize = 5;
 
 /// What was done, and why evictd looked.
@@ -41,10 +42,20 @@ pub fn pressure(
     evaluator: &Evaluator,
     observer: &Observer,
 ) -> record::Eviction {
-    let places = evaluator.ranking().iter().take(PLACES);
+    let (container, rate, crosses_in) = match &eviction.reason {
+        EvictionReason::Threshold => (None, None, None),
+        EvictionReason::LogWriter { container, rate, crosses_in } => {
+            (Some(container.clone()), Some(*rate), Some(crosses_in.as_millis() as u64))
+        }
+    };
     record::Eviction {
         signal: eviction.signal.name(),
         hard: eviction.hard,
+        reason: eviction.reason.name(),
+        container,
+        log_bytes_per_second: rate,
+        time_to_threshold_ms: crosses_in,
+        fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
         available: eviction.available,
         quantity: eviction.quantity,
         expected_release: eviction.expected_release,
@@ -52,7 +63,7 @@ pub fn pressure(
         decided_ns: eviction.decided_at.as_nanos(),
         grace_ms: eviction.grace.as_millis() as u64,
         message: message(eviction, memory, evaluator, observer),
-        rank: places.filter_map(|at| place(at, eviction, observer)).collect(),
+        rank: places(evaluator.ranking(), eviction, &observer.observation().pods),
         ..common(deed, observer)
     }
 }
@@ -80,6 +91,11 @@ fn common(deed: &Deed<'_>, observer: &Observer) -> record::Eviction {
         mode,
         signal: "",
         hard: true,
+        reason: "limit",
+        container: None,
+        log_bytes_per_second: None,
+        time_to_threshold_ms: None,
+        fill_rate_per_second: 0,
         name: name_of(&order.pod, observer),
         uid: order.pod.uid.clone(),
         cgroup_inode: order.pod.cgroup_inode,
@@ -154,16 +170,14 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn place(placement: &Placement, eviction: &Eviction, observer: &Observer) -> Option<Place> {
-    let facts = &observer.observation().pods.get(placement.pod)?.facts;
-    let has_request =
-        matches!(eviction.signal.resource(), Resource::Memory | Resource::EphemeralStorage);
-    Some(Place {
-        name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
-        priority: facts.priority,
-        usage: placement.usage,
-        request: has_request.then_some(placement.request),
-        decided_by: placement.decided_by.map_or("last", evictd_core::Comparator::name),
-        passed_over: placement.barred.map(evictd_core::Bar::name),
-    })
+/// The first places of a ranking and the victim's; none for a log writer, for whom nobody is ranked.
+fn places(ranking: &[Placement], eviction: &Eviction, pods: &[PodObservation]) -> Vec<Place> {
+    if eviction.reason != EvictionReason::Threshold {
+        return Vec::new();
+    }
+    let is_victim =
+        |at: &Placement| pods.get(at.pod).is_some_and(|pod| pod.facts.id == eviction.pod);
+    let wanted = |(index, at): &(usize, &Placement)| *index < PLACES || is_victim(at);
+    let shown = ranking.iter().enumerate().filter(wanted);
+    shown.filter_map(|(index, _)| Place::of(index, ranking, eviction.signal, pods)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evictd_common::{LogDirectory, TASKS_TRIPWIRE, kernel_dev};
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE, kernel_dev};
 use evictd_core::{NodeSignals, Policy, Signal, tripwire_budget};
 use rustix::fs::{major, minor};
 use tracing::warn;
@@ -18,10 +18,10 @@ use crate::{
 /// say) wakes evictd once per this much, and the threshold is overshot by no more than this.
 const LEAST_BYTES: u64 = 1 << 20;
 
-/// One tripwire: a filesystem's, or that of the tasks.
+/// One tripwire: a filesystem's, that of the tasks, or that of the logs.
 struct Slot {
     number: u32,
-    /// `None` for tasks.
+    /// `None` for tasks and logs.
     dev: Option<u32>,
     signals: Vec<Signal>,
     /// The smallest budget.
@@ -34,6 +34,10 @@ impl Slot {
     fn tasks() -> Self {
         let signals = vec![Signal::PidAvailable];
         Self { number: TASKS_TRIPWIRE, dev: None, signals, least: 1, mark: 0 }
+    }
+
+    const fn logs() -> Self {
+        Self { number: LOGS_TRIPWIRE, dev: None, signals: Vec::new(), least: 1, mark: 0 }
     }
 
     fn filesystem(number: u32, dev: u32, signals: &[Signal]) -> Self {
@@ -101,12 +105,27 @@ impl Watch {
         }
     }
 
-    /// Arms every budget for the way that is left, counted from the last [`Self::mark`]. True if one
-    /// is used up already.
-    pub fn arm(&self, tripwires: &mut Tripwires, policy: &Policy, signals: &NodeSignals) -> bool {
+    /// Bytes written into all logs by the last [`Self::mark`].
+    pub fn written_into_logs(&self) -> i64 {
+        self.slots.iter().find(|slot| slot.number == LOGS_TRIPWIRE).map_or(0, |slot| slot.mark)
+    }
+
+    /// Arms every budget for the way that is left, and that of the logs for `log_bytes`, counted from
+    /// the last [`Self::mark`]. True if one is used up already.
+    pub fn arm(
+        &self,
+        tripwires: &mut Tripwires,
+        policy: &Policy,
+        signals: &NodeSignals,
+        log_bytes: Option<u64>,
+    ) -> bool {
         let mut again = false;
         for slot in &self.slots {
-            let armed = match budget(policy, signals, &slot.signals) {
+            let budget = match slot.number {
+                LOGS_TRIPWIRE => log_bytes,
+                _ => budget(policy, signals, &slot.signals),
+            };
+            let armed = match budget {
                 Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
                 None => tripwires.disarm(slot.number).map(|()| false),
             };
@@ -119,7 +138,7 @@ impl Watch {
     }
 }
 
-/// Tasks, and a slot for each device, with every signal that is about it.
+/// Tasks, a slot for each device, with every signal that is about it, and logs.
 fn slots(filesystems: &[(Option<u32>, &[Signal])]) -> Vec<Slot> {
     let mut slots = vec![Slot::tasks()];
     for (dev, signals) in filesystems {
@@ -129,6 +148,7 @@ fn slots(filesystems: &[(Option<u32>, &[Signal])]) -> Vec<Slot> {
             None => slots.push(Slot::filesystem(slots.len() as u32, dev, signals)),
         }
     }
+    slots.push(Slot::logs());
     slots
 }
 
@@ -191,7 +211,10 @@ mod tests {
             let told: Vec<_> =
                 slots.iter().filter_map(|s| Some((s.dev?, s.signals.len()))).collect();
             assert_eq!(told, expected, "{name}");
-            assert!(slots.iter().enumerate().all(|(i, slot)| slot.number == i as u32), "{name}");
+            let numbers: Vec<_> = slots.iter().map(|slot| slot.number).collect();
+            let filesystems = 1..=expected.len() as u32;
+            let wanted = [TASKS_TRIPWIRE].into_iter().chain(filesystems).chain([LOGS_TRIPWIRE]);
+            assert_eq!(numbers, wanted.collect::<Vec<_>>(), "{name}");
         }
     }
 }

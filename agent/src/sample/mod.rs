@@ -20,4 +20,4 @@ pub use mounts::{CgroupKind, CgroupMounts, MountsError};
 pub use node::{NodeSampler, NodeSources, SourceError};
 pub use node_memory::NodeMemory;
 pub use pids::{CgroupPids, NodePids};
-pub use pod::{PodCounters, living_tasks, observe_pods};
+pub use pod::{PodCounters, PodFigures, living_tasks, observe_pods};

@@ -29,15 +29,50 @@ impl PodCounters {
     }
 }
 
-/// The usage of `pod` that ranking for `wanted` needs and its cgroup tells; disk usage is left
-/// unknown. Tasks are one small read and always told.
-fn pod_usage(pod: &Pod, wanted: Signal, semantics: Semantics) -> PodUsage {
+/// Which figures of pods are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodFigures {
+    /// Those that ranking for a signal needs.
+    For(Signal),
+    /// All.
+    All,
+}
+
+impl PodFigures {
+    const fn memory(self) -> bool {
+        match self {
+            Self::For(signal) => matches!(signal.resource(), Resource::Memory),
+            Self::All => true,
+        }
+    }
+
+    /// Whether disk usage is among them.
+    pub const fn disk(self) -> bool {
+        match self {
+            Self::For(signal) => {
+                matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes)
+            }
+            Self::All => true,
+        }
+    }
+
+    const fn pids(self) -> bool {
+        match self {
+            Self::For(signal) => matches!(signal.resource(), Resource::Pids),
+            Self::All => true,
+        }
+    }
+}
+
+/// The usage of `pod` that is wanted and its cgroup tells; disk usage is left unknown. Tasks are one
+/// small read and always told.
+fn pod_usage(pod: &Pod, wanted: PodFigures, semantics: Semantics) -> PodUsage {
     let counters = pod.counters();
-    let memory = wanted.resource() == Resource::Memory;
-    let tasks = match (wanted.resource(), semantics) {
+    let memory = wanted.memory();
+    let tasks = match semantics {
         // E-54: the kubelet counts processes.
-        (Resource::Pids, Semantics::Kubelet) => pod.cgroup().and_then(procs::count),
-        _ => pod_tasks(pod),
+        Semantics::Kubelet if wanted.pids() => pod.cgroup().and_then(procs::count),
+        Semantics::Kubelet | Semantics::Strict => pod_tasks(pod),
     };
     PodUsage {
         memory_working_set: counters.filter(|_| memory).and_then(PodCounters::memory_working_set),
@@ -60,10 +95,10 @@ pub fn living_tasks(pod: &Pod) -> Option<u64> {
     }
 }
 
-/// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
+/// Replaces `out` by every pod of the index, with the usage that is wanted and cgroups tell.
 pub fn observe_pods(
     index: &PodIndex,
-    wanted: Signal,
+    wanted: PodFigures,
     semantics: Semantics,
     out: &mut Vec<PodObservation>,
 ) {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use evictd::{
     clock::now,
     config::MemorySource,
-    sample::{ContainersMemory, DiskWalk, NodeSampler, NodeSources, observe_pods},
+    sample::{ContainersMemory, DiskWalk, NodeSampler, NodeSources, PodFigures, observe_pods},
 };
 use evictd_core::{NodeSignals, PodUsage, Semantics, Signal};
 
@@ -44,7 +44,8 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     let index = sandbox.index();
 
     let mut pods = Vec::new();
-    observe_pods(&index, Signal::MemoryAvailable, Semantics::Strict, &mut pods);
+    let memory = PodFigures::For(Signal::MemoryAvailable);
+    observe_pods(&index, memory, Semantics::Strict, &mut pods);
     let working_set = pods[0].usage.memory_working_set.expect("known");
     assert!((32 * MI..40 * MI).contains(&working_set), "{working_set}");
     let memory_working_set = Some(working_set);
@@ -84,7 +85,7 @@ fn kernel_tasks_and_the_tighter_pids_limit() {
     let index = sandbox.index();
     let mut pods = Vec::new();
     for semantics in [Semantics::Strict, Semantics::Kubelet] {
-        observe_pods(&index, Signal::PidAvailable, semantics, &mut pods);
+        observe_pods(&index, PodFigures::For(Signal::PidAvailable), semantics, &mut pods);
         assert_eq!(pods[0].usage, PodUsage { tasks: Some(7), ..PodUsage::default() });
     }
 

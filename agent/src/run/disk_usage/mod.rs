@@ -30,11 +30,18 @@ const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_
 /// All walks on the way to one decision.
 const WALKS: Duration = Duration::from_millis(10);
 
+/// One pod's walk, and all walks, where somebody waits for the answer and nothing else does.
+const PATIENT_POD_WALK: DiskLimits =
+    DiskLimits { entries: 10_000_000, time: Duration::from_secs(30) };
+const PATIENT_WALKS: Duration = Duration::from_secs(120);
+
 /// Disk usage of every pod.
 pub struct DiskUsages {
     dev: u32,
     /// Logs lie on a filesystem of their own (E-46).
     logs_apart: bool,
+    /// How long walks on the way to a decision may take in all.
+    time: Duration,
     walk: DiskWalk,
     /// Reused between walks.
     parts: Parts,
@@ -51,10 +58,20 @@ pub struct DiskUsages {
 impl DiskUsages {
     /// Usage by pods of which volumes lie on the filesystem with that kernel `dev_t`.
     pub fn new(dev: u32, logs_apart: bool) -> Self {
+        Self::within(dev, logs_apart, POD_WALK, WALKS)
+    }
+
+    /// The same for one look that may take its time.
+    pub fn patient(dev: u32, logs_apart: bool) -> Self {
+        Self::within(dev, logs_apart, PATIENT_POD_WALK, PATIENT_WALKS)
+    }
+
+    fn within(dev: u32, logs_apart: bool, pod: DiskLimits, time: Duration) -> Self {
         Self {
             dev,
             logs_apart,
-            walk: DiskWalk::new(POD_WALK),
+            time,
+            walk: DiskWalk::new(pod),
             parts: Parts::default(),
             walker: Walker::start(),
             asked: BTreeSet::new(),
@@ -143,7 +160,7 @@ impl DiskUsages {
         }
         order.sort_unstable_by(|a, b| b.cmp(a));
         for (_, number) in &order {
-            if begin.elapsed() > WALKS {
+            if begin.elapsed() > self.time {
                 break;
             }
             if let (Some(pod), Some(now)) = (index.get(*number), written.get(*number)) {
