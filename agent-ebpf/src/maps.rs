@@ -1,12 +1,12 @@
 //! The maps shared with user space. Sizes may be overridden at load.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    btf_maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
     macros::btf_map,
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, Probe, ReclaimSource, Record, Tasks, Tripwire,
-    Writes,
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, ReclaimSource, Record, Space,
+    SpaceOwner, Tasks, Tripwire, Watched, Writes,
 };
 
 /// Crossings and rare events.
@@ -29,9 +29,17 @@ pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap
 #[btf_map]
 pub static TASKS: PerCpuHashMap<u64, Tasks, 4096> = PerCpuHashMap::new();
 
-/// Watched filesystems: kernel `dev_t` to tripwire slot.
+/// Blocks grown and released by owner, on watched filesystems.
 #[btf_map]
-pub static WATCHED: HashMap<u32, u32, { MAX_TRIPWIRES as usize }> = HashMap::new();
+pub static SPACE: PerCpuHashMap<SpaceOwner, Space, 4096> = PerCpuHashMap::new();
+
+/// Who owns a file and what it held last. The least recently seen files make room for new ones.
+#[btf_map]
+pub static INODES: LruHashMap<FileKey, Held, 16384> = LruHashMap::new();
+
+/// Watched filesystems. One value, so that a look-up is a comparison of a device or two.
+#[btf_map]
+pub static WATCHED: Array<Watched, 1> = Array::new();
 
 /// What has been used, by tripwire slot. Written by the kernel alone.
 #[btf_map]
@@ -44,6 +52,22 @@ pub static LIMITS: Array<i64, { MAX_TRIPWIRES as usize }> = Array::new();
 /// When a reclaim record was last sent, by source.
 #[btf_map]
 pub static RECLAIM_SENT: Array<u64, { ReclaimSource::COUNT }> = Array::new();
+
+/// Tripwire slot of a watched filesystem.
+#[inline(always)]
+pub fn slot_of(dev: u32) -> Option<u32> {
+    let watched = WATCHED.get(0)?;
+    // Unrolled; ends at the first unused place.
+    for place in &watched.places {
+        if place.dev == dev {
+            return (dev != 0).then_some(place.slot);
+        }
+        if place.dev == 0 {
+            return None;
+        }
+    }
+    None
+}
 
 /// Counts one record or key that could not be delivered.
 #[inline(always)]

@@ -18,8 +18,22 @@ offsets! {
     INODE_INO,
     /// `inode.i_dentry.first`
     INODE_FIRST_DENTRY,
+    /// `inode.i_blocks`
+    INODE_BLOCKS,
     /// `super_block.s_dev`
     SB_DEV,
+    /// `super_block.s_blocksize`
+    SB_BLOCK_SIZE,
+    /// `ext4_inode_info.vfs_inode`
+    EXT4_INODE,
+    /// `ext4_inode_info.i_reserved_data_blocks`
+    EXT4_RESERVED,
+    /// `ext4_allocation_request.inode`
+    EXT4_REQUEST_INODE,
+    /// `ext4_allocation_request.len`
+    EXT4_REQUEST_LENGTH,
+    /// `ext4_allocation_request.flags`
+    EXT4_REQUEST_FLAGS,
     /// `dentry.d_u.d_alias`
     DENTRY_ALIAS,
     /// `dentry.d_parent`
@@ -56,4 +70,6 @@ offsets! {
     FILE_NODE,
     /// 1 if `mark_victim` passes the task, 0 if only its pid.
     VICTIM_IS_TASK,
+    /// 1 if `ext4_da_reserve_space` passes the number of blocks, 0 if it is always one.
+    RESERVE_HAS_COUNT,
 }

@@ -13,7 +13,7 @@ use evictd_common::{DeviceCgroup, LogDirectory, Probe, Writes};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
-    maps::{LOG_WRITES, WATCHED, WRITES, dropped},
+    maps::{LOG_WRITES, WRITES, dropped, slot_of},
     offsets::{
         DENTRY_ALIAS, DENTRY_INODE, DENTRY_PARENT, FILE_DENTRY, FILE_INODE, INODE_FIRST_DENTRY,
         INODE_INO, INODE_SB, KIOCB_FILE, SB_DEV,
@@ -65,7 +65,7 @@ write_end!(journalled_write_end_btf, journalled_write_end_raw);
 
 /// Inode number of the directory in which `inode` was last looked up; 0 if it has no name.
 #[inline(always)]
-fn directory_of<F: Follow>(inode: Kernel) -> u64 {
+pub fn directory_of<F: Follow>(inode: Kernel) -> u64 {
     let alias = F::pointer(inode, INODE_FIRST_DENTRY.load());
     if alias.is_null() {
         return 0;
@@ -86,8 +86,7 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
     add_to_cgroup(DeviceCgroup { cgroup_id, dev, reserved: 0 }, bytes);
 
-    // SAFETY: slots are never removed while the probe runs.
-    let Some(&slot) = (unsafe { WATCHED.get(dev) }) else {
+    let Some(slot) = slot_of(dev) else {
         return;
     };
     let key = LogDirectory { inode: directory(), dev, reserved: 0 };

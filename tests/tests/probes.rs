@@ -12,54 +12,21 @@ use std::{
 };
 
 use aya::Ebpf;
+use common::rungs::{kernel_dev_of, on_each_rung, work};
 use evictd::probe::{
-    Attachment, Counters, Family, Hook, LADDER, LoadOptions, Ring, Rung, Standing, Tripwires, load,
+    Attachment, Counters, Family, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
 use evictd_common::{
-    Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes, kernel_dev,
+    Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
 };
 use evictd_tests::{
     cgroup::Cgroup,
     container::{enter, tool},
     node::Node,
 };
-use rustix::fs::{major, minor};
 
 /// Records arrive within microseconds; this is for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn kernel_dev_of(path: &Path) -> u32 {
-    let dev = path.metadata().unwrap().dev();
-    kernel_dev(major(dev), minor(dev))
-}
-
-/// Runs a workload in `cgroup` to its end.
-fn work(cgroup: &Cgroup, args: &[&str]) {
-    let mut command = Command::new(tool("evictd-workload").unwrap());
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
-    enter(&mut command, cgroup).unwrap();
-    let status = command.status().unwrap();
-    assert!(status.success(), "{args:?}: {status}");
-}
-
-/// Loads one family on each of its rungs in turn; a rung that this kernel refuses is named.
-fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
-    let (_, rungs) = LADDER.iter().find(|(f, _)| *f == family).unwrap();
-    let mut stood = 0;
-    for rung in *rungs {
-        let only = [(family, std::slice::from_ref(rung))];
-        let options = LoadOptions { ladder: &only, ..LoadOptions::default() };
-        let (mut ebpf, standings) = load(options).unwrap();
-        if standings[0].rung.is_none() {
-            println!("cannot run here: {} {}", family.name(), standings[0].refused[0].reason);
-            continue;
-        }
-        stood += 1;
-        println!("{} on {}", family.name(), rung.name);
-        test(rung.name, &mut ebpf);
-    }
-    assert!(stood > 0, "{} has no rung on this kernel", family.name());
-}
 
 /// The ring's records; those that nobody has asked for yet are kept.
 struct Records {

@@ -2,9 +2,11 @@
 
 use aya::{
     Ebpf, Pod,
-    maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
-use evictd_common::{DeviceCgroup, LogDirectory, Probe, Tasks, Writes};
+use evictd_common::{
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, Space, SpaceOwner, Tasks, Watched, Writes,
+};
 
 use super::load::LoadError;
 
@@ -13,7 +15,10 @@ pub struct Counters {
     writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
-    watched: HashMap<MapData, u32, u32>,
+    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    inodes: HashMap<MapData, FileKey, Held>,
+    watched: Watched,
+    watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
 }
 
@@ -24,14 +29,20 @@ impl Counters {
             writes: super::load::take_map(ebpf, "WRITES")?,
             log_writes: super::load::take_map(ebpf, "LOG_WRITES")?,
             tasks: super::load::take_map(ebpf, "TASKS")?,
-            watched: super::load::take_map(ebpf, "WATCHED")?,
+            space: super::load::take_map(ebpf, "SPACE")?,
+            inodes: super::load::take_map(ebpf, "INODES")?,
+            watched: Watched::default(),
+            watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
         })
     }
 
     /// Counts a filesystem's writes against tripwire `slot`. `dev` is the kernel's `dev_t`.
     pub fn watch(&mut self, dev: u32, slot: u32) -> Result<(), MapError> {
-        self.watched.insert(dev, slot, 0)
+        if !self.watched.add(dev, slot) {
+            return Err(MapError::OutOfBounds { index: slot, max_entries: MAX_TRIPWIRES });
+        }
+        self.watched_map.set(0, self.watched, 0)
     }
 
     /// Starts to count writes into a log directory.
@@ -48,6 +59,8 @@ impl Counters {
     pub fn forget_log_directory(&mut self, directory: &LogDirectory) {
         // Absent is as good as removed.
         let _ = self.log_writes.remove(directory);
+        let owner = SpaceOwner::log_directory(directory.inode, directory.dev);
+        let _ = self.space.remove(&owner);
     }
 
     /// What has been written into a log directory since it is watched.
@@ -59,6 +72,44 @@ impl Counters {
     pub fn writes(&self, cgroup_id: u64, dev: u32) -> Option<Writes> {
         let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
         self.writes.get(&key, 0).ok().map(|values| sum_writes(&values))
+    }
+
+    /// Space that the files of a cgroup have taken and given back on a watched filesystem: files
+    /// that it was the first to grow, and that are in no log directory.
+    pub fn space(&self, cgroup_id: u64, dev: u32) -> Option<Space> {
+        self.space_of(SpaceOwner::cgroup(cgroup_id, dev))
+    }
+
+    /// Space that the files in a log directory have taken and given back.
+    pub fn log_space(&self, directory: &LogDirectory) -> Option<Space> {
+        self.space_of(SpaceOwner::log_directory(directory.inode, directory.dev))
+    }
+
+    /// Space given back (or taken) that is on nobody's account: by files that grew before the probes
+    /// were loaded, or whose owner is gone.
+    pub fn unowned_space(&self, dev: u32) -> Option<Space> {
+        self.space_of(SpaceOwner::nobody(dev))
+    }
+
+    fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
+        let values = self.space.get(&owner, 0).ok()?;
+        Some(values.iter().fold(Space::default(), |sum, value| Space {
+            grown: sum.grown + value.grown,
+            released: sum.released + value.released,
+        }))
+    }
+
+    /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
+    /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
+    pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
+        let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+        if self.space.get(&owner, 0).is_err() {
+            let zero = PerCpuValues::try_from(vec![Space::default(); cpus]);
+            self.space.insert(owner, zero.map_err(MapError::IoError)?, 0)?;
+        }
+        let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
+        let SpaceOwner { id, is_log_directory, .. } = owner;
+        self.inodes.insert(file, Held { owner: id, is_log_directory, reserved: 0, bytes }, 0)
     }
 
     /// What a cgroup has forked and ended.
@@ -75,6 +126,7 @@ impl Counters {
         // Absent is as good as removed.
         let _ = self.tasks.remove(&cgroup_id);
         for dev in devs {
+            let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
             let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
         }
     }

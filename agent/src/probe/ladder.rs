@@ -12,6 +12,7 @@ pub(super) const fn cost_of_absence(family: Family) -> &'static str {
         Family::MemoryEvents | Family::Reclaim => "memory is looked at by fill rate alone",
         Family::Oom => "victims of the OOM killer are not named",
         Family::CgroupLife => "new containers are known by the 1 s tick only",
+        Family::Space => "disk usage is known by walks and bytes written, not by blocks",
     }
 }
 
@@ -69,6 +70,23 @@ const INODE: &[Offset] = &[
     offsets::DENTRY_ALIAS,
     offsets::DENTRY_PARENT,
     offsets::DENTRY_INODE,
+];
+/// What an ext4 inode holds, and whose it is.
+const EXT4_SPACE: &[Offset] = &[
+    offsets::INODE_SB,
+    offsets::INODE_INO,
+    offsets::INODE_BLOCKS,
+    offsets::INODE_FIRST_DENTRY,
+    offsets::SB_DEV,
+    offsets::SB_BLOCK_SIZE,
+    offsets::DENTRY_ALIAS,
+    offsets::DENTRY_PARENT,
+    offsets::DENTRY_INODE,
+    offsets::EXT4_INODE,
+    offsets::EXT4_RESERVED,
+    offsets::EXT4_REQUEST_INODE,
+    offsets::EXT4_REQUEST_LENGTH,
+    offsets::EXT4_REQUEST_FLAGS,
 ];
 const KIOCB: &[Offset] = &[
     offsets::INODE_SB,
@@ -222,6 +240,37 @@ pub const LADDER: &[(Family, &[Rung])] = &[
                     need("rmdir_raw", "cgroup_rmdir"),
                 ],
                 offsets: CGROUP,
+            },
+        ],
+    ),
+    (
+        Family::Space,
+        &[
+            Rung {
+                name: "btf-tracepoint",
+                hook: Hook::BtfTracepoint,
+                attachments: &[
+                    need("ext4_reserve_btf", "ext4_da_reserve_space"),
+                    need("ext4_unreserve_btf", "ext4_da_release_space"),
+                    need("ext4_allocate_btf", "ext4_allocate_blocks"),
+                    need("ext4_free_btf", "ext4_free_blocks"),
+                    need("ext4_free_inode_btf", "ext4_free_inode"),
+                    want("ext4_update_reserve_btf", "ext4_da_update_reserve_space"),
+                ],
+                offsets: EXT4_SPACE,
+            },
+            Rung {
+                name: "raw-tracepoint",
+                hook: Hook::RawTracepoint,
+                attachments: &[
+                    need("ext4_reserve_raw", "ext4_da_reserve_space"),
+                    need("ext4_unreserve_raw", "ext4_da_release_space"),
+                    need("ext4_allocate_raw", "ext4_allocate_blocks"),
+                    need("ext4_free_raw", "ext4_free_blocks"),
+                    need("ext4_free_inode_raw", "ext4_free_inode"),
+                    want("ext4_update_reserve_raw", "ext4_da_update_reserve_space"),
+                ],
+                offsets: EXT4_SPACE,
             },
         ],
     ),

@@ -147,7 +147,11 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     let offsets =
         offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
     let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
-    offsets.chain([("VICTIM_IS_TASK", u64::from(victim_is_task))]).collect()
+    // The tracepoint got its second argument in 6.10 or so.
+    let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
+    let flags =
+        [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
+    offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
 struct Climber<'a> {

@@ -26,7 +26,14 @@ offsets! {
     INODE_SB = "inode"."i_sb";
     INODE_INO = "inode"."i_ino";
     INODE_FIRST_DENTRY = "inode"."i_dentry.first";
+    INODE_BLOCKS = "inode"."i_blocks";
     SB_DEV = "super_block"."s_dev";
+    SB_BLOCK_SIZE = "super_block"."s_blocksize";
+    EXT4_INODE = "ext4_inode_info"."vfs_inode";
+    EXT4_RESERVED = "ext4_inode_info"."i_reserved_data_blocks";
+    EXT4_REQUEST_INODE = "ext4_allocation_request"."inode";
+    EXT4_REQUEST_LENGTH = "ext4_allocation_request"."len";
+    EXT4_REQUEST_FLAGS = "ext4_allocation_request"."flags";
     DENTRY_ALIAS = "dentry"."d_u.d_alias" | "dentry"."d_alias";
     DENTRY_PARENT = "dentry"."d_parent";
     DENTRY_INODE = "dentry"."d_inode";
