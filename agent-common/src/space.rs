@@ -1,6 +1,6 @@
 //! Space held on a filesystem, by owner.
 //!
-//! An owner is the cgroup that grew a file first, or the log directory the file is in. Whoever
+//! An owner is the cgroup that grew a file from nothing, or the log directory the file is in. Whoever
 //! frees the blocks later, they are taken off the owner. The kernel keeps what each inode held when
 //! it was last seen, so growth and release are differences of the filesystem's own figures: nothing
 //! is counted twice, and an event that was missed is made good by the next one.

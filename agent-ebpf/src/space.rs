@@ -41,7 +41,7 @@ enum Event {
     Falling(i64),
     /// The figures may have changed.
     Look,
-    /// The file is gone.
+    /// The file is gone, but for blocks still reserved.
     Gone,
 }
 
@@ -142,37 +142,39 @@ fn look<F: Follow>(inode: Kernel, event: Event) {
         return;
     };
     let now = match event {
-        Event::Grown(_) | Event::Look => held_now::<F>(inode, block),
         Event::Falling(blocks) => held_now::<F>(inode, block) - blocks * block,
-        Event::Gone => 0,
+        _ => held_now::<F>(inode, block),
     };
     // SAFETY: the pointer comes from a map lookup; `bytes` is only ever changed atomically.
-    let (before, owner) = unsafe {
-        let bytes = &raw mut (*held).bytes;
-        let before = atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(bytes, now);
-        let is_log_directory = (*held).is_log_directory;
-        (before, SpaceOwner { id: (*held).owner, dev, is_log_directory })
-    };
-    if matches!(event, Event::Gone) {
-        // Its number may be given to another file.
+    let before =
+        unsafe { atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now) };
+    let change = now - before;
+    if matches!(event, Event::Gone) && now == 0 {
+        // Blocks that are reserved to the end are released after this; the entry stays for them.
         let _ = INODES.remove(key);
     }
-    let change = now - before;
-    if change == 0 || charge(owner, change) {
+    if change == 0 {
         return;
     }
-    // The owner is gone. A file that grows on belongs to who grows it.
-    if matches!(event, Event::Grown(_)) && change > 0 {
-        let owner = owner_now::<F>(inode, dev);
+    // SAFETY: as above.
+    let owner = unsafe {
+        SpaceOwner { id: (*held).owner, dev, is_log_directory: (*held).is_log_directory }
+    };
+    let grown = change > 0 && matches!(event, Event::Grown(_));
+    if !(grown && before == 0) && charge(owner, change) {
+        return;
+    }
+    // A file that grows from nothing (its number may be another file's) or whose owner is gone
+    // belongs to who grows it.
+    let owner = if grown { owner_now::<F>(inode, dev) } else { SpaceOwner::nobody(dev) };
+    if grown {
         // SAFETY: as above; two growers at once settle on one of them.
         unsafe {
             (*held).owner = owner.id;
             (*held).is_log_directory = owner.is_log_directory;
         }
-        charge_new(owner, change);
-    } else {
-        charge_new(SpaceOwner::nobody(dev), change);
     }
+    charge_new(owner, change);
 }
 
 /// Bytes of blocks that the file holds, those that are only reserved included.

@@ -16,9 +16,7 @@ use common::rungs::{kernel_dev_of, on_each_rung, work};
 use evictd::probe::{
     Attachment, Counters, Family, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
-use evictd_common::{
-    Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
-};
+use evictd_common::{Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes};
 use evictd_tests::{
     cgroup::Cgroup,
     container::{enter, tool},

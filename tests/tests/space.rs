@@ -104,7 +104,10 @@ fn logs_are_the_log_directory_s_across_rotation() {
         let log = dir.join("0.log");
         let write = || {
             let path = log.to_str().unwrap();
-            work(&runtime, &["write-exactly", "--file", path, "--bytes", "100", "--count", "20000"]);
+            work(
+                &runtime,
+                &["write-exactly", "--file", path, "--bytes", "100", "--count", "20000"],
+            );
         };
         write();
         assert_agrees(net(counters.log_space(&key)), du(&dir), "first file");

@@ -5,7 +5,8 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, Space, SpaceOwner, Tasks, Watched, Writes,
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, Space, SpaceOwner, Tasks,
+    Watched, Writes,
 };
 
 use super::load::LoadError;

@@ -149,8 +149,7 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
     // The tracepoint got its second argument in 6.10 or so.
     let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
-    let flags =
-        [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
+    let flags = [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 

@@ -54,7 +54,8 @@ impl Churn {
             4 => self.overwrite(&path),
             5 => open(&path)?.set_len(self.chance.below(LONGEST)),
             6 => self.truncate_to_nothing(&path),
-            7 => fs::rename(&path, self.dir.join(self.chance.below(FILES).to_string())).or_else(absent),
+            7 => fs::rename(&path, self.dir.join(self.chance.below(FILES).to_string()))
+                .or_else(absent),
             8 => fs::remove_file(&path).or_else(absent),
             9 => self.unlink_and_hold(&path),
             10 => self.punch_hole(&path),
@@ -107,8 +108,12 @@ impl Churn {
 
     fn write_direct(&mut self, path: &Path) -> Done {
         let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags).open(path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .custom_flags(flags)
+            .open(path)?;
         // O_DIRECT wants aligned memory too.
         let start = self.block.as_ptr().align_offset(usize::try_from(PAGE).unwrap_or(4096));
         let length = usize::try_from((1 + self.chance.below(16)) * PAGE).unwrap_or(0);
