@@ -13,6 +13,8 @@ const NANOS: i128 = 1_000_000_000;
 
 /// The family of suffixes a quantity was written with and is printed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Format {
     /// `Ki`, `Mi`, `Gi`, …
     BinarySi,
@@ -59,6 +61,12 @@ impl Quantity {
     /// `units` whole units, to be printed in `format`.
     pub const fn new(units: i64, format: Format) -> Self {
         Self { nanos: units as i128 * NANOS, format, spelling: Spelling::CANONICAL }
+    }
+
+    /// `nanos` nano units (10⁻⁹), to be printed in `format`.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn from_nanos(nanos: i128, format: Format) -> Self {
+        Self { nanos, format, spelling: Spelling::CANONICAL }
     }
 
     /// Nothing, in binary units.

@@ -8,7 +8,6 @@ mod harden;
 mod inbox;
 mod kernel;
 mod observe;
-mod privilege;
 mod record;
 mod reporter;
 mod schedule;
@@ -28,6 +27,7 @@ use crate::{
     exit,
     log::start_log,
     node::Node,
+    privilege,
     probe::{LADDER, LoadOptions},
 };
 use daemon::Daemon;
