@@ -1,6 +1,7 @@
 //! `evictd-bench`: measures evictd on this machine's real kernel.
 
 mod figures;
+mod probes;
 mod reaction;
 
 use std::process::ExitCode;
@@ -20,11 +21,16 @@ struct Cli {
 enum What {
     /// From a threshold crossed to the kill, over many incidents; and what each probe costs
     Reaction(reaction::Options),
+    /// Cost of a run of each kernel program, and of all of them to those who are watched
+    Probes(probes::Options),
 }
 
 fn main() -> ExitCode {
-    let What::Reaction(options) = Cli::parse().what;
-    match reaction::run(&options) {
+    let measured = match Cli::parse().what {
+        What::Reaction(options) => reaction::run(&options),
+        What::Probes(options) => probes::run(&options),
+    };
+    match measured {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(e) => {

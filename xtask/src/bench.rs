@@ -33,6 +33,12 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Cost of a run of each kernel program, and of all of them to those who are watched
+    Probes {
+        /// Rounds with the probes on, and as many with them off, in turns
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
     /// Steps of the evaluator at 10 to 1000 pods, beside what the kubelet's take; needs no root
     Evaluator,
 }
@@ -40,6 +46,7 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Reaction { trials, output } => reaction(*trials, output.as_deref()),
+        What::Probes { rounds } => probes(*rounds),
         What::Evaluator => evaluator::run(),
     }
 }
@@ -55,5 +62,15 @@ fn reaction(trials: u32, output: Option<&Path>) -> Result<ExitCode> {
     if let Some(output) = output {
         harness.arg("-o").arg(output);
     }
+    process::exec(&mut harness)
+}
+
+fn probes(rounds: u32) -> Result<ExitCode> {
+    require_root("bench")?;
+    let workspace = Workspace::load()?;
+    setup::ensure(&workspace.pins, &[Purpose::Build])?;
+    let programs = build::benches(&workspace)?;
+    let mut harness = Command::new(build::program(&programs, HARNESS)?);
+    harness.args(["probes", "--rounds", &rounds.to_string()]);
     process::exec(&mut harness)
 }
