@@ -11,9 +11,9 @@ mod space;
 mod tripwire;
 mod watched;
 
-pub use counters::{DeviceCgroup, LogDirectory, Tasks, Writes};
+pub use counters::{DeviceCgroup, LogDirectory, RecentWrites, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
-pub use space::{FileKey, Held, Space, SpaceOwner};
+pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
 pub use tripwire::{MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
 pub use watched::{Place, Watched};
 

@@ -72,6 +72,17 @@ pub struct Held {
     pub bytes: i64,
 }
 
+/// Value of `GROWING`, one a CPU: the file that a write there has taken blocks for. It is looked at
+/// when the write ends, not once a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Growing {
+    /// Address of the inode in the kernel.
+    pub address: u64,
+    /// Blocks since it was last looked at.
+    pub blocks: u64,
+}
+
 const _: () = {
     assert!(size_of::<SpaceOwner>() == 16);
     assert!(size_of::<Space>() == 16);

@@ -18,6 +18,8 @@ pub struct Place {
 pub struct Watched {
     /// The filesystems.
     pub places: [Place; MAX_TRIPWIRES as usize],
+    /// Changes whenever a filesystem or a log directory is added.
+    pub generation: u32,
 }
 
 impl Watched {

@@ -5,8 +5,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, ReclaimSource, Record, Space,
-    SpaceOwner, Tasks, Tripwire, Watched, Writes,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites,
+    ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
 };
 
 /// Crossings and rare events.
@@ -25,6 +25,10 @@ pub static WRITES: PerCpuHashMap<DeviceCgroup, Writes, 4096> = PerCpuHashMap::ne
 #[btf_map]
 pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap::new();
 
+/// The run of writes that goes on on each CPU.
+#[btf_map]
+pub static RECENT: PerCpuArray<RecentWrites, 1> = PerCpuArray::new();
+
 /// Forks and exits by cgroup.
 #[btf_map]
 pub static TASKS: PerCpuHashMap<u64, Tasks, 4096> = PerCpuHashMap::new();
@@ -36,6 +40,10 @@ pub static SPACE: PerCpuHashMap<SpaceOwner, Space, 4096> = PerCpuHashMap::new();
 /// Who owns a file and what it held last. The least recently seen files make room for new ones.
 #[btf_map]
 pub static INODES: LruHashMap<FileKey, Held, 16384> = LruHashMap::new();
+
+/// The file that each CPU's write takes blocks for.
+#[btf_map]
+pub static GROWING: PerCpuArray<Growing, 1> = PerCpuArray::new();
 
 /// Watched filesystems. One value, so that a look-up is a comparison of a device or two.
 #[btf_map]
@@ -55,8 +63,7 @@ pub static RECLAIM_SENT: Array<u64, { ReclaimSource::COUNT }> = Array::new();
 
 /// Tripwire slot of a watched filesystem.
 #[inline(always)]
-pub fn slot_of(dev: u32) -> Option<u32> {
-    let watched = WATCHED.get(0)?;
+pub fn slot_of(watched: &Watched, dev: u32) -> Option<u32> {
     // Unrolled; ends at the first unused place.
     for place in &watched.places {
         if place.dev == dev {

@@ -20,6 +20,8 @@ offsets! {
     INODE_FIRST_DENTRY,
     /// `inode.i_blocks`
     INODE_BLOCKS,
+    /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).
+    INODE_LOCK_OWNER,
     /// `super_block.s_dev`
     SB_DEV,
     /// `super_block.s_blocksize`

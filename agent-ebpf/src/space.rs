@@ -8,18 +8,19 @@
 use core::intrinsics::{AtomicOrdering, atomic_xchg};
 
 use aya_ebpf::{
-    helpers::bpf_get_current_cgroup_id,
+    helpers::{bpf_get_current_cgroup_id, bpf_get_current_task},
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use evictd_common::{FileKey, Held, LogDirectory, Probe, Space, SpaceOwner};
+use evictd_common::{FileKey, Growing, Held, LogDirectory, Probe, Space, SpaceOwner};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
-    maps::{INODES, LOG_WRITES, SPACE, dropped, slot_of},
+    maps::{GROWING, INODES, LOG_WRITES, SPACE, WATCHED, dropped, slot_of},
     offsets::{
         EXT4_INODE, EXT4_REQUEST_FLAGS, EXT4_REQUEST_INODE, EXT4_REQUEST_LENGTH, EXT4_RESERVED,
-        INODE_BLOCKS, INODE_INO, INODE_SB, RESERVE_HAS_COUNT, SB_BLOCK_SIZE, SB_DEV,
+        INODE_BLOCKS, INODE_INO, INODE_LOCK_OWNER, INODE_SB, RESERVE_HAS_COUNT, SB_BLOCK_SIZE,
+        SB_DEV,
     },
     writes::directory_of,
 };
@@ -70,10 +71,18 @@ macro_rules! ext4 {
 }
 
 ext4! {
-    /// `(inode)` or `(inode, blocks)`; in the writer's task, after the figures.
+    /// `(inode)` or `(inode, blocks)`; in the writer's task, after the figures. A write of many blocks
+    /// to the file of the last write is looked at when it ends.
     ext4_reserve_btf, ext4_reserve_raw, |ctx, F| {
-        let blocks = if RESERVE_HAS_COUNT.load() == 1 { ctx.arg::<i32>(1) } else { 1 };
-        Some((ctx.arg::<Kernel>(0), Event::Grown(blocks.into())))
+        let blocks = if RESERVE_HAS_COUNT.load() == 1 { ctx.arg::<i32>(1).into() } else { 1 };
+        let inode: Kernel = ctx.arg(0);
+        (!look_later::<F>(inode, blocks)).then_some((inode, Event::Grown(blocks)))
+    };
+
+    /// `(inode, …)`; a write to a page or more ends.
+    ext4_written_btf, ext4_written_raw, |ctx, F| {
+        let inode: Kernel = ctx.arg(0);
+        taken_by(inode).map(|blocks| (inode, Event::Grown(blocks)))
     };
 
     /// `(inode, blocks)`; before the figures.
@@ -112,11 +121,52 @@ ext4! {
     };
 }
 
+/// Whether the end of a write will come and look at the file. Such a write holds the inode's lock; a
+/// store through a mapping does not, and has no end.
+#[inline(always)]
+fn look_later<F: Follow>(inode: Kernel, blocks: i64) -> bool {
+    let Some(growing) = GROWING.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
+    let growing = unsafe { &mut *growing };
+    if growing.address != inode as u64 {
+        // The first look also names the owner, so it does not wait.
+        *growing = Growing { address: inode as u64, blocks: 0 };
+        return false;
+    }
+    // Kernels with another kind of lock: look at once.
+    if INODE_LOCK_OWNER.load() == 0 {
+        return false;
+    }
+    // SAFETY: no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    // The lowest bits are flags.
+    if F::long(inode, INODE_LOCK_OWNER.load()) & !7 != task {
+        return false;
+    }
+    growing.blocks += blocks as u64;
+    true
+}
+
+/// Blocks that the write that ends has taken and that were not looked at.
+#[inline(always)]
+fn taken_by(inode: Kernel) -> Option<i64> {
+    // SAFETY: as above.
+    let growing = unsafe { &mut *GROWING.get_ptr_mut(0)? };
+    if growing.address != inode as u64 || growing.blocks == 0 {
+        return None;
+    }
+    let blocks = growing.blocks as i64;
+    growing.blocks = 0;
+    Some(blocks)
+}
+
 #[inline(always)]
 fn look<F: Follow>(inode: Kernel, event: Event) {
     let sb = F::pointer(inode, INODE_SB.load());
     let dev = F::int(sb, SB_DEV.load());
-    if slot_of(dev).is_none() {
+    if WATCHED.get(0).and_then(|watched| slot_of(watched, dev)).is_none() {
         return;
     }
     let block = F::long(sb, SB_BLOCK_SIZE.load()) as i64;

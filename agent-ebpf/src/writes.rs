@@ -9,11 +9,11 @@ use aya_ebpf::{
     macros::{btf_tracepoint, fexit, raw_tracepoint},
     programs::{BtfTracePointContext, FExitContext, RawTracePointContext},
 };
-use evictd_common::{DeviceCgroup, LogDirectory, Probe, Writes};
+use evictd_common::{LogDirectory, Probe, RecentWrites, Writes};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
-    maps::{LOG_WRITES, WRITES, dropped, slot_of},
+    maps::{LOG_WRITES, RECENT, WATCHED, WRITES, dropped, slot_of},
     offsets::{
         DENTRY_ALIAS, DENTRY_INODE, DENTRY_PARENT, FILE_DENTRY, FILE_INODE, INODE_FIRST_DENTRY,
         INODE_INO, INODE_SB, KIOCB_FILE, SB_DEV,
@@ -81,35 +81,75 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     if bytes == 0 {
         return;
     }
-    let dev = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
-    // SAFETY: no preconditions.
-    let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    add_to_cgroup(DeviceCgroup { cgroup_id, dev, reserved: 0 }, bytes);
-
-    let Some(slot) = slot_of(dev) else {
+    let (Some(recent), Some(watched)) = (RECENT.get_ptr_mut(0), WATCHED.get(0)) else {
         return;
     };
-    let key = LogDirectory { inode: directory(), dev, reserved: 0 };
-    if let Some(writes) = LOG_WRITES.get_ptr_mut(key) {
-        add(writes, bytes);
+    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer, and nothing else runs this
+    // program on this CPU before it ends.
+    let recent = unsafe { &mut *recent };
+    let number = F::long(inode, INODE_INO.load());
+    // SAFETY: no preconditions.
+    let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    if recent.address != inode as u64
+        || recent.inode != number
+        || recent.cgroup_id != cgroup_id
+        || recent.generation != watched.generation
+    {
+        post(recent);
+        let dev = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+        let slot = slot_of(watched, dev);
+        recent.address = inode as u64;
+        recent.inode = number;
+        recent.cgroup_id = cgroup_id;
+        recent.generation = watched.generation;
+        recent.dev = dev;
+        recent.slot = slot.unwrap_or(RecentWrites::UNWATCHED);
+        recent.log_directory = if slot.is_some() { log_directory(directory(), dev) } else { 0 };
     }
-    spend(Probe::Writes, slot, bytes as i64);
+    recent.writes.bytes += bytes;
+    recent.writes.calls += 1;
+    if recent.writes.bytes >= RecentWrites::MOST_BYTES
+        || recent.writes.calls >= RecentWrites::MOST_CALLS
+    {
+        post(recent);
+    }
+    if recent.slot != RecentWrites::UNWATCHED {
+        spend(Probe::Writes, recent.slot, bytes as i64);
+    }
 }
 
+/// The directory, if its writes are counted.
 #[inline(always)]
-fn add_to_cgroup(key: DeviceCgroup, bytes: u64) {
-    if let Some(writes) = WRITES.get_ptr_mut(key) {
-        add(writes, bytes);
-    } else if WRITES.insert(key, Writes { bytes, calls: 1 }, 0).is_err() {
+fn log_directory(inode: u64, dev: u32) -> u64 {
+    let key = LogDirectory { inode, dev, reserved: 0 };
+    LOG_WRITES.get_ptr_mut(key).map_or(0, |_| inode)
+}
+
+/// Adds a run of writes to the counters.
+#[inline(always)]
+fn post(recent: &mut RecentWrites) {
+    let writes = recent.writes;
+    if writes.calls == 0 {
+        return;
+    }
+    recent.writes = Writes { bytes: 0, calls: 0 };
+    if let Some(sum) = WRITES.get_ptr_mut(recent.key()) {
+        add(sum, writes);
+    } else if WRITES.insert(recent.key(), writes, 0).is_err() {
         dropped(Probe::Writes);
     }
+    if recent.log_directory != 0
+        && let Some(sum) = LOG_WRITES.get_ptr_mut(recent.log_key())
+    {
+        add(sum, writes);
+    }
 }
 
 #[inline(always)]
-fn add(writes: *mut Writes, bytes: u64) {
+fn add(sum: *mut Writes, writes: Writes) {
     // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
     unsafe {
-        (*writes).bytes += bytes;
-        (*writes).calls += 1;
+        (*sum).bytes += writes.bytes;
+        (*sum).calls += writes.calls;
     }
 }

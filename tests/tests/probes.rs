@@ -18,7 +18,6 @@ use evictd::probe::{
 };
 use evictd_common::{Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes};
 use evictd_tests::{
-    cgroup::Cgroup,
     container::{enter, tool},
     node::Node,
 };

@@ -5,8 +5,8 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, Space, SpaceOwner, Tasks,
-    Watched, Writes,
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites, Space,
+    SpaceOwner, Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;
@@ -15,6 +15,7 @@ use super::load::LoadError;
 pub struct Counters {
     writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
+    recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     inodes: HashMap<MapData, FileKey, Held>,
@@ -29,6 +30,7 @@ impl Counters {
         Ok(Self {
             writes: super::load::take_map(ebpf, "WRITES")?,
             log_writes: super::load::take_map(ebpf, "LOG_WRITES")?,
+            recent: super::load::take_map(ebpf, "RECENT")?,
             tasks: super::load::take_map(ebpf, "TASKS")?,
             space: super::load::take_map(ebpf, "SPACE")?,
             inodes: super::load::take_map(ebpf, "INODES")?,
@@ -43,6 +45,12 @@ impl Counters {
         if !self.watched.add(dev, slot) {
             return Err(MapError::OutOfBounds { index: slot, max_entries: MAX_TRIPWIRES });
         }
+        self.publish()
+    }
+
+    /// Lets the kernel look up anew what it remembers of the files that are written to.
+    fn publish(&mut self) -> Result<(), MapError> {
+        self.watched.generation = self.watched.generation.wrapping_add(1);
         self.watched_map.set(0, self.watched, 0)
     }
 
@@ -53,7 +61,8 @@ impl Counters {
         }
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
         let zero = PerCpuValues::try_from(vec![Writes::default(); cpus]);
-        self.log_writes.insert(directory, zero.map_err(MapError::IoError)?, 0)
+        self.log_writes.insert(directory, zero.map_err(MapError::IoError)?, 0)?;
+        self.publish()
     }
 
     /// Stops counting a log directory.
@@ -66,13 +75,28 @@ impl Counters {
 
     /// What has been written into a log directory since it is watched.
     pub fn log_writes(&self, directory: &LogDirectory) -> Option<Writes> {
-        self.log_writes.get(directory, 0).ok().map(|values| sum_writes(&values))
+        let posted = self.log_writes.get(directory, 0).ok().map(|values| sum_writes(&values))?;
+        Some(self.with_recent(posted, |recent| recent.log_key() == *directory))
     }
 
     /// What a cgroup has written to a filesystem.
     pub fn writes(&self, cgroup_id: u64, dev: u32) -> Option<Writes> {
         let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
-        self.writes.get(&key, 0).ok().map(|values| sum_writes(&values))
+        let posted = self.writes.get(&key, 0).ok().map(|values| sum_writes(&values));
+        let all = self.with_recent(posted.unwrap_or_default(), |recent| recent.key() == key);
+        (posted.is_some() || all.calls > 0).then_some(all)
+    }
+
+    /// Adds the runs that go on. They are read after what was posted: a run that is posted in between
+    /// is missed this time rather than counted twice.
+    fn with_recent(&self, posted: Writes, is_meant: impl Fn(&RecentWrites) -> bool) -> Writes {
+        let Ok(values) = self.recent.get(&0, 0) else {
+            return posted;
+        };
+        values.iter().filter(|recent| is_meant(recent)).fold(posted, |sum, recent| Writes {
+            bytes: sum.bytes + recent.writes.bytes,
+            calls: sum.calls + recent.writes.calls,
+        })
     }
 
     /// Space that the files of a cgroup have taken and given back on a watched filesystem: files

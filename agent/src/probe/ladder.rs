@@ -260,6 +260,7 @@ pub const LADDER: &[(Family, &[Rung])] = &[
                 name: "btf-tracepoint",
                 hook: Hook::BtfTracepoint,
                 attachments: &[
+                    need("ext4_written_btf", "ext4_da_write_end"),
                     need("ext4_reserve_btf", "ext4_da_reserve_space"),
                     need("ext4_unreserve_btf", "ext4_da_release_space"),
                     need("ext4_allocate_btf", "ext4_allocate_blocks"),
@@ -273,6 +274,7 @@ pub const LADDER: &[(Family, &[Rung])] = &[
                 name: "raw-tracepoint",
                 hook: Hook::RawTracepoint,
                 attachments: &[
+                    need("ext4_written_raw", "ext4_da_write_end"),
                     need("ext4_reserve_raw", "ext4_da_reserve_space"),
                     need("ext4_unreserve_raw", "ext4_da_release_space"),
                     need("ext4_allocate_raw", "ext4_allocate_blocks"),

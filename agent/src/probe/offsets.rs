@@ -27,6 +27,7 @@ offsets! {
     INODE_INO = "inode"."i_ino";
     INODE_FIRST_DENTRY = "inode"."i_dentry.first";
     INODE_BLOCKS = "inode"."i_blocks";
+    INODE_LOCK_OWNER = "inode"."i_rwsem.owner";
     SB_DEV = "super_block"."s_dev";
     SB_BLOCK_SIZE = "super_block"."s_blocksize";
     EXT4_INODE = "ext4_inode_info"."vfs_inode";
