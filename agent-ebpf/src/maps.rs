@@ -29,6 +29,10 @@ pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap
 #[btf_map]
 pub static RECENT: PerCpuArray<RecentWrites, 1> = PerCpuArray::new();
 
+/// The kiocb of each task that is in a write, on the kprobe rung.
+#[btf_map]
+pub static WRITING: LruHashMap<u64, u64, 4096> = LruHashMap::new();
+
 /// Forks and exits by cgroup.
 #[btf_map]
 pub static TASKS: PerCpuHashMap<u64, Tasks, 4096> = PerCpuHashMap::new();

@@ -24,6 +24,8 @@ offsets! {
     INODE_LOCK_OWNER,
     /// `super_block.s_dev`
     SB_DEV,
+    /// `super_block.s_magic`
+    SB_MAGIC,
     /// `super_block.s_blocksize`
     SB_BLOCK_SIZE,
     /// `ext4_inode_info.vfs_inode`
@@ -42,8 +44,18 @@ offsets! {
     DENTRY_PARENT,
     /// `dentry.d_inode`
     DENTRY_INODE,
+    /// `xfs_inode.i_vnode`
+    XFS_INODE,
+    /// `xfs_inode.i_nblocks`
+    XFS_BLOCKS,
+    /// `xfs_inode.i_delayed_blks`
+    XFS_DELAYED,
     /// `kiocb.ki_filp`
     KIOCB_FILE,
+    /// `kiocb.ki_flags`
+    KIOCB_FLAGS,
+    /// `iov_iter.count`
+    ITER_COUNT,
     /// `file.f_inode`
     FILE_INODE,
     /// `file.f_path.dentry`

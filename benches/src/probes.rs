@@ -35,12 +35,9 @@ const FLOOR: &[(Family, &[Rung])] = &[(
     &[Rung {
         name: "floor",
         hook: Hook::RawTracepoint,
-        attachments: &[Attachment {
-            program: "memcg_reclaim_raw",
-            target: "ext4_da_write_end",
-            optional: false,
-        }],
+        attachments: &[Attachment::need("memcg_reclaim_raw", "ext4_da_write_end")],
         offsets: &[],
+        fs_offsets: &[],
     }],
 )];
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use aya::Ebpf;
-use common::rungs::{kernel_dev_of, on_each_rung, work};
+use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, work};
 use evictd::probe::{
     Attachment, Counters, Family, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
@@ -66,14 +66,14 @@ fn runtime() -> tokio::runtime::Runtime {
 fn writes_are_exact_per_cgroup_and_filesystem() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    let dev = kernel_dev_of(node.nodefs_root());
-    on_each_rung(Family::Writes, |rung, ebpf| {
+    on_each_filesystem(&node, Family::Writes, |rung, root, ebpf| {
+        let dev = kernel_dev_of(root);
         let counters = Counters::take(ebpf).unwrap();
         for (name, bytes, count) in
             [("tiny", 100, 3000), ("page", 4096, 500), ("large", 1 << 20, 5)]
         {
-            let cgroup = node.system().child(&format!("{name}-{rung}")).unwrap();
-            let file = node.nodefs_root().join(name);
+            let cgroup = node.system().child(&format!("{name}-{rung}-{dev}")).unwrap();
+            let file = root.join(name);
             let (b, c) = (bytes.to_string(), count.to_string());
             let file = file.to_str().unwrap();
             work(&cgroup, &["write-exactly", "--file", file, "--bytes", &b, "--count", &c]);
@@ -87,13 +87,13 @@ fn writes_are_exact_per_cgroup_and_filesystem() {
 fn log_writes_follow_the_directory_across_rotation() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    let dev = kernel_dev_of(node.nodefs_root());
-    on_each_rung(Family::Writes, |rung, ebpf| {
+    on_each_filesystem(&node, Family::Writes, |rung, root, ebpf| {
+        let dev = kernel_dev_of(root);
         let mut counters = Counters::take(ebpf).unwrap();
         counters.watch(dev, 1).unwrap();
-        let runtime = node.system().child(&format!("runtime-{rung}")).unwrap();
+        let runtime = node.system().child(&format!("runtime-{rung}-{dev}")).unwrap();
         let [mine, other] = ["mine", "other"].map(|name| {
-            let dir = node.nodefs_root().join(format!("{name}-{rung}"));
+            let dir = root.join(format!("{name}-{rung}"));
             std::fs::create_dir(&dir).unwrap();
             dir
         });
@@ -240,13 +240,11 @@ fn cgroups_are_reported_when_they_come_and_go() {
 #[test]
 fn a_missing_tracepoint_or_function_takes_its_rung_off_with_a_reason() {
     let _alone = common::alone();
-    const NOWHERE: &[Attachment] =
-        &[Attachment { program: "fork_raw", target: "no_such_tracepoint", optional: false }];
-    const NO_FUNCTION: &[Attachment] =
-        &[Attachment { program: "fork_btf", target: "no_such_function", optional: false }];
-    const EXITS: &[Attachment] =
-        &[Attachment { program: "exit_raw", target: "sched_process_exit", optional: false }];
-    let rung = |name, hook, attachments| Rung { name, hook, attachments, offsets: &[] };
+    const NOWHERE: &[Attachment] = &[Attachment::need("fork_raw", "no_such_tracepoint")];
+    const NO_FUNCTION: &[Attachment] = &[Attachment::need("fork_btf", "no_such_function")];
+    const EXITS: &[Attachment] = &[Attachment::need("exit_raw", "sched_process_exit")];
+    let rung =
+        |name, hook, attachments| Rung { name, hook, attachments, offsets: &[], fs_offsets: &[] };
     let rungs = [
         rung("typed", Hook::BtfTracepoint, NO_FUNCTION),
         rung("raw", Hook::RawTracepoint, NOWHERE),

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{Map, MapError},
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
+    filesystem::FsKind,
     ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
     offsets,
 };
@@ -101,11 +102,19 @@ pub struct LoadOptions<'a> {
     pub log: bool,
     /// The ladder, normally [`LADDER`].
     pub ladder: &'a [(Family, &'a [Rung])],
+    /// The filesystems whose writes and blocks are to be counted.
+    pub filesystems: &'a [FsKind],
 }
 
 impl Default for LoadOptions<'_> {
     fn default() -> Self {
-        Self { btf: Path::new(KERNEL_BTF), ring_bytes: None, log: false, ladder: LADDER }
+        Self {
+            btf: Path::new(KERNEL_BTF),
+            ring_bytes: None,
+            log: false,
+            ladder: LADDER,
+            filesystems: &[FsKind::Ext4],
+        }
     }
 }
 
@@ -136,7 +145,11 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(Box::new(error)))?;
 
-    let climber = Climber { types: types.as_ref(), kernel_btf: kernel_btf.as_ref() };
+    let climber = Climber {
+        types: types.as_ref(),
+        kernel_btf: kernel_btf.as_ref(),
+        filesystems: options.filesystems,
+    };
     let standings: Vec<Standing> = options
         .ladder
         .iter()
@@ -166,6 +179,7 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
 struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
+    filesystems: &'a [FsKind],
 }
 
 impl Climber<'_> {
@@ -184,21 +198,27 @@ impl Climber<'_> {
     }
 
     fn stand(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<(), String> {
-        for offset in rung.offsets {
+        let in_use = |kind: &FsKind| self.filesystems.contains(kind);
+        let of_fs = rung.fs_offsets.iter().filter(|(kind, _)| in_use(kind));
+        for offset in rung.offsets.iter().chain(of_fs.flat_map(|(_, offsets)| *offsets)) {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
-        for (index, attachment) in rung.attachments.iter().enumerate() {
-            let attached = self.attach(ebpf, rung.hook, *attachment);
-            match attached {
+        let mut attached: Vec<&str> = Vec::new();
+        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        for attachment in rung.attachments.iter().filter(meant) {
+            match self.attach(ebpf, rung.hook, *attachment) {
+                Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
-                    for done in &rung.attachments[..index] {
-                        detach(ebpf, done.program);
+                    for program in attached {
+                        detach(ebpf, program);
                     }
                     return Err(reason);
                 }
-                Ok(()) => {}
             }
+        }
+        if attached.is_empty() {
+            return Err("no hook for the filesystems in use".to_owned());
         }
         Ok(())
     }
@@ -224,6 +244,14 @@ impl Climber<'_> {
                 program.load(target, btf()?).map_err(described)?;
                 program.attach().map_err(described)?;
             }
+            Hook::Kprobe => {
+                let program: &mut KProbe = found.try_into().map_err(described)?;
+                // One program serves several functions.
+                if program.fd().is_err() {
+                    program.load().map_err(described)?;
+                }
+                program.attach(target, 0).map_err(described)?;
+            }
             Hook::RawTracepoint => {
                 let program: &mut RawTracePoint = found.try_into().map_err(described)?;
                 program.load().map_err(described)?;
@@ -241,6 +269,7 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::RawTracePoint(program)) => program.unload(),
+        Some(Program::KProbe(program)) => program.unload(),
         _ => Ok(()),
     };
     if let Err(error) = unloaded {
@@ -253,7 +282,8 @@ fn describe(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
-            !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification")
+            let statistics = ["processed ", "verification ", "stack depth "];
+            !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
         });
         return match last {
             Some(line) => format!("the kernel refused the program: {io_error} ({line})"),

@@ -2,6 +2,7 @@
 
 pub mod btf;
 mod counters;
+mod filesystem;
 mod ladder;
 mod load;
 mod offsets;
@@ -9,7 +10,8 @@ mod ring;
 mod tripwires;
 
 pub use counters::Counters;
-pub use ladder::{Attachment, Family, Hook, LADDER, Rung};
+pub use filesystem::FsKind;
+pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
 pub use ring::Ring;
 pub use tripwires::Tripwires;

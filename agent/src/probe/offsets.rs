@@ -29,6 +29,7 @@ offsets! {
     INODE_BLOCKS = "inode"."i_blocks";
     INODE_LOCK_OWNER = "inode"."i_rwsem.owner";
     SB_DEV = "super_block"."s_dev";
+    SB_MAGIC = "super_block"."s_magic";
     SB_BLOCK_SIZE = "super_block"."s_blocksize";
     EXT4_INODE = "ext4_inode_info"."vfs_inode";
     EXT4_RESERVED = "ext4_inode_info"."i_reserved_data_blocks";
@@ -39,6 +40,11 @@ offsets! {
     DENTRY_PARENT = "dentry"."d_parent";
     DENTRY_INODE = "dentry"."d_inode";
     KIOCB_FILE = "kiocb"."ki_filp";
+    KIOCB_FLAGS = "kiocb"."ki_flags";
+    ITER_COUNT = "iov_iter"."count";
+    XFS_INODE = "xfs_inode"."i_vnode";
+    XFS_BLOCKS = "xfs_inode"."i_nblocks";
+    XFS_DELAYED = "xfs_inode"."i_delayed_blks";
     FILE_INODE = "file"."f_inode";
     FILE_DENTRY = "file"."f_path.dentry";
     TASK_CGROUPS = "task_struct"."cgroups";

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ConfigArgs, Mode};
+use crate::{
+    config::{ConfigArgs, Mode},
+    probe::ForcedRung,
+};
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,11 @@ pub struct Args {
     /// The kernel's BTF, for kernels that keep it elsewhere.
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
+
+    /// Serve a probe family from this rung or not at all, such as `tasks=raw-tracepoint`; may be
+    /// repeated. `evictd doctor` shows the families.
+    #[arg(long, value_name = "FAMILY=RUNG", hide = true)]
+    pub probe_rung: Vec<ForcedRung>,
 
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]

@@ -28,7 +28,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{LADDER, LoadOptions},
+    probe::{FsKind, LoadOptions, with_forced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
@@ -53,11 +53,15 @@ fn run(config: Config, args: &Args) -> anyhow::Result<()> {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
+        let roots = [Some(sampler.nodefs()), sampler.imagefs()];
+        let filesystems: Vec<FsKind> =
+            roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
         let load = LoadOptions {
             btf: &args.btf,
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
-            ladder: LADDER,
+            ladder: &with_forced(&args.probe_rung),
+            filesystems: &filesystems,
         };
         let kernel = Kernel::open(load, args.probe_stats, &sampler)
             .map_err(|error| warn!("no probes, only the clock: {error}"))

@@ -7,11 +7,13 @@ use std::{
 };
 
 use aya::Ebpf;
-use evictd::probe::{Family, LADDER, LoadOptions, load};
+use evictd::probe::{Family, FsKind, LADDER, LoadOptions, load};
 use evictd_common::kernel_dev;
 use evictd_tests::{
     cgroup::Cgroup,
     container::{enter, tool},
+    node::Node,
+    scratch::Scratch,
 };
 use rustix::fs::{major, minor};
 
@@ -31,20 +33,46 @@ pub(crate) fn work(cgroup: &Cgroup, args: &[&str]) {
 }
 
 /// Loads one family on each of its rungs in turn; a rung that this kernel refuses is named.
-pub(crate) fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
+pub(crate) fn on_each_rung(family: Family, test: impl FnMut(&str, &mut Ebpf)) {
+    let stood = on_each_rung_for(FsKind::Ext4, family, test);
+    assert!(stood > 0, "{} has no rung on this kernel", family.name());
+}
+
+/// The same for a filesystem; returns on how many rungs the test was run.
+fn on_each_rung_for(
+    filesystem: FsKind,
+    family: Family,
+    mut test: impl FnMut(&str, &mut Ebpf),
+) -> usize {
     let (_, rungs) = LADDER.iter().find(|(f, _)| *f == family).unwrap();
     let mut stood = 0;
     for rung in *rungs {
         let only = [(family, std::slice::from_ref(rung))];
-        let options = LoadOptions { ladder: &only, ..LoadOptions::default() };
+        let filesystems = &[filesystem];
+        let options = LoadOptions { ladder: &only, filesystems, ..LoadOptions::default() };
         let (mut ebpf, standings) = load(options).unwrap();
         if standings[0].rung.is_none() {
-            println!("cannot run here: {} {}", family.name(), standings[0].refused[0].reason);
+            let reason = &standings[0].refused[0].reason;
+            println!("cannot run here: {} on {}: {reason}", family.name(), rung.name);
             continue;
         }
         stood += 1;
-        println!("{} on {}", family.name(), rung.name);
+        println!("{} on {}, {}", family.name(), rung.name, filesystem.name());
         test(rung.name, &mut ebpf);
     }
-    assert!(stood > 0, "{} has no rung on this kernel", family.name());
+    stood
+}
+
+/// Runs a test on each rung for each filesystem that this machine can make. The test gets the
+/// filesystem's mount point.
+pub(crate) fn on_each_filesystem(
+    node: &Node,
+    family: Family,
+    mut test: impl FnMut(&str, &Path, &mut Ebpf),
+) {
+    on_each_rung(family, |rung, ebpf| test(rung, node.nodefs_root(), ebpf));
+    for kind in [FsKind::Xfs, FsKind::Btrfs] {
+        let Some(scratch) = Scratch::mount(node, kind.name()).unwrap() else { continue };
+        on_each_rung_for(kind, family, |rung, ebpf| test(rung, scratch.root(), ebpf));
+    }
 }
