@@ -1,22 +1,30 @@
 //! Keeps the kernel's maps in step with what is to be watched.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use evictd_common::{LogDirectory, TASKS_TRIPWIRE, kernel_dev};
-use evictd_core::{NodeSignals, Policy, Signal, tripwire_budget};
+use evictd_core::{MonoTime, NodeSignals, Policy, Signal, tripwire_budget};
 use rustix::fs::{major, minor};
 use tracing::warn;
 
 use super::disk_usage::log_directory;
 use crate::{
+    clock::now,
     pods::{Pod, PodIndex},
     probe::{Counters, Tripwires},
     sample::NodeSampler,
 };
 
-/// The smallest budget of bytes. A writer that hovers just above a threshold (overwriting in place,
-/// say) wakes evictd once per this much, and the threshold is overshot by no more than this.
+/// The smallest budget of bytes: a threshold is overshot by no more than this, or by what is used in
+/// [`GAP`] if that is more.
 const LEAST_BYTES: u64 = 1 << 20;
+
+/// A budget lasts at least this long at the rate seen last: a writer that hovers just above a
+/// threshold (overwriting in place, say) wakes evictd 200 times a second, not once per MiB.
+const GAP: Duration = Duration::from_millis(5);
+
+/// Looks closer together than this tell no rate.
+const LEAST_INTERVAL: Duration = Duration::from_micros(100);
 
 /// One tripwire: a filesystem's, or that of the tasks.
 struct Slot {
@@ -28,11 +36,38 @@ struct Slot {
     least: u64,
     /// What had been used before the signals were last sampled.
     mark: i64,
+    pace: Pace,
+}
+
+/// How fast a budget is used.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    /// When and at what count it was measured last.
+    measured: Option<(MonoTime, i64)>,
+    /// What is used in [`GAP`].
+    per_gap: u64,
+}
+
+impl Pace {
+    /// Notes that `spent` had been used by `at`. A rate is believed at once and forgotten by halves,
+    /// so that one quiet look does not let a storm through.
+    fn note(&mut self, spent: i64, at: MonoTime) {
+        if let Some((then, before)) = self.measured {
+            let interval = at.since(then);
+            if interval < LEAST_INTERVAL {
+                return;
+            }
+            let used = u128::try_from(spent.saturating_sub(before)).unwrap_or(0);
+            let per_gap = used * GAP.as_nanos() / interval.as_nanos();
+            self.per_gap = u64::try_from(per_gap).unwrap_or(u64::MAX).max(self.per_gap / 2);
+        }
+        self.measured = Some((at, spent));
+    }
 }
 
 impl Slot {
-    const fn filesystem(number: u32, dev: u32, signals: &'static [Signal]) -> Self {
-        Self { number, dev: Some(dev), signals, least: LEAST_BYTES, mark: 0 }
+    fn filesystem(number: u32, dev: u32, signals: &'static [Signal]) -> Self {
+        Self { number, dev: Some(dev), signals, least: LEAST_BYTES, mark: 0, pace: Pace::default() }
     }
 }
 
@@ -59,7 +94,14 @@ impl Watch {
         let nodefs = kernel_dev_of(sampler.nodefs().dev());
         let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
         let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
-        let tasks = Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
+        let tasks = Slot {
+            number: TASKS_TRIPWIRE,
+            dev: None,
+            signals: TASKS,
+            least: 1,
+            mark: 0,
+            pace: Pace::default(),
+        };
         let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
         let separate = imagefs.filter(|dev| *dev != nodefs);
         slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
@@ -93,9 +135,11 @@ impl Watch {
 
     /// Notes what has been used so far. To be called before the signals are sampled.
     pub fn mark(&mut self, tripwires: &Tripwires) {
+        let at = now();
         for slot in &mut self.slots {
             // An array slot can always be read; an old mark only makes the budget smaller.
             slot.mark = tripwires.spent(slot.number).unwrap_or(slot.mark);
+            slot.pace.note(slot.mark, at);
         }
     }
 
@@ -105,7 +149,10 @@ impl Watch {
         let mut again = false;
         for slot in &self.slots {
             let armed = match budget(policy, signals, slot.signals) {
-                Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
+                Some(budget) => {
+                    let least = slot.least.max(slot.pace.per_gap);
+                    tripwires.arm(slot.number, slot.mark, budget.max(least))
+                }
                 None => tripwires.disarm(slot.number).map(|()| false),
             };
             again |= armed.unwrap_or_else(|error| {
@@ -129,6 +176,51 @@ mod tests {
     use evictd_core::{EvictionMaps, SignalObservation};
 
     use super::*;
+
+    /// Wakes in a second, and the largest budget, with a writer of `rate` bytes a second that hovers
+    /// just above a threshold; each look takes `look`.
+    fn storm(rate: u64, look: Duration) -> (u32, u64) {
+        let (mut pace, mut at, mut wakes, mut largest) =
+            (Pace::default(), MonoTime::from_nanos(1), 0, 0);
+        let spent = |at: MonoTime| {
+            i64::try_from(u128::from(rate) * u128::from(at.as_nanos()) / 1_000_000_000).unwrap()
+        };
+        while at < MonoTime::from_nanos(1_000_000_001) {
+            let mark = spent(at);
+            pace.note(mark, at);
+            let budget = LEAST_BYTES.max(pace.per_gap);
+            largest = budget.max(largest);
+            wakes += 1;
+            let used = u128::from(budget) * 1_000_000_000 / u128::from(rate);
+            at = at.after(look.max(Duration::from_nanos(u64::try_from(used).unwrap())));
+        }
+        (wakes, largest)
+    }
+
+    #[test]
+    fn a_writer_just_above_a_threshold_wakes_two_hundred_times_a_second_at_most() {
+        for (name, rate) in [("slow", 10 << 20), ("disk", 500 << 20), ("memory", 10_u64 << 30)] {
+            for look in [Duration::from_micros(20), Duration::from_millis(2)] {
+                let (wakes, largest) = storm(rate, look);
+                assert!(wakes <= 210, "{name}: {wakes} wakes");
+                let in_a_gap = LEAST_BYTES.max(rate / 200);
+                assert!(largest <= in_a_gap + in_a_gap / 100, "{name}: budget of {largest}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quiet_look_halves_the_pace_and_none_is_taken_from_looks_close_together() {
+        let at = |micros: u64| MonoTime::from_nanos(1_000 * micros);
+        let mut pace = Pace::default();
+        pace.note(0, at(0));
+        pace.note(1_000_000, at(1_000));
+        assert_eq!(pace.per_gap, 5_000_000);
+        pace.note(1_000_000, at(1_050));
+        assert_eq!(pace.per_gap, 5_000_000, "too close");
+        pace.note(1_000_000, at(2_000));
+        assert_eq!(pace.per_gap, 2_500_000, "quiet");
+    }
 
     #[test]
     fn budgets_go_half_the_way_to_the_nearest_threshold_ahead() {
