@@ -1,5 +1,9 @@
 //! Keys and values of the counting maps.
 
+/// The cgroup id (no cgroup has it) under which that is counted for which a full map has no place:
+/// what is missing by cgroup is never missing from the sum.
+pub const OTHER_CGROUP: u64 = 0;
+
 /// Key of `WRITES`: who wrote, and to which filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]

@@ -11,7 +11,7 @@ mod space;
 mod tripwire;
 mod watched;
 
-pub use counters::{DeviceCgroup, LogDirectory, RecentWrites, Tasks, Writes};
+pub use counters::{DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
 pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
 pub use tripwire::{MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};

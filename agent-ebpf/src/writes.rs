@@ -11,7 +11,7 @@ use aya_ebpf::{
         BtfTracePointContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext,
     },
 };
-use evictd_common::{LogDirectory, Probe, RecentWrites, Writes};
+use evictd_common::{DeviceCgroup, LogDirectory, OTHER_CGROUP, Probe, RecentWrites, Writes};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
@@ -225,6 +225,10 @@ fn post(recent: &mut RecentWrites) {
         add(sum, writes);
     } else if WRITES.insert(recent.key(), writes, 0).is_err() {
         dropped(Probe::Writes);
+        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev: recent.dev, reserved: 0 };
+        if let Some(sum) = WRITES.get_ptr_mut(other) {
+            add(sum, writes);
+        }
     }
     if recent.log_directory != 0
         && let Some(sum) = LOG_WRITES.get_ptr_mut(recent.log_key())

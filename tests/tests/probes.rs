@@ -12,11 +12,13 @@ use std::{
 };
 
 use aya::Ebpf;
-use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, work};
+use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, on_rungs_there_are, work};
 use evictd::probe::{
-    Attachment, Counters, Family, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
+    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
-use evictd_common::{Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes};
+use evictd_common::{
+    Kind, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
+};
 use evictd_tests::{
     container::{enter, tool},
     node::Node,
@@ -133,6 +135,35 @@ fn forks_and_exits_are_exact() {
 }
 
 #[test]
+fn what_a_full_map_has_no_place_for_is_counted_under_the_other_cgroup() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let dev = kernel_dev_of(node.nodefs_root());
+    // Room for the other cgroup, for what else runs on this machine, and for a few more.
+    let map_sizes = &[("WRITES", 12), ("TASKS", 12)];
+    let (mut ebpf, _) = load(LoadOptions { map_sizes, ..LoadOptions::default() }).unwrap();
+    let mut counters = Counters::take(&mut ebpf).unwrap();
+    counters.watch(dev, 1).unwrap();
+    let mut ids = Vec::new();
+    for number in 0..14 {
+        let cgroup = node.system().child(&format!("full-{number}")).unwrap();
+        let file = node.nodefs_root().join(number.to_string());
+        let file = file.to_str().unwrap();
+        work(&cgroup, &["write-exactly", "--file", file, "--bytes", "4096", "--count", "100"]);
+        work(&cgroup, &["fork-exactly", "--count", "10"]);
+        ids.push(cgroup.inode().unwrap());
+    }
+    ids.push(OTHER_CGROUP);
+    let bytes = |id: &u64| counters.writes(*id, dev).map_or(0, |writes| writes.bytes);
+    let forks = |id: &u64| counters.tasks(*id).map_or(0, |tasks| tasks.forks);
+    assert_eq!(ids.iter().map(bytes).sum::<u64>(), 14 * 100 * 4096, "none is missing");
+    assert!(bytes(&OTHER_CGROUP) > 0 && counters.drops(Family::Writes) > 0, "it is seen");
+    let forks: u64 = ids.iter().map(forks).sum();
+    assert!(forks >= 140 && counters.drops(Family::Tasks) > 0, "{forks} forks");
+    assert!(evictd::probe::map_bytes().unwrap() > 256 << 10, "the ring alone has as much");
+}
+
+#[test]
 fn a_tripwire_fires_once_when_its_budget_is_used_up() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
@@ -205,16 +236,13 @@ fn an_oom_kill_is_reported_after_reclaim_began() {
 fn memory_events_are_reported() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    runtime().block_on(async {
-        let (mut ebpf, standings) = load(LoadOptions::default()).unwrap();
-        let standing = standings.iter().find(|s| s.family == Family::MemoryEvents).unwrap();
-        if standing.rung.is_none() {
-            println!("cannot run here: memory_events {}", standing.refused[0].reason);
-            return;
-        }
-        let mut records = Records::take(&mut ebpf);
-        let (id, mut hog) = hog_at_its_limit(&node, "events");
-        records.expect(Kind::MemoryEvent, |record| record.cgroup_id == id).await;
+    let runtime = runtime();
+    // Kernels that take neither fentry nor kprobes have no rung, and each says so.
+    on_rungs_there_are(FsKind::Ext4, Family::MemoryEvents, |rung, ebpf| {
+        let _inside = runtime.enter();
+        let mut records = Records::take(ebpf);
+        let (id, mut hog) = hog_at_its_limit(&node, &format!("events-{rung}"));
+        runtime.block_on(records.expect(Kind::MemoryEvent, |record| record.cgroup_id == id));
         assert!(!hog.wait().unwrap().success());
     });
 }

@@ -5,8 +5,8 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites, Space,
-    SpaceOwner, Tasks, Watched, Writes,
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
+    Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;
@@ -27,7 +27,7 @@ pub struct Counters {
 impl Counters {
     /// Takes the maps out of the object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
-        Ok(Self {
+        let mut counters = Self {
             writes: super::load::take_map(ebpf, "WRITES")?,
             log_writes: super::load::take_map(ebpf, "LOG_WRITES")?,
             recent: super::load::take_map(ebpf, "RECENT")?,
@@ -37,7 +37,11 @@ impl Counters {
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
-        })
+        };
+        let other =
+            zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(OTHER_CGROUP, zeros, 0));
+        other.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        Ok(counters)
     }
 
     /// Counts a filesystem's writes against tripwire `slot`. `dev` is the kernel's `dev_t`.
@@ -45,7 +49,11 @@ impl Counters {
         if !self.watched.add(dev, slot) {
             return Err(MapError::OutOfBounds { index: slot, max_entries: MAX_TRIPWIRES });
         }
-        self.publish()
+        self.publish()?;
+        // While there is room: it is for when there is none.
+        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev, reserved: 0 };
+        self.writes.insert(other, zeros(Writes::default())?, 0)?;
+        self.space.insert(SpaceOwner::nobody(dev), zeros(Space::default())?, 0)
     }
 
     /// Lets the kernel look up anew what it remembers of the files that are written to.
@@ -59,9 +67,7 @@ impl Counters {
         if self.log_writes.get(&directory, 0).is_ok() {
             return Ok(());
         }
-        let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
-        let zero = PerCpuValues::try_from(vec![Writes::default(); cpus]);
-        self.log_writes.insert(directory, zero.map_err(MapError::IoError)?, 0)?;
+        self.log_writes.insert(directory, zeros(Writes::default())?, 0)?;
         self.publish()
     }
 
@@ -127,10 +133,8 @@ impl Counters {
     /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
     /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
     pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
-        let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
         if self.space.get(&owner, 0).is_err() {
-            let zero = PerCpuValues::try_from(vec![Space::default(); cpus]);
-            self.space.insert(owner, zero.map_err(MapError::IoError)?, 0)?;
+            self.space.insert(owner, zeros(Space::default())?, 0)?;
         }
         let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
         let SpaceOwner { id, is_log_directory, .. } = owner;
@@ -160,6 +164,12 @@ impl Counters {
     pub fn drops(&self, probe: Probe) -> u64 {
         self.drops.get(&(probe as u32), 0).map_or(0, |values| values.iter().sum())
     }
+}
+
+/// The same value for every CPU.
+fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+    PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }
 
 fn sum_writes(values: &PerCpuValues<Writes>) -> Writes

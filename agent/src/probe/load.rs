@@ -15,7 +15,7 @@ use super::{
     btf::Btf,
     filesystem::FsKind,
     ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
-    offsets,
+    offsets, sizes,
 };
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
@@ -102,6 +102,8 @@ pub struct LoadOptions<'a> {
     pub log: bool,
     /// The ladder, normally [`LADDER`].
     pub ladder: &'a [(Family, &'a [Rung])],
+    /// Entries of the counting maps, see [`map_sizes`](super::map_sizes).
+    pub map_sizes: &'a [(&'static str, u32)],
     /// The filesystems whose writes and blocks are to be counted.
     pub filesystems: &'a [FsKind],
 }
@@ -113,6 +115,7 @@ impl Default for LoadOptions<'_> {
             ring_bytes: None,
             log: false,
             ladder: LADDER,
+            map_sizes: &sizes::USUAL,
             filesystems: &[FsKind::Ext4],
         }
     }
@@ -142,6 +145,9 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     loader.override_global(aya_log::LEVEL, &log_level, false);
     if let Some(bytes) = options.ring_bytes {
         loader.map_max_entries("RECORDS", bytes);
+    }
+    for (map, entries) in options.map_sizes {
+        loader.map_max_entries(map, *entries);
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(Box::new(error)))?;
 

@@ -7,6 +7,7 @@ mod ladder;
 mod load;
 mod offsets;
 mod ring;
+mod sizes;
 mod tripwires;
 
 pub use counters::Counters;
@@ -14,4 +15,5 @@ pub use filesystem::FsKind;
 pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
 pub use ring::Ring;
+pub use sizes::{map_bytes, map_sizes};
 pub use tripwires::Tripwires;

@@ -28,7 +28,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{FsKind, LoadOptions, with_forced},
+    probe::{FsKind, LoadOptions, map_sizes, with_forced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
@@ -61,6 +61,7 @@ fn run(config: Config, args: &Args) -> anyhow::Result<()> {
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
             ladder: &with_forced(&args.probe_rung),
+            map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
             filesystems: &filesystems,
         };
         let kernel = Kernel::open(load, args.probe_stats, &sampler)

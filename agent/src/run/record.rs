@@ -121,6 +121,8 @@ pub struct Started {
     pub rungs: BTreeMap<&'static str, RungInUse>,
     /// nodefs now.
     pub nodefs: Nodefs,
+    /// Kernel memory of the BPF maps, bytes; `null` if unknown.
+    pub map_bytes: Option<u64>,
 }
 
 /// The rung of one family.
@@ -219,6 +221,8 @@ pub struct Stopped {
     pub drops: BTreeMap<&'static str, u64>,
     /// Records evictd itself could not write out.
     pub records_dropped: u64,
+    /// Kernel memory of the BPF maps, bytes; `null` if unknown.
+    pub map_bytes: Option<u64>,
     /// Evictions decided.
     pub evictions: u64,
     /// Looks at the node, by reason.

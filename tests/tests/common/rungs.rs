@@ -34,12 +34,12 @@ pub(crate) fn work(cgroup: &Cgroup, args: &[&str]) {
 
 /// Loads one family on each of its rungs in turn; a rung that this kernel refuses is named.
 pub(crate) fn on_each_rung(family: Family, test: impl FnMut(&str, &mut Ebpf)) {
-    let stood = on_each_rung_for(FsKind::Ext4, family, test);
+    let stood = on_rungs_there_are(FsKind::Ext4, family, test);
     assert!(stood > 0, "{} has no rung on this kernel", family.name());
 }
 
 /// The same for a filesystem; returns on how many rungs the test was run.
-fn on_each_rung_for(
+pub(crate) fn on_rungs_there_are(
     filesystem: FsKind,
     family: Family,
     mut test: impl FnMut(&str, &mut Ebpf),
@@ -73,6 +73,6 @@ pub(crate) fn on_each_filesystem(
     on_each_rung(family, |rung, ebpf| test(rung, node.nodefs_root(), ebpf));
     for kind in [FsKind::Xfs, FsKind::Btrfs] {
         let Some(scratch) = Scratch::mount(node, kind.name()).unwrap() else { continue };
-        on_each_rung_for(kind, family, |rung, ebpf| test(rung, scratch.root(), ebpf));
+        on_rungs_there_are(kind, family, |rung, ebpf| test(rung, scratch.root(), ebpf));
     }
 }
