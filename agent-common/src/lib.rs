@@ -14,7 +14,7 @@ mod watched;
 pub use counters::{DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
 pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
-pub use tripwire::{MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
+pub use tripwire::{LOGS_TRIPWIRE, MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
 pub use watched::{Place, Watched};
 
 /// The families of probes, in the order of the `DROPS` map.

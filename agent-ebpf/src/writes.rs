@@ -11,7 +11,9 @@ use aya_ebpf::{
         BtfTracePointContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext,
     },
 };
-use evictd_common::{DeviceCgroup, LogDirectory, OTHER_CGROUP, Probe, RecentWrites, Writes};
+use evictd_common::{
+    DeviceCgroup, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, Probe, RecentWrites, Writes,
+};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
@@ -203,6 +205,9 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     }
     if recent.slot != RecentWrites::UNWATCHED {
         spend(Probe::Writes, recent.slot, bytes as i64);
+        if recent.log_directory != 0 {
+            spend(Probe::Writes, LOGS_TRIPWIRE, bytes as i64);
+        }
     }
 }
 

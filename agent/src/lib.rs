@@ -4,11 +4,13 @@
 //! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
 pub mod actuate;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
 mod exit;
+mod fingerprint;
 mod log;
 pub mod node;
 pub mod pods;

@@ -3,6 +3,7 @@
 mod figures;
 mod probes;
 mod reaction;
+mod writers;
 
 use std::process::ExitCode;
 
@@ -23,12 +24,15 @@ enum What {
     Reaction(reaction::Options),
     /// Cost of a run of each kernel program, and of all of them to those who are watched
     Probes(probes::Options),
+    /// From a log writer's start to its name, among innocent writers; precision and recall
+    Writers(writers::Options),
 }
 
 fn main() -> ExitCode {
     let measured = match Cli::parse().what {
         What::Reaction(options) => reaction::run(&options),
         What::Probes(options) => probes::run(&options),
+        What::Writers(options) => writers::run(&options),
     };
     match measured {
         Ok(true) => ExitCode::SUCCESS,

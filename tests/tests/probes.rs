@@ -17,7 +17,7 @@ use evictd::probe::{
     Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
 use evictd_common::{
-    Kind, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
+    Kind, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
 };
 use evictd_tests::{
     container::{enter, tool},
@@ -92,6 +92,7 @@ fn log_writes_follow_the_directory_across_rotation() {
     on_each_filesystem(&node, Family::Writes, |rung, root, ebpf| {
         let dev = kernel_dev_of(root);
         let mut counters = Counters::take(ebpf).unwrap();
+        let tripwires = Tripwires::take(ebpf).unwrap();
         counters.watch(dev, 1).unwrap();
         let runtime = node.system().child(&format!("runtime-{rung}-{dev}")).unwrap();
         let [mine, other] = ["mine", "other"].map(|name| {
@@ -111,6 +112,7 @@ fn log_writes_follow_the_directory_across_rotation() {
         std::fs::rename(mine.join("0.log"), mine.join("0.log.1")).unwrap();
         write(&mine, "800");
         assert_eq!(counters.log_writes(&key).unwrap().bytes, 1_500_000, "{rung}");
+        assert_eq!(tripwires.spent(LOGS_TRIPWIRE).unwrap(), 1_500_000, "{rung}: only watched logs");
 
         counters.forget_log_directory(&key);
         write(&mine, "1");

@@ -126,9 +126,8 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     }
     let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
     let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
-    // Beyond ±1000 every mantissa of a sane length is capped or rounded alike.
-    let power = i32::try_from(power.clamp(-1000, 1000)).map_err(|_| QuantityError::Suffix)?;
-    Ok((Scale::PowerOfTen(power), Format::DecimalExponent))
+    // The kubelet keeps the lower half too.
+    Ok((Scale::PowerOfTen(power as i32), Format::DecimalExponent))
 }
 
 /// Nano units of `whole.fraction × scale`, rounded up.

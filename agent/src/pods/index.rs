@@ -39,8 +39,10 @@ impl PodSource {
 }
 
 /// The log directory of one container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDir {
+    /// Its name, which is the container's.
+    pub container: Arc<str>,
     /// Device, as user space numbers it (`st_dev`).
     pub dev: u64,
     /// Inode.
@@ -119,6 +121,12 @@ impl Pod {
         })
     }
 
+    fn set_protected(&mut self, protected: bool) {
+        if self.facts.protected != protected {
+            self.facts = Arc::new(self.record.facts(self.facts.id.cgroup_inode, protected));
+        }
+    }
+
     /// Looks at the machine again; true if anything differs.
     fn refresh(&mut self, tree: &CgroupTree) -> bool {
         let cgroups = self.refresh_cgroup(tree);
@@ -178,7 +186,10 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
         return LogDirs::Unchanged;
     }
     let mut logs = Vec::new();
-    let found = |_: &CStr, inode| logs.push(LogDir { dev: stat.st_dev, inode });
+    let found = |name: &CStr, inode| {
+        let container = name.to_string_lossy().into();
+        logs.push(LogDir { container, dev: stat.st_dev, inode });
+    };
     let listed = for_each_dir(&dir, found);
     if listed.is_ok() { LogDirs::Now(logs) } else { LogDirs::Unchanged }
 }
@@ -224,6 +235,14 @@ impl PodIndex {
         }
         self.reload()?;
         Ok(true)
+    }
+
+    /// Protects what `protect` covers, and nothing else from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.protect = protect;
+        for pod in &mut self.pods {
+            pod.set_protected(self.protect.covers(&pod.record.namespace, &pod.record.name));
+        }
     }
 
     fn reload(&mut self) -> Result<(), InputError> {

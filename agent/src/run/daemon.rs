@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, Evaluator, MonoTime, Outcome};
+use evictd_core::{Command, Evaluator, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -14,7 +14,8 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{Nodefs, Record, Started, Stopped, WokenBy},
+    record::{LogWriter, Nodefs, Record, Started, Stopped, WokenBy},
+    reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
     tally::Tally,
@@ -39,6 +40,8 @@ pub struct Daemon {
     pub evaluator: Evaluator,
     /// What is done.
     pub evictions: Evictions,
+    /// By which rules.
+    pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
     /// Where it is told.
@@ -50,15 +53,17 @@ pub struct Daemon {
 /// How one turn of the loop ended.
 enum Turn {
     Stop,
+    Reload,
     Records,
     Due,
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes.
+    /// Runs until SIGTERM or SIGINT, then detaches the probes. SIGHUP makes it read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
         let mut schedule = Schedule::new(now(), tripwires);
         let mut tally = Tally::default();
@@ -71,6 +76,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -80,6 +86,7 @@ impl Daemon {
             let at = now();
             let wake = match turn {
                 Turn::Stop => break,
+                Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, at),
                 Turn::Due => None,
             };
@@ -88,6 +95,7 @@ impl Daemon {
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
             if schedule.is_tick(at) {
                 self.tick();
+                self.reload(false);
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {
@@ -166,11 +174,14 @@ impl Daemon {
             let acted = self.carry_out(wake);
 
             let signals = &self.observer.observation().signals;
-            schedule.looked(self.evaluator.policy(), signals, at);
-            let used_up = self
-                .kernel
-                .as_mut()
-                .is_some_and(|kernel| kernel.arm(self.evaluator.policy(), signals));
+            let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
+            schedule.looked(policy, self.evaluator.forecast(), signals, at);
+            if let Some(next) = logs.next() {
+                schedule.look_by(next);
+            }
+            let log_bytes = logs.budget(policy.log_writers);
+            let used_up =
+                self.kernel.as_mut().is_some_and(|kernel| kernel.arm(policy, signals, log_bytes));
             if !acted && !used_up {
                 return;
             }
@@ -198,6 +209,13 @@ impl Daemon {
                 }
                 Command::UnableToEvict { signal } => {
                     self.reporter.report(at, Record::UnableToEvict { signal });
+                }
+                Command::ReportLogWriter(report) => {
+                    let horizon = self.evaluator.policy().log_writers.horizon;
+                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    self.reporter.report(at, Record::LogWriter(Box::new(record)));
+                    // Evicting it takes another evaluation, with the pods at hand.
+                    acted |= report.action == LogWriterAction::Evict;
                 }
                 // Nothing here can free dead containers or images: go on with the pods.
                 Command::Reclaim { .. } => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, MonoTime, Outcome, Placement, RefusedReason,
-    Resource,
+    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReason, MonoTime, Outcome, Placement,
+    RefusedReason, Resource,
 };
 
 use super::{
@@ -75,6 +75,12 @@ impl Evictions {
     /// `observe` or `enforce`.
     pub const fn mode(&self) -> &'static str {
         self.mode.name()
+    }
+
+    /// Carries out in that mode from now on.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.interpreter = Interpreter::from(mode);
     }
 
     /// Evictions so far.
@@ -151,6 +157,12 @@ impl Evictions {
         wake: Wake,
     ) -> record::Eviction {
         let places = evaluator.ranking().iter();
+        let (container, rate, crosses_in) = match &eviction.reason {
+            EvictionReason::Threshold => (None, None, None),
+            EvictionReason::LogWriter { container, rate, crosses_in } => {
+                (Some(container.clone()), Some(*rate), Some(crosses_in.as_millis() as u64))
+            }
+        };
         let rank: Vec<Place> =
             places.take(PLACES).filter_map(|at| place(at, eviction, observer)).collect();
         record::Eviction {
@@ -161,8 +173,13 @@ impl Evictions {
             name: name_of(eviction, observer),
             uid: eviction.pod.uid.clone(),
             cgroup_inode: eviction.pod.cgroup_inode,
+            reason: eviction.reason.name(),
+            container,
+            log_bytes_per_second: rate,
+            time_to_threshold_ms: crosses_in,
             available: eviction.available,
             quantity: eviction.quantity,
+            fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
             expected_release: eviction.expected_release,
             woken_by: wake.by,
             event_ns: wake.event_ns,

@@ -3,8 +3,12 @@
 use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
 use tracing::warn;
 
-use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
+use super::{
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    watch::kernel_dev_of,
+};
 use crate::{
+    config::Protect,
     pods::PodIndex,
     probe::Family,
     sample::{NodeSampler, observe_pods},
@@ -15,6 +19,7 @@ pub struct Observer {
     sampler: NodeSampler,
     index: PodIndex,
     disks: DiskUsages,
+    log_writers: LogWriters,
     observation: Observation,
 }
 
@@ -22,7 +27,8 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
-        Self { sampler, index, disks, observation: Observation::default() }
+        let (log_writers, observation) = (LogWriters::default(), Observation::default());
+        Self { sampler, index, disks, log_writers, observation }
     }
 
     /// The pods.
@@ -40,11 +46,24 @@ impl Observer {
         &self.observation
     }
 
+    /// The reading of logs.
+    pub const fn log_writers(&self) -> &LogWriters {
+        &self.log_writers
+    }
+
     /// Looks now. Pods are read only if the evaluator wants them.
     pub fn look(&mut self, evaluator: &Evaluator, kernel: Option<&Kernel>, now: MonoTime) {
         let signals: NodeSignals = self.sampler.signals(now);
         self.observation.signals = signals;
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
+        self.log_writers.read(
+            evaluator.policy(),
+            (&self.index, self.sampler.nodefs().dev()),
+            kernel,
+            self.observation.usage_for.is_some(),
+            now,
+            &mut self.observation.log_writes,
+        );
         let Some(wanted) = self.observation.usage_for else {
             return;
         };
@@ -57,6 +76,11 @@ impl Observer {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
+    }
+
+    /// Protects what `protect` covers from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.index.protect(protect);
     }
 
     /// Joins pods, cgroups and directories anew: when cgroups came or went, and on ticks.

@@ -1,12 +1,19 @@
 //! What evictd reports on stdout: one JSON object a line, so that every eviction can be explained
 //! afterwards from one record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, sync::Arc,
+    time::Duration,
+};
 
-use evictd_core::{NodeCondition, Signal};
+use evictd_core::{LogWriterReport, NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
-use crate::probe::Refused;
+use super::log_file::NewestFile;
+use crate::{
+    pods::{Pod, PodIndex},
+    probe::Refused,
+};
 
 /// Why the evaluator looked at the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -77,6 +84,15 @@ pub enum Record {
         #[serde(serialize_with = "display")]
         signal: Signal,
     },
+    /// The configuration was read again.
+    Config {
+        /// Whether it is in force.
+        outcome: ConfigOutcome,
+        /// What changed; for one that was refused the place and what is wrong there.
+        detail: String,
+    },
+    /// A container writes its log so fast that a disk threshold would be met.
+    LogWriter(Box<LogWriter>),
     /// The kernel's OOM killer came first.
     OomVictim {
         /// cgroup v2 id, 0 if the kernel does not tell.
@@ -93,6 +109,16 @@ pub enum Record {
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
+}
+
+/// See [`Record::Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigOutcome {
+    /// It is in force.
+    Applied,
+    /// The last good one stays in force.
+    Refused,
 }
 
 /// A pod as people know it.
@@ -164,10 +190,20 @@ pub struct Eviction {
     pub uid: Arc<str>,
     /// Inode of the pod's cgroup.
     pub cgroup_inode: u64,
+    /// `threshold`: that was crossed. `log-writer`: it would have been, see `container`.
+    pub reason: &'static str,
+    /// The container that wrote its log too fast.
+    pub container: Option<Arc<str>>,
+    /// How fast.
+    pub log_bytes_per_second: Option<u64>,
+    /// How long the disk would have lasted at that rate; `null` where the threshold was crossed.
+    pub time_to_threshold_ms: Option<u64>,
     /// What was left.
     pub available: i64,
     /// The threshold.
     pub quantity: i64,
+    /// How fast the signal was used up when it was decided, in its unit per second.
+    pub fill_rate_per_second: u64,
     /// What the pod is expected to give back.
     pub expected_release: u64,
     /// Why the node was looked at.
@@ -192,6 +228,59 @@ pub struct Eviction {
     pub message: String,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
+}
+
+/// See [`Record::LogWriter`].
+#[derive(Debug, Serialize)]
+pub struct LogWriter {
+    /// The pod.
+    #[serde(flatten)]
+    pub name: PodName,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// The container.
+    pub container: Arc<str>,
+    /// The file it writes to.
+    pub file: Option<NewestFile>,
+    /// How fast.
+    pub rate_bytes_per_second: u64,
+    /// When the threshold will be met at that rate, or at that of all `writers` together.
+    pub crosses_in_ms: u64,
+    /// The signal.
+    #[serde(serialize_with = "display")]
+    pub signal: Signal,
+    /// Writers for which that takes longer are not told of.
+    pub horizon_ms: u64,
+    /// 1: this container alone would meet the threshold in that time. More: so many together, of which
+    /// it is the largest.
+    pub writers: usize,
+    /// `report` or `evict`.
+    pub action: &'static str,
+}
+
+impl LogWriter {
+    /// A report with the names that people know.
+    pub fn new(report: &LogWriterReport, horizon: Duration, index: &PodIndex) -> Self {
+        let pod = index.by_uid(&report.pod.uid);
+        let name = match pod.map(Pod::facts) {
+            Some(facts) => PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
+            None => PodName { namespace: "".into(), pod: report.pod.uid.clone() },
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let directory = |root: &Path| NewestFile(root.join(&*report.container));
+        Self {
+            name,
+            uid: report.pod.uid.clone(),
+            container: report.container.clone(),
+            file: pod.map(|pod| directory(OsStr::from_bytes(pod.logs_root().to_bytes()).as_ref())),
+            rate_bytes_per_second: report.rate,
+            crosses_in_ms: millis(report.crosses_in),
+            signal: report.signal,
+            horizon_ms: millis(horizon),
+            writers: report.writers,
+            action: report.action.name(),
+        }
+    }
 }
 
 /// A pod's place in the ranking, and what put it there.
@@ -284,6 +373,13 @@ mod tests {
         assert_eq!(
             json,
             r#"{"mono_ns":2,"record":"condition","condition":"DiskPressure","status":true}"#
+        );
+        let config =
+            Record::Config { outcome: ConfigOutcome::Refused, detail: "c.yaml:1:1".into() };
+        let json = serde_json::to_string(&Line { mono_ns: 3, record: config }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"mono_ns":3,"record":"config","outcome":"refused","detail":"c.yaml:1:1"}"#
         );
     }
 }

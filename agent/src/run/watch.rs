@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use evictd_common::{LogDirectory, TASKS_TRIPWIRE, kernel_dev};
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE, kernel_dev};
 use evictd_core::{MonoTime, NodeSignals, Policy, Signal, tripwire_budget};
 use rustix::fs::{major, minor};
 use tracing::warn;
@@ -26,10 +26,10 @@ const GAP: Duration = Duration::from_millis(5);
 /// Looks closer together than this tell no rate.
 const LEAST_INTERVAL: Duration = Duration::from_micros(100);
 
-/// One tripwire: a filesystem's, or that of the tasks.
+/// One tripwire: a filesystem's, that of the tasks, or that of the logs.
 struct Slot {
     number: u32,
-    /// `None` for tasks.
+    /// `None` for tasks and logs.
     dev: Option<u32>,
     signals: &'static [Signal],
     /// The smallest budget.
@@ -94,15 +94,19 @@ impl Watch {
         let nodefs = kernel_dev_of(sampler.nodefs().dev());
         let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
         let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
-        let tasks = Slot {
-            number: TASKS_TRIPWIRE,
+        let other = |number, signals| Slot {
+            number,
             dev: None,
-            signals: TASKS,
+            signals,
             least: 1,
             mark: 0,
             pace: Pace::default(),
         };
-        let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
+        let mut slots = vec![
+            other(TASKS_TRIPWIRE, TASKS),
+            other(LOGS_TRIPWIRE, &[]),
+            Slot::filesystem(1, nodefs, on_nodefs),
+        ];
         let separate = imagefs.filter(|dev| *dev != nodefs);
         slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
         for (slot, dev) in slots.iter().filter_map(|slot| Some((slot, slot.dev?))) {
@@ -143,12 +147,27 @@ impl Watch {
         }
     }
 
-    /// Arms every budget for the way that is left, counted from the last [`Self::mark`]. True if one
-    /// is used up already.
-    pub fn arm(&self, tripwires: &mut Tripwires, policy: &Policy, signals: &NodeSignals) -> bool {
+    /// Bytes written into all logs by the last [`Self::mark`].
+    pub fn written_into_logs(&self) -> i64 {
+        self.slots.iter().find(|slot| slot.number == LOGS_TRIPWIRE).map_or(0, |slot| slot.mark)
+    }
+
+    /// Arms every budget for the way that is left, and that of the logs for `log_bytes`, counted from
+    /// the last [`Self::mark`]. True if one is used up already.
+    pub fn arm(
+        &self,
+        tripwires: &mut Tripwires,
+        policy: &Policy,
+        signals: &NodeSignals,
+        log_bytes: Option<u64>,
+    ) -> bool {
         let mut again = false;
         for slot in &self.slots {
-            let armed = match budget(policy, signals, slot.signals) {
+            let budget = match slot.number {
+                LOGS_TRIPWIRE => log_bytes,
+                _ => budget(policy, signals, slot.signals),
+            };
+            let armed = match budget {
                 Some(budget) => {
                     let least = slot.least.max(slot.pace.per_gap);
                     tripwires.arm(slot.number, slot.mark, budget.max(least))

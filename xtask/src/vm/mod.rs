@@ -41,21 +41,6 @@ pub(crate) struct Options {
     command: Vec<String>,
 }
 
-/// The tests, each printing what it prints, then the command.
-fn plan(options: &Options, limit: Duration) -> Vec<Step> {
-    let test = |name: &String| Step {
-        name: name.clone(),
-        limit,
-        command: vec![name.clone(), "--test-threads=1".to_owned(), "--nocapture".to_owned()],
-    };
-    let command = (!options.command.is_empty()).then(|| Step {
-        name: options.command.join(" "),
-        limit,
-        command: options.command.clone(),
-    });
-    options.test.iter().map(test).chain(command).collect()
-}
-
 /// Time for a kernel to boot and to power off, under emulation.
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
@@ -82,12 +67,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         machine.boot(all, |line| match GuestLine::parse(line) {
             GuestLine::Output(text) => println!("{text}"),
             // The first failure is the answer.
-            GuestLine::Ended { verdict: end, .. }
-                if !matches!(verdict, Some(Verdict::Exited(_) | Verdict::Failed(_))) =>
-            {
-                verdict = Some(end);
+            GuestLine::Ended { verdict: end, .. } => {
+                if !matches!(verdict, Some(Verdict::Exited(_) | Verdict::Failed(_))) {
+                    verdict = Some(end);
+                }
             }
-            _ => {}
+            GuestLine::Kernel(_) | GuestLine::Started(_) | GuestLine::Done => {}
         })
     })?;
     Ok(match verdict.unwrap_or(Verdict::Failed("nothing was run".to_owned())) {
@@ -98,4 +83,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// The tests, each printing what it prints, then the command.
+fn plan(options: &Options, limit: Duration) -> Vec<Step> {
+    let test = |name: &String| Step {
+        name: name.clone(),
+        limit,
+        command: vec![name.clone(), "--test-threads=1".to_owned(), "--nocapture".to_owned()],
+    };
+    let command = (!options.command.is_empty()).then(|| Step {
+        name: options.command.join(" "),
+        limit,
+        command: options.command.clone(),
+    });
+    options.test.iter().map(test).chain(command).collect()
 }
