@@ -66,7 +66,10 @@ fn growth_minus_release_is_what_du_says() {
             let id = cgroup.inode().unwrap();
             let dir = made(root, &name);
             let path = dir.to_str().unwrap();
-            work(&cgroup, &["churn", "--dir", path, "--count", "3000", "--seed", seed]);
+            work(
+                &cgroup,
+                &["churn", "--dir", path, "--count", "3000", "--seed", seed, "--lifetime", "300"],
+            );
             let space = counters.space(id, dev).unwrap();
             assert!(space.released > 8 << 20, "much is given back as well: {space:?}");
             assert_agrees(|| net(counters.space(id, dev)), || du(&dir), &name);
