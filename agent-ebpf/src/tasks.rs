@@ -17,7 +17,12 @@ use crate::{
 /// `(parent, child)`
 #[btf_tracepoint]
 pub fn fork_btf(ctx: BtfTracePointContext) -> i32 {
-    count(cgroup_of::<Direct>(ctx.arg(1)), Tasks { forks: 1, exits: 0 });
+    let (parent, child): (Kernel, Kernel) = (ctx.arg(0), ctx.arg(1));
+    // Nearly always the child is where its parent is, and then the helper is the shorter way.
+    let same = Direct::pointer(parent, TASK_CGROUPS.load()) as u64
+        == Direct::pointer(child, TASK_CGROUPS.load()) as u64;
+    let cgroup_id = if same { current() } else { cgroup_of::<Direct>(child) };
+    count(cgroup_id, Tasks { forks: 1, exits: 0 });
     0
 }
 

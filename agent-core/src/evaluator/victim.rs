@@ -25,13 +25,7 @@ impl Evaluator {
         now: MonoTime,
     ) -> bool {
         let Crossing { threshold, seen } = crossing;
-        let by = RankBy {
-            signal: threshold.signal,
-            semantics: self.policy.semantics,
-            layout: self.policy.layout,
-            summary,
-            pod_level_resources: self.policy.kubelet.pod_level_resources,
-        };
+        let by = RankBy::of(&self.policy, threshold.signal, summary);
         let mut ranking = std::mem::take(&mut self.ranking);
         ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
         self.ranking = ranking;

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, Evaluator, LogWriterAction, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     clock::now,
     probe::{self, Family},
+    trace::Traced,
 };
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
@@ -37,7 +38,7 @@ pub struct Daemon {
     /// What is seen.
     pub observer: Observer,
     /// What is decided.
-    pub evaluator: Evaluator,
+    pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
     /// By which rules.
@@ -48,6 +49,8 @@ pub struct Daemon {
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// When to end without being told to.
+    pub ends: Option<MonoTime>,
 }
 
 /// How one turn of the loop ended.
@@ -59,7 +62,8 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes. SIGHUP makes it read its configuration.
+    /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes. SIGHUP makes it
+    /// read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -76,6 +80,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
@@ -104,7 +109,7 @@ impl Daemon {
             }
         }
         self.report_stop(&tally);
-        Ok(())
+        self.evaluator.finish(now())
     }
 
     /// What is looked after once a second whatever happens.
@@ -172,6 +177,7 @@ impl Daemon {
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
+            self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
             let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());

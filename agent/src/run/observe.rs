@@ -1,6 +1,6 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
-use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
+use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation};
 use tracing::warn;
 
 use super::{
@@ -11,7 +11,7 @@ use crate::{
     config::Protect,
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods},
+    sample::{NodeSampler, PodFigures, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -20,6 +20,8 @@ pub struct Observer {
     index: PodIndex,
     disks: DiskUsages,
     log_writers: LogWriters,
+    /// All figures of pods are read at every look, wanted or not.
+    reads_all: bool,
     observation: Observation,
 }
 
@@ -28,7 +30,13 @@ impl Observer {
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
-        Self { sampler, index, disks, log_writers, observation }
+        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+    }
+
+    /// The same, reading all figures of pods at every look.
+    #[must_use]
+    pub fn reading_all(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The pods.
@@ -64,15 +72,17 @@ impl Observer {
             now,
             &mut self.observation.log_writes,
         );
-        let Some(wanted) = self.observation.usage_for else {
-            return;
+        let figures = match self.observation.usage_for {
+            _ if self.reads_all => PodFigures::All,
+            Some(wanted) => PodFigures::For(wanted),
+            None => return,
         };
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, &mut self.observation.pods);
-        if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
+        observe_pods(&self.index, figures, &mut self.observation.pods);
+        if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }

@@ -13,6 +13,7 @@ use super::log_file::NewestFile;
 use crate::{
     pods::{Pod, PodIndex},
     probe::Refused,
+    rank::Place,
 };
 
 /// Why the evaluator looked at the node.
@@ -226,7 +227,7 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
-    /// The first places of the ranking.
+    /// The first places of the ranking, and the victim's.
     pub rank: Vec<Place>,
 }
 
@@ -281,24 +282,6 @@ impl LogWriter {
             action: report.action.name(),
         }
     }
-}
-
-/// A pod's place in the ranking, and what put it there.
-#[derive(Debug, Serialize)]
-pub struct Place {
-    /// Whom.
-    #[serde(flatten)]
-    pub name: PodName,
-    /// `spec.priority`.
-    pub priority: i32,
-    /// Usage of the resource; `null` is unknown.
-    pub usage: Option<u64>,
-    /// Request of the resource; `null` where there is no such notion.
-    pub request: Option<u64>,
-    /// The comparator that put it before the next.
-    pub decided_by: &'static str,
-    /// Why it may not be evicted, if it may not.
-    pub passed_over: Option<&'static str>,
 }
 
 /// See [`Record::Stopped`].
