@@ -89,11 +89,19 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     executables(&mut cargo, "building the measuring harness", Wanted::Programs)
 }
 
-/// Builds, without running them, the static integration tests of the packages; optimised, so that
-/// they share what the programs were built from.
-pub(crate) fn static_tests(workspace: &Workspace, packages: &[&str]) -> Result<Programs> {
+/// Builds, without running them, the static integration tests of the packages, those with these names
+/// (`*` for all); in the profile of the programs, so that they share what those were built from.
+pub(crate) fn static_tests(
+    workspace: &Workspace,
+    profile: Profile,
+    packages: &[&str],
+    names: &[&str],
+) -> Result<Programs> {
     let mut cargo = cargo(workspace, "test", Linkage::Static)?;
-    cargo.args(["--no-run", "--release", "--test", "*"]);
+    cargo.arg("--no-run").args(names.iter().flat_map(|name| ["--test", name]));
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let what = "building the integration tests for the VM";
     executables(&mut cargo, what, Wanted::Tests)

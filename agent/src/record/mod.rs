@@ -63,6 +63,7 @@ fn as_a_run(args: &Args) -> run::Args {
         verbose_probes: false,
         probe_stats: false,
         btf: PathBuf::from(KERNEL_BTF),
+        probe_rung: Vec::new(),
         record: None,
         ring_bytes: None,
     }

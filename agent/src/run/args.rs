@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ConfigArgs, Mode};
+use crate::{
+    config::{ConfigArgs, Mode},
+    probe::ForcedRung,
+};
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,11 @@ pub struct Args {
     /// The kernel's BTF, for kernels that keep it elsewhere.
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
+
+    /// Serve a probe family from this rung or not at all, such as `tasks=raw-tracepoint`; may be
+    /// repeated. `evictd doctor` shows the families.
+    #[arg(long, value_name = "FAMILY=RUNG", hide = true)]
+    pub probe_rung: Vec<ForcedRung>,
 
     /// Also write a trace: every input of the evaluator and every command it gave, to play again with
     /// `evictd replay`. It has the pod figures that were wanted; `evictd record` writes all. Better not
