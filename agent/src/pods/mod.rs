@@ -12,6 +12,6 @@ pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
 pub use index::{LogDir, Pod, PodIndex, PodSource};
 pub use layout::NodeLayout;
-pub use manifest::ManifestDirectory;
+pub use manifest::{ManifestDirectory, parse_manifest};
 pub use record::{PodRecord, RecordError};
 pub use requests::Requests;
