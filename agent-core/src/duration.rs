@@ -156,7 +156,10 @@ mod tests {
             ("9999999h", r#"time: invalid duration "9999999h""#),
             ("99999999999999999999s", r#"time: invalid duration "99999999999999999999s""#),
             ("99999999999999999999", r#"time: invalid duration "99999999999999999999""#),
-            ("9223372036854775808d", r#"time: unknown unit "d" in duration "9223372036854775808d""#),
+            (
+                "9223372036854775808d",
+                r#"time: unknown unit "d" in duration "9223372036854775808d""#,
+            ),
             ("9223372036854775809d", r#"time: invalid duration "9223372036854775809d""#),
         ];
         for (text, error) in cases {

@@ -21,7 +21,8 @@ pub fn duration(data: &[u8]) {
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains("duration"), "{text:?}: {said}");
-            assert!(said.is_ascii(), "{text:?}: Go quotes what is not ASCII: {said}");
+            let as_in_go = !said.starts_with("time: ") || said.is_ascii();
+            assert!(as_in_go, "{text:?}: Go's time quotes what is not ASCII: {said}");
         }
     }
 }

@@ -10,7 +10,8 @@ pub(crate) fn points_into(text: &str, error: &InputError) {
     let (line, column) = (error.line as usize, error.column as usize);
     assert!(line >= 1 && column >= 1, "no position: {error}");
     let lines: Vec<&str> = text.split('\n').collect();
-    assert!(line <= lines.len(), "the text has {} lines: {error}", lines.len());
-    let width = lines[line - 1].chars().count();
+    // YAML ends the last line even if the text does not.
+    assert!(line <= lines.len() + 1, "the text has {} lines: {error}", lines.len());
+    let width = lines.get(line - 1).map_or(0, |line| line.chars().count());
     assert!(column <= width + 1, "the line has {width} columns: {error}");
 }

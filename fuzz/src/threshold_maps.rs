@@ -105,7 +105,8 @@ fn from_file_as_from_maps(maps: &EvictionMaps) {
     for (field, map) in entries(maps) {
         let _ = writeln!(text, "{field}:{}", if map.is_empty() { " {}" } else { "" });
         for (signal, value) in map {
-            let _ = writeln!(text, "  {}: {}", quoted(signal), quoted(value));
+            // A key after `?` may be of any length.
+            let _ = writeln!(text, "  ? {}\n  : {}", quoted(signal), quoted(value));
         }
     }
     match (Config::parse(Path::new("maps.yaml"), &text), Policy::parse(maps)) {

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 
 use crate::build::{self, Linkage};
+use crate::fuzz;
 use crate::process;
 use crate::progress::step;
 use crate::setup::{self, Purpose};
@@ -12,12 +13,16 @@ use crate::workspace::Workspace;
 
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies, and tries the
-/// evaluator's properties on many cases.
+/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies, tries the
+/// evaluator's properties on many cases, and fuzzes the parsers.
 #[derive(clap::Args, Clone, Copy)]
-pub(crate) struct Options {}
+pub(crate) struct Options {
+    /// How long each fuzz target runs
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    fuzz_seconds: u32,
+}
 
-pub(crate) fn run(_options: Options) -> Result<ExitCode> {
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::Lint])?;
     let checks: [(&str, Command); 5] = [
@@ -33,6 +38,13 @@ pub(crate) fn run(_options: Options) -> Result<ExitCode> {
             eprintln!("{error:#}");
             failed.push(name);
         }
+    }
+    let fuzzed = fuzz::all(&workspace, options.fuzz_seconds)?;
+    if fuzzed.failed > 0 {
+        failed.push("fuzzing");
+    }
+    if !fuzzed.skipped.is_empty() {
+        eprintln!("not checked: fuzzing, {} targets", fuzzed.skipped.len());
     }
     // The advisory database is a git repository, which many build machines cannot reach.
     eprintln!(

@@ -23,7 +23,7 @@ pub enum QuantityError {
 const BINARY_CAP: i128 = i64::MAX as i128 * NANOS;
 
 /// Digits are gathered up to this mantissa; further digits decide nothing but the rounding.
-const MANTISSA_CAP: u128 = 10_u128.pow(37);
+const MANTISSA_CAP: u128 = u128::MAX / 10;
 
 pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     if text.is_empty() {

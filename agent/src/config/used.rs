@@ -49,9 +49,9 @@ impl Config {
     }
 
     fn of(path: &Path, documents: &Documents<'_>) -> Result<Self, InputError> {
-        if documents.len() > 1 {
-            let problem = format!("{} YAML documents; allowed: one", documents.len());
-            return Err(InputError::in_file(path, problem));
+        if let Some(second) = documents.iter().nth(1) {
+            let problem = format!("{} YAML documents", documents.len());
+            return Err(second.error(&[], problem).allowed("one"));
         }
         // An empty file asks for the defaults.
         let empty = Documents::parse(path, "{}")?;
@@ -288,7 +288,11 @@ mod tests {
             ("twice", "mode: observe\nmode: observe\n", "c.yaml:2:1: field mode: written twice"),
             ("broken", "mode: [observe\n", "c.yaml:"),
             ("tab", "evictionHard:\n\tx: 1\n", "c.yaml:2:2: not valid YAML: tabs disallowed"),
-            ("two documents", "mode: observe\n---\nmode: enforce\n", "c.yaml: 2 YAML documents"),
+            (
+                "two documents",
+                "mode: observe\n---\nmode: enforce\n",
+                "c.yaml:3:1: 2 YAML documents; allowed: one",
+            ),
         ];
         for (name, text, expected) in cases {
             let error = parse(text).expect_err(name);
