@@ -9,11 +9,13 @@ use crate::{
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EvictionId(pub u64);
 
 /// The decision to evict one pod. Holds numbers and shared strings only: making one allocates
 /// nothing; text is rendered after the kill.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Eviction {
     /// Number of this eviction.
     pub id: EvictionId,
@@ -46,6 +48,8 @@ pub struct Eviction {
 
 /// Something the shell should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "command", rename_all = "snake_case"))]
 pub enum Command {
     /// Evict one pod.
     Evict(Eviction),
@@ -57,6 +61,7 @@ pub enum Command {
         /// The signal that crossed.
         signal: Signal,
         /// What to free, in this order.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::serial::steps"))]
         steps: &'static [ReclaimStep],
     },
     /// Kubelet semantics: a threshold is acted on now; told in every evaluation that acts (L-16).
@@ -89,6 +94,8 @@ pub enum Command {
 
 /// Why a kill was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefusedReason {
     /// The cgroup is gone: there is nothing left to kill.
     Gone,
@@ -100,6 +107,8 @@ pub enum RefusedReason {
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "outcome", rename_all = "snake_case"))]
 pub enum Outcome {
     /// The kill was issued.
     Killed {

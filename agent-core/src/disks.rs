@@ -6,6 +6,8 @@ use crate::{FsLayout, Semantics, Signal};
 
 /// Something the node holds needlessly and can give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ReclaimStep {
     /// Dead containers, sandboxes and their logs (L-23).
     DeadContainers,

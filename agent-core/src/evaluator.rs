@@ -189,7 +189,7 @@ impl Evaluator {
     }
 
     /// Puts another policy in force. Thresholds that stay the same keep their grace timers; pending
-    /// releases and conditions go on.
+    /// releases and conditions go on. Evictions that were only observed no longer count as done.
     pub fn set_policy(&mut self, policy: Policy, now: MonoTime) {
         self.advance(now);
         let old = self.policy.thresholds.iter().zip(&self.tracks);
@@ -201,6 +201,7 @@ impl Evaluator {
                 same.map_or_else(Track::default, |(_, track)| *track)
             })
             .collect();
+        self.simulation.clear();
         self.policy = policy;
         self.kubelet.restart(&mut self.policy);
     }

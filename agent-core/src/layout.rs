@@ -4,6 +4,8 @@ use crate::{DiskUsage, PodUsage, Resource, Signal};
 
 /// Where images and writable layers live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum FsLayout {
     /// One filesystem for everything.
     #[default]

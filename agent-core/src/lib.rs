@@ -26,6 +26,8 @@ mod policy;
 mod quantity;
 mod rank;
 mod report;
+#[cfg(feature = "serde")]
+mod serial;
 mod signal;
 mod spec;
 mod stats;

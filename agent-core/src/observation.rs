@@ -4,6 +4,7 @@ use crate::{MonoTime, PodObservation, Signal};
 
 /// One signal as sampled (kubelet spec S-2). An incomplete signal is absent, never zero (S-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SignalObservation {
     /// What is left, in the signal's unit. Signed: an overcommitted cgroup is below zero (S-9).
     pub available: i64,
@@ -32,6 +33,8 @@ impl NodeSignals {
 /// What an observation holds of the kubelet's summary: the statistics of all pods, and nothing when
 /// any source fails (S-21).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Summary {
     /// It was not asked for: pods are known by what cgroups and directories tell.
     #[default]
@@ -46,6 +49,7 @@ pub enum Summary {
 
 /// Everything one evaluation may look at.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Observation {
     /// The node's signals.
     pub signals: NodeSignals,

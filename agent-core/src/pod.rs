@@ -7,6 +7,7 @@ use crate::{PodSpec, PodStats};
 /// The identity of a pod on this node. A kill is addressed by both halves: if either differs at the
 /// moment of the kill, it is not done.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodRef {
     /// `metadata.uid`.
     pub uid: Arc<str>,
@@ -16,6 +17,7 @@ pub struct PodRef {
 
 /// Quality of service class. Never used for ranking; admission and people ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Qos {
     /// No requests and no limits.
     BestEffort,
@@ -27,6 +29,7 @@ pub enum Qos {
 
 /// What a pod's manifest says, as far as eviction cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodFacts {
     /// Identity.
     pub id: PodRef,
@@ -65,6 +68,7 @@ impl PodFacts {
 
 /// Bytes and inodes in one place on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DiskUsage {
     /// Allocated bytes (`st_blocks` × 512).
     pub bytes: u64,
@@ -74,6 +78,7 @@ pub struct DiskUsage {
 
 /// What a pod uses now. `None` is "unknown", never zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodUsage {
     /// Working set of the pod cgroup in bytes (S-11, S-19).
     pub memory_working_set: Option<u64>,
@@ -89,6 +94,7 @@ pub struct PodUsage {
 
 /// A pod and its usage at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodObservation {
     /// What its manifest says; shared, so that building an observation copies nothing.
     pub facts: Arc<PodFacts>,

@@ -19,6 +19,8 @@ use crate::{FsLayout, NodeSignals, Resource, Signal, Threshold};
 
 /// Whose mistakes to make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Semantics {
     /// The kubelet's rules with the rows marked F in the kubelet spec §6 fixed.
     #[default]
@@ -30,6 +32,7 @@ pub enum Semantics {
 /// How long an eviction may take to show in the node's signals before the next one may follow,
 /// counted from the end of the victim's grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReleaseDeadlines {
     /// Memory.
     pub memory: Duration,
@@ -62,6 +65,7 @@ impl Default for ReleaseDeadlines {
 
 /// Everything the evaluator decides by.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Policy {
     /// Hard, soft and copied thresholds, in this order.
     pub thresholds: Vec<Threshold>,

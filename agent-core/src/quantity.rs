@@ -13,6 +13,8 @@ const NANOS: i128 = 1_000_000_000;
 
 /// The family of suffixes a quantity was written with and is printed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Format {
     /// `Ki`, `Mi`, `Gi`, …
     BinarySi,
@@ -59,6 +61,12 @@ impl Quantity {
     /// `units` whole units, to be printed in `format`.
     pub const fn new(units: i64, format: Format) -> Self {
         Self { nanos: units as i128 * NANOS, format, spelling: Spelling::CANONICAL }
+    }
+
+    /// `nanos` nano units (10⁻⁹), to be printed in `format`.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn from_nanos(nanos: i128, format: Format) -> Self {
+        Self { nanos, format, spelling: Spelling::CANONICAL }
     }
 
     /// Nothing, in binary units.
@@ -116,8 +124,8 @@ impl fmt::Debug for Quantity {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(text) = self.spelling.as_str() {
-            return f.write_str(text);
+        if !self.spelling.is_canonical() {
+            return self.spelling.fmt(f);
         }
         if self.nanos == 0 {
             return f.write_str("0");
@@ -198,6 +206,13 @@ mod tests {
             ("5.Gi", 5 << 30, "5.Gi"),
             ("00100Mi", 100 << 20, "00100Mi"),
             ("007", 7, "007"),
+            (
+                "-0000000000000000000000000000000000000000005",
+                -5,
+                "-0000000000000000000000000000000000000000005",
+            ),
+            ("-0000000000000000000000000000000000000000008Ki", -8192, "-8Ki"),
+            ("-1e3000", i64::MIN, "-1e3000"),
             (".5Gi", 512 << 20, "512Mi"),
             ("1.G", 1_000_000_000, "1.G"),
             ("9E", 9_000_000_000_000_000_000, "9E"),

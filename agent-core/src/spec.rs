@@ -6,6 +6,7 @@ use crate::{Quantity, aggregate};
 
 /// Amounts of the resources that eviction looks at; `None` where the manifest says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ResourceList {
     /// `memory`
     pub memory: Option<Quantity>,
@@ -15,6 +16,7 @@ pub struct ResourceList {
 
 /// A container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Container {
     /// Its name.
     pub name: Arc<str>,
@@ -28,6 +30,7 @@ pub struct Container {
 
 /// `spec.resources`: requests and limits of the pod as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodLevelResources {
     /// `spec.resources.requests`
     pub requests: ResourceList,
@@ -39,6 +42,8 @@ pub struct PodLevelResources {
 
 /// What a volume is made of, as far as disk accounting tells volumes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum VolumeKind {
     /// `emptyDir` on disk.
     EmptyDir,
@@ -64,6 +69,7 @@ impl VolumeKind {
 
 /// A volume of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Volume {
     /// Its name.
     pub name: Arc<str>,
@@ -75,6 +81,7 @@ pub struct Volume {
 
 /// The parts of a manifest that [`PodSpec`] is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodSpecParts {
     /// `spec.containers`
     pub containers: Vec<Container>,
@@ -90,6 +97,8 @@ pub struct PodSpecParts {
 
 /// A pod's manifest in detail, with what follows from it worked out once.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "PodSpecParts", into = "PodSpecParts"))]
 pub struct PodSpec {
     parts: PodSpecParts,
     requests: ResourceList,
@@ -97,6 +106,18 @@ pub struct PodSpec {
     ephemeral_storage_limit: Option<Quantity>,
     least_size_limit: Option<Quantity>,
     least_container_limit: Option<Quantity>,
+}
+
+impl From<PodSpecParts> for PodSpec {
+    fn from(parts: PodSpecParts) -> Self {
+        Self::new(parts)
+    }
+}
+
+impl From<PodSpec> for PodSpecParts {
+    fn from(spec: PodSpec) -> Self {
+        spec.parts
+    }
 }
 
 impl PodSpec {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 /// What a place on disk holds; `None` is "not reported".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FsStats {
     /// Bytes used.
     pub used: Option<u64>,
@@ -13,6 +14,7 @@ pub struct FsStats {
 
 /// Statistics of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ContainerStats {
     /// Its name.
     pub name: Arc<str>,
@@ -26,6 +28,7 @@ pub struct ContainerStats {
 
 /// Statistics of one volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VolumeStats {
     /// Its name.
     pub name: Arc<str>,
@@ -35,6 +38,7 @@ pub struct VolumeStats {
 
 /// Statistics of one pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PodStats {
     /// Working set of the pod in bytes.
     pub memory_working_set: Option<u64>,

@@ -8,6 +8,8 @@ use crate::{
 
 /// A limit that a pod is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum StorageLimit {
     /// P-2: `sizeLimit` of an emptyDir volume.
     EmptyDir {
@@ -33,6 +35,7 @@ pub enum StorageLimit {
 /// The decision to evict a pod that is over a limit of its own: at once and with no node condition
 /// (P-5, E-31).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LimitEviction {
     /// Number of this eviction.
     pub id: EvictionId,

@@ -6,10 +6,13 @@ use crate::{Format, Quantity, Signal, SignalObservation};
 
 /// The value of a threshold or of a minimum reclaim.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum ThresholdValue {
     /// An absolute quantity in the signal's unit.
     Quantity(Quantity),
     /// A share of the capacity, 0.0 to 1.0; single precision as in the kubelet (T-7).
+    #[cfg_attr(feature = "serde", serde(with = "crate::serial::share"))]
     Percentage(f32),
 }
 
@@ -47,6 +50,7 @@ impl ThresholdValue {
 /// Below which value of a signal something must be done, and after how long. The operator is always
 /// "less than" (S-1).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Threshold {
     /// The signal it watches.
     pub signal: Signal,

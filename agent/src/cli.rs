@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::run;
+use crate::{check, doctor, run};
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -30,11 +30,22 @@ enum Command {
     /// The daemon: probes, evaluator, evictions. Records go to stdout, one JSON object a line; logs
     /// to stderr.
     Run(run::Args),
+
+    /// A configuration, or a kubelet's: what is in force on this node, in its own numbers, and what
+    /// silently is not. File and node are read once, nothing is changed. Exit code 2 for a file that
+    /// cannot be used, with `--strict` 1 if there is a warning.
+    Check(check::Args),
+
+    /// What this machine offers evictd: kernel, cgroups, capabilities, the rung of each probe family,
+    /// what is degraded and why. Loads the probes for a moment and detaches them.
+    Doctor(doctor::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
     }
 }

@@ -4,13 +4,17 @@
 //! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
 pub mod actuate;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 mod exit;
+mod fingerprint;
 mod log;
 pub mod node;
 pub mod pods;
+mod privilege;
 pub mod probe;
 pub mod run;
 pub mod sample;

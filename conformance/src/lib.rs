@@ -26,6 +26,7 @@ use serde_json::Value;
 use load::Line;
 pub use load::LoadError;
 pub use report::{Failure, Report, Tally};
+pub use thresholds::Case as ThresholdCase;
 
 /// Runs every vector of every `*.jsonl` and `*.jsonl.gz` in `dir`, of which there must be one.
 pub fn run(dir: &Path) -> Result<Report, LoadError> {

@@ -26,9 +26,10 @@ const CAPACITIES: [i64; 12] = [
     9_007_199_254_740_993,
 ];
 
+/// A threshold case: eviction maps, and what the kubelet makes of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Case {
+pub struct Case {
     id: String,
     pub(crate) description: String,
     eviction_hard: Strings,
@@ -40,33 +41,57 @@ pub(crate) struct Case {
     thresholds: Option<Vec<Value>>,
 }
 
-pub(crate) fn check(case: &Case) -> Result<(), Failure> {
-    let maps = EvictionMaps {
-        hard: case.eviction_hard.clone(),
-        soft: case.eviction_soft.clone(),
-        soft_grace_period: case.eviction_soft_grace_period.clone(),
-        minimum_reclaim: case.eviction_minimum_reclaim.clone(),
-        enforce_pods: case.enforce_node_allocatable.iter().any(|key| key == "pods"),
-        semantics: Semantics::Kubelet,
-    };
-    let got = match Policy::parse(&maps) {
-        Ok(policy) => Ok(describe_all(&policy.thresholds)),
-        Err(error) => Err(error.to_string()),
-    };
-    let expected = case.thresholds.clone().unwrap_or_default();
-    let right = match (&got, &case.errors) {
-        (Ok(thresholds), None) => meaning(thresholds) == meaning(&expected),
-        (Err(error), Some(errors)) => errors.contains(error),
-        (Ok(_), Some(_)) | (Err(_), None) => false,
-    };
-    if right {
-        return Ok(());
+impl Case {
+    /// Reads one line of `thresholds.jsonl`.
+    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
     }
-    let show = |list: &[Value]| Value::from(list.to_vec()).to_string();
-    let expected = case.errors.as_ref().map_or_else(|| show(&expected), |e| e.join(" or "));
-    let got = got.map_or_else(|error| error, |list| show(&list));
-    let text = format!("thresholds\n  expected {expected}\n  got      {got}\n");
-    Err(Failure::new(&case.id, &case.description, None, Mismatch::Outcome(text)))
+
+    /// Its identifier.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The maps, in kubelet semantics.
+    pub fn maps(&self) -> EvictionMaps {
+        EvictionMaps {
+            hard: self.eviction_hard.clone(),
+            soft: self.eviction_soft.clone(),
+            soft_grace_period: self.eviction_soft_grace_period.clone(),
+            minimum_reclaim: self.eviction_minimum_reclaim.clone(),
+            enforce_pods: self.enforce_node_allocatable.iter().any(|key| key == "pods"),
+            semantics: Semantics::Kubelet,
+        }
+    }
+
+    /// `enforceNodeAllocatable`.
+    pub fn enforce_node_allocatable(&self) -> &[String] {
+        &self.enforce_node_allocatable
+    }
+
+    /// Whether `got`, thresholds or an error text, is what the kubelet makes of the maps.
+    pub fn judge(&self, got: Result<&[Threshold], &str>) -> Result<(), Failure> {
+        let got = got.map(describe_all);
+        let expected = self.thresholds.clone().unwrap_or_default();
+        let right = match (&got, &self.errors) {
+            (Ok(thresholds), None) => meaning(thresholds) == meaning(&expected),
+            (Err(error), Some(errors)) => errors.iter().any(|expected| expected == error),
+            (Ok(_), Some(_)) | (Err(_), None) => false,
+        };
+        if right {
+            return Ok(());
+        }
+        let show = |list: &[Value]| Value::from(list.to_vec()).to_string();
+        let expected = self.errors.as_ref().map_or_else(|| show(&expected), |e| e.join(" or "));
+        let got = got.map_or_else(str::to_owned, |list| show(&list));
+        let text = format!("thresholds\n  expected {expected}\n  got      {got}\n");
+        Err(Failure::new(&self.id, &self.description, None, Mismatch::Outcome(text)))
+    }
+}
+
+pub(crate) fn check(case: &Case) -> Result<(), Failure> {
+    let parsed = Policy::parse(&case.maps()).map_err(|error| error.to_string());
+    case.judge(parsed.as_ref().map(|policy| &*policy.thresholds).map_err(String::as_str))
 }
 
 fn meaning(thresholds: &[Value]) -> Vec<Value> {

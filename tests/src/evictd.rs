@@ -41,7 +41,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub struct Options {
     /// The binary.
     pub binary: PathBuf,
-    /// `observe` or `enforce`.
+    /// `observe` or `enforce`; empty: what the configuration says.
     pub mode: &'static str,
     /// More of the configuration, YAML.
     pub more_config: String,
@@ -113,7 +113,7 @@ impl Evictd {
         let log = node.dir().join("evictd.log");
         let mut command = Command::new(&options.binary);
         command
-            .args(["run", "--mode", options.mode, "--config"])
+            .args(["run", "--config"])
             .arg(&config_path)
             .arg("--pods")
             .arg(node.manifests_dir())
@@ -123,6 +123,9 @@ impl Evictd {
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).with_context(|| log.display().to_string())?)
             .process_group(0);
+        if !options.mode.is_empty() {
+            command.args(["--mode", options.mode]);
+        }
         enter(&mut command, &node.system().child("evictd")?)?;
         let from = inbox.mark();
         let mut child =

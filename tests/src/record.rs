@@ -39,6 +39,13 @@ pub enum Record {
         /// Its new status.
         status: bool,
     },
+    /// The configuration was read again.
+    Config {
+        /// `applied` or `refused`.
+        outcome: String,
+        /// What changed, or what is wrong where.
+        detail: String,
+    },
     /// Whatever else may come.
     #[serde(other)]
     Other,

@@ -88,6 +88,7 @@ fn bpf_clippy(workspace: &Workspace) -> Command {
 fn properties(workspace: &Workspace) -> Command {
     let mut command = Command::new("cargo");
     command.args(["test", "--release", "--locked", "--package", "evictd-core"]);
+    command.args(["--features", "serde"]);
     command.args(["--test", "properties"]).current_dir(&workspace.root);
     command.env("PROPTEST_CASES", "10000");
     command

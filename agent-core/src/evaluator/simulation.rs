@@ -41,6 +41,11 @@ impl Simulation {
         self.entries.push(entry);
     }
 
+    /// Nothing counts as evicted any more.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// The signals with the credit of the simulated evictions added.
     pub(super) fn credited(&self, raw: &NodeSignals, layout: FsLayout) -> NodeSignals {
         let mut signals = *raw;

@@ -18,6 +18,10 @@ pub enum MapField {
 }
 
 impl MapField {
+    /// Every map, in the order in which the kubelet reads them (T-11).
+    pub const ALL: [Self; 4] =
+        [Self::Hard, Self::Soft, Self::SoftGracePeriod, Self::MinimumReclaim];
+
     /// The name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,6 +2,8 @@
 
 /// Whether the node frees what it holds needlessly before a pod is evicted for a disk (L-17).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum NodeReclaim {
     /// There is nothing that could do it. Kubelet semantics ask for it all the same.
     #[default]
@@ -13,6 +15,7 @@ pub enum NodeReclaim {
 /// What the kubelet decides by beside thresholds; no part of strict semantics except
 /// `local_storage_isolation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KubeletOptions {
     /// `localStorageCapacityIsolation`: limits of local storage are enforced (L-13).
     pub local_storage_isolation: bool,

@@ -147,10 +147,8 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     }
     let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
     let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
-    // The API keeps 32 bits of it: e4294967299 is e3.
-    let power = power as i32;
-    // Beyond ±1000 every mantissa of a sane length is capped or rounded alike.
-    Ok((Scale::PowerOfTen(power.clamp(-1000, 1000)), Format::DecimalExponent))
+    // The kubelet keeps the lower half too: e4294967299 is e3.
+    Ok((Scale::PowerOfTen(power as i32), Format::DecimalExponent))
 }
 
 /// Nano units of `whole.fraction × 2^bits`, rounded up.

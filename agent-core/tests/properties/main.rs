@@ -8,6 +8,8 @@ mod invariants;
 mod monotone;
 mod order;
 mod play;
+#[cfg(feature = "serde")]
+mod serial;
 mod summary;
 mod texts;
 

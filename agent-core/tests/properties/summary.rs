@@ -78,7 +78,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn active_pod()(
+    pub fn active_pod()(
         pod in pod(), spec in option::of(spec()), stats in option::of(stats()),
     ) -> PodObservation {
         let mut facts = (*pod.facts).clone();

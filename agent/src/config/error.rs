@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::document::Position;
+use super::{Place, document::Position};
 
 /// A mistake in a configuration or manifest file.
 ///
@@ -45,6 +45,11 @@ impl InputError {
             problem: problem.into(),
             allowed: None,
         }
+    }
+
+    pub(super) fn at(place: &Place, field: impl Into<String>, problem: impl Into<String>) -> Self {
+        let at = Position { line: place.line, column: place.column };
+        Self::in_field(&place.file, at, field.into(), problem)
     }
 
     pub(crate) fn syntax(file: &Path, error: &serde_saphyr::Error) -> Self {

@@ -2,14 +2,47 @@
 
 use std::path::PathBuf;
 
-use super::{Config, InputError};
+use super::{
+    Config, InputError, WrittenSemantics,
+    file::{File, Own},
+    kubelet::{drop_ins, file, flags},
+    layers::Layers,
+};
 
 /// The files and flags that a [`Config`] is made from.
-#[derive(Clone, Debug, clap::Args)]
+///
+/// A field that evictd's own file has wins over the kubelet's; of the kubelet's, flags win over drop-ins
+/// and these over its file.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct ConfigArgs {
-    /// Configuration, YAML; the kubelet's own field names for everything the kubelet has.
+    /// Configuration, YAML: evictd's own, with the kubelet's field names for everything the kubelet
+    /// has, or a KubeletConfiguration. A field written in evictd's own wins over the kubelet's.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["kubelet_config", "kubelet_config_dir", "kubelet_flags"]
+    )]
+    pub config: Option<PathBuf>,
+
+    /// The kubelet's configuration (its `--config`): a KubeletConfiguration.
     #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    pub kubelet_config: Option<PathBuf>,
+
+    /// The kubelet's drop-ins (its `--config-dir`): `*.conf`, applied by name on top of its
+    /// configuration.
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_config_dir: Option<PathBuf>,
+
+    /// The kubelet's command line, or `@FILE` with it, such as @/var/lib/kubelet/kubeadm-flags.env.
+    /// Its flags win over its configuration and drop-ins, which are read too if it names them and
+    /// they are not given here. A kubelet with flags only has no default thresholds.
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub kubelet_flags: Option<String>,
+
+    /// Whose rules: strict fixes the kubelet's known accidents, kubelet repeats them. Wins over
+    /// `semantics` of the configuration; strict if neither says.
+    #[arg(long)]
+    pub semantics: Option<WrittenSemantics>,
 
     /// Standalone: a directory of ordinary Pod manifests. Wins over `pods` of the configuration.
     #[arg(long, value_name = "DIR")]
@@ -19,8 +52,62 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// Reads and checks all of them.
     pub fn read(&self) -> Result<Config, InputError> {
-        let mut config = Config::read(&self.config)?;
+        let flags = self.kubelet_flags.as_deref().map(flags::read).transpose()?;
+        let paths = self.kubelet_paths(flags.as_ref());
+        let mut own = Own::default();
+        let mut layers = Layers::default();
+        match self.config.as_deref().map(File::read).transpose()? {
+            None => {}
+            Some(File::Own(read, layer)) => {
+                own = *read;
+                layers.own = Some(layer);
+            }
+            Some(File::Kubelet(layer)) => layers.file = Some(layer),
+        }
+        match (&layers.file, &self.config, &self.kubelet_config) {
+            (None, ..) => layers.file = paths.config.as_deref().map(file::read).transpose()?,
+            (Some(_), Some(path), Some(_)) => {
+                let problem = "is a KubeletConfiguration, and so is that of --kubelet-config";
+                let error = InputError::in_file(path, problem.to_owned());
+                return Err(error.allowed("evictd's own configuration, or only one of the two"));
+            }
+            (Some(_), ..) => {}
+        }
+        layers.drop_ins = paths.config_dir.as_deref().map(drop_ins::read).transpose()?;
+        layers.flags = flags.map(|flags| flags.layer);
+        let mut config = Config::of(own, &layers, self.semantics.map(Into::into))?;
         config.pods = self.pods.clone().unwrap_or(config.pods);
         Ok(config)
     }
+
+    /// The files that [`Self::read`] reads, as far as they can be named now.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let argument = self.kubelet_flags.as_deref();
+        let flags = argument.and_then(|argument| flags::read(argument).ok());
+        let paths = self.kubelet_paths(flags.as_ref());
+        let named = argument.and_then(flags::file).map(PathBuf::from);
+        let mut files: Vec<_> =
+            [self.config.clone(), named, paths.config].into_iter().flatten().collect();
+        if let Some(dir) = paths.config_dir {
+            files.extend(drop_ins::files(&dir).unwrap_or_default());
+            files.push(dir);
+        }
+        files
+    }
+
+    /// Those given win over those that the kubelet's flags name.
+    fn kubelet_paths(&self, flags: Option<&flags::KubeletFlags>) -> KubeletPaths {
+        let config = flags.and_then(|flags| flags.config.clone());
+        let config_dir = flags.and_then(|flags| flags.config_dir.clone());
+        KubeletPaths {
+            config: self.kubelet_config.clone().or(config),
+            config_dir: self.kubelet_config_dir.clone().or(config_dir),
+        }
+    }
+}
+
+/// The kubelet's file and its directory of drop-ins.
+struct KubeletPaths {
+    config: Option<PathBuf>,
+    config_dir: Option<PathBuf>,
 }

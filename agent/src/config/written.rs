@@ -1,25 +1,19 @@
-//! The configuration as written: every field optional, nothing checked but names and types.
+//! evictd's own fields as written: every one optional, nothing checked but names and types. The
+//! fields that the kubelet has too are in `shared`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
+use evictd_core::Semantics;
 use serde::Deserialize;
 
-/// The file. Names are the kubelet's own wherever it has the field.
+/// The file, beside the shared fields.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct WrittenConfig {
     pub(super) mode: Option<Mode>,
     pub(super) semantics: Option<WrittenSemantics>,
-    pub(super) eviction_hard: Option<BTreeMap<String, String>>,
-    pub(super) eviction_soft: Option<BTreeMap<String, String>>,
-    pub(super) eviction_soft_grace_period: Option<BTreeMap<String, String>>,
-    pub(super) eviction_minimum_reclaim: Option<BTreeMap<String, String>>,
-    pub(super) eviction_pressure_transition_period: Option<String>,
-    pub(super) eviction_max_pod_grace_period: Option<i64>,
     pub(super) root_directory: Option<PathBuf>,
     pub(super) imagefs: Option<PathBuf>,
-    pub(super) pod_logs_dir: Option<PathBuf>,
-    pub(super) cgroup_root: Option<PathBuf>,
     pub(super) pods: Option<PathBuf>,
     pub(super) protect: Option<Vec<WrittenProtect>>,
 }
@@ -45,12 +39,24 @@ impl Mode {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// [`Semantics`] as the file and the command line name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum WrittenSemantics {
+pub enum WrittenSemantics {
+    /// The kubelet's rules with its known accidents fixed.
     #[default]
     Strict,
+    /// As the kubelet behaves, accident by accident.
     Kubelet,
+}
+
+impl From<WrittenSemantics> for Semantics {
+    fn from(written: WrittenSemantics) -> Self {
+        match written {
+            WrittenSemantics::Strict => Self::Strict,
+            WrittenSemantics::Kubelet => Self::Kubelet,
+        }
+    }
 }
 
 /// One entry of `protect`.

@@ -119,6 +119,12 @@ impl Pod {
         })
     }
 
+    fn set_protected(&mut self, protected: bool) {
+        if self.facts.protected != protected {
+            self.facts = Arc::new(self.record.facts(self.facts.id.cgroup_inode, protected));
+        }
+    }
+
     /// Looks at the machine again; true if anything differs.
     fn refresh(&mut self, tree: &CgroupTree) -> bool {
         let cgroups = self.refresh_cgroup(tree);
@@ -224,6 +230,14 @@ impl PodIndex {
         }
         self.reload()?;
         Ok(true)
+    }
+
+    /// Protects what `protect` covers, and nothing else from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.protect = protect;
+        for pod in &mut self.pods {
+            pod.set_protected(self.protect.covers(&pod.record.namespace, &pod.record.name));
+        }
     }
 
     fn reload(&mut self) -> Result<(), InputError> {

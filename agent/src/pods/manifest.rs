@@ -3,8 +3,6 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,9 +10,12 @@ use std::{
 use k8s_openapi::api::core::v1::Pod;
 
 use super::PodRecord;
-use crate::config::{
-    InputError,
-    document::{Document, Documents},
+use crate::{
+    config::{
+        InputError,
+        document::{Document, Documents},
+    },
+    fingerprint::fingerprint,
 };
 
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
@@ -113,18 +114,6 @@ fn is_manifest(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let known = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
     known && !hidden
-}
-
-/// Tells apart two states of the files without reading them.
-fn fingerprint(files: &[PathBuf]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for file in files {
-        file.hash(&mut hasher);
-        if let Ok(meta) = fs::metadata(file) {
-            (meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec()).hash(&mut hasher);
-        }
-    }
-    hasher.finish()
 }
 
 fn pod_record(document: Document<'_>) -> Result<Option<PodRecord>, InputError> {

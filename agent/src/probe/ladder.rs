@@ -15,6 +15,16 @@ pub(super) const fn cost_of_absence(family: Family) -> &'static str {
     }
 }
 
+/// What a rung misses of what the family is about; `None` if it misses nothing.
+pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
+    match (family, rung) {
+        (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => {
+            Some("direct I/O is not counted, and each folio of a write costs a probe run")
+        }
+        _ => None,
+    }
+}
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
-    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence},
+    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
     offsets,
 };
 
@@ -40,6 +40,16 @@ pub struct Standing {
     pub rung: Option<&'static str>,
     /// The better rungs that were refused.
     pub refused: Vec<Refused>,
+}
+
+impl Standing {
+    /// What works less well than it could; `None` on the best rung that matters.
+    pub fn cost(&self) -> Option<&'static str> {
+        match self.rung {
+            None => Some(cost_of_absence(self.family)),
+            Some(rung) => cost_of_rung(self.family, rung),
+        }
+    }
 }
 
 impl fmt::Display for Standing {

@@ -15,6 +15,7 @@ use super::{
     kernel::Kernel,
     observe::Observer,
     record::{Nodefs, Record, Started, Stopped, WokenBy},
+    reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
     tally::Tally,
@@ -36,6 +37,8 @@ pub struct Daemon {
     pub evaluator: Evaluator,
     /// What is done.
     pub evictions: Evictions,
+    /// By which rules.
+    pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
     /// Where it is told.
@@ -47,15 +50,17 @@ pub struct Daemon {
 /// How one turn of the loop ended.
 enum Turn {
     Stop,
+    Reload,
     Records,
     Due,
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes.
+    /// Runs until SIGTERM or SIGINT, then detaches the probes. SIGHUP makes it read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
         let mut schedule = Schedule::new(now(), tripwires);
         let mut tally = Tally::default();
@@ -68,6 +73,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -77,6 +83,7 @@ impl Daemon {
             let at = now();
             let wake = match turn {
                 Turn::Stop => break,
+                Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, at),
                 Turn::Due => None,
             };
@@ -85,6 +92,7 @@ impl Daemon {
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
             if schedule.is_tick(at) {
                 self.tick();
+                self.reload(false);
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {

@@ -77,6 +77,12 @@ impl Evictions {
         self.mode.name()
     }
 
+    /// Carries out in that mode from now on.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.interpreter = Interpreter::from(mode);
+    }
+
     /// Evictions so far.
     pub const fn count(&self) -> u64 {
         self.count

@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
 use crate::{
+    config::Protect,
     pods::PodIndex,
     probe::Family,
     sample::{NodeSampler, observe_pods},
@@ -57,6 +58,11 @@ impl Observer {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
+    }
+
+    /// Protects what `protect` covers from now on.
+    pub fn protect(&mut self, protect: Protect) {
+        self.index.protect(protect);
     }
 
     /// Joins pods, cgroups and directories anew: when cgroups came or went, and on ticks.

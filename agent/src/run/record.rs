@@ -77,6 +77,13 @@ pub enum Record {
         #[serde(serialize_with = "display")]
         signal: Signal,
     },
+    /// The configuration was read again.
+    Config {
+        /// Whether it is in force.
+        outcome: ConfigOutcome,
+        /// What changed; for one that was refused the place and what is wrong there.
+        detail: String,
+    },
     /// The kernel's OOM killer came first.
     OomVictim {
         /// cgroup v2 id, 0 if the kernel does not tell.
@@ -93,6 +100,16 @@ pub enum Record {
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
+}
+
+/// See [`Record::Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigOutcome {
+    /// It is in force.
+    Applied,
+    /// The last good one stays in force.
+    Refused,
 }
 
 /// A pod as people know it.
@@ -280,6 +297,13 @@ mod tests {
         assert_eq!(
             json,
             r#"{"mono_ns":2,"record":"condition","condition":"DiskPressure","status":true}"#
+        );
+        let config =
+            Record::Config { outcome: ConfigOutcome::Refused, detail: "c.yaml:1:1".into() };
+        let json = serde_json::to_string(&Line { mono_ns: 3, record: config }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"mono_ns":3,"record":"config","outcome":"refused","detail":"c.yaml:1:1"}"#
         );
     }
 }

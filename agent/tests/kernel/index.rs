@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use evictd::config::{Protect, ProtectRule};
+
 use crate::cgroups::{Sandbox, Use};
 
 #[test]
@@ -41,6 +43,24 @@ fn kernel_pods_are_joined_to_cgroups_and_logs() {
     assert_eq!(index.by_cgroup(old), None);
     assert_eq!(index.by_log_dir(stat.st_dev, stat.st_ino), None);
     assert!(!index.refresh(), "nothing changed");
+}
+
+#[test]
+fn kernel_protection_changes_without_a_new_join() {
+    let Some(sandbox) = Sandbox::new(Use::All) else {
+        return;
+    };
+    sandbox.add_pod("a", "{}");
+    let mut index = sandbox.index();
+    let before = index.get(0).expect("a pod").facts().clone();
+    let rule = ProtectRule { namespace: "test".to_owned(), name: None };
+    for (protect, protected) in
+        [(Protect::new(vec![rule]), true), (Protect::default(), before.protected)]
+    {
+        index.protect(protect);
+        let facts = index.get(0).expect("a pod").facts();
+        assert_eq!((facts.protected, &facts.id), (protected, &before.id));
+    }
 }
 
 #[test]

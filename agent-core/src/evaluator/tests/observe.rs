@@ -69,3 +69,14 @@ fn a_ranking_does_not_outlive_the_pods_it_points_into() {
     assert_eq!(node.look(1_002, &[(MEMORY, 50)]), [], "pods are read, nobody is ranked");
     assert_eq!(node.evaluator.ranking(), []);
 }
+
+#[test]
+fn the_credit_ends_with_the_policy() {
+    let mut node = Node::new(policy(|_| ()), &[user("hog", 60), user("other", 5)]);
+    node.look(1, &[(MEMORY, 50)]);
+    observed(&mut node, 2, 1);
+    assert_eq!(node.look(3, &[(MEMORY, 50)]), []);
+    node.evaluator.set_policy(policy(|_| ()), ms(4));
+    let again = short(&node.look(5, &[(MEMORY, 50)]));
+    assert_eq!(again, ["evict hog for memory.available (2)"], "the mode may be another now");
+}

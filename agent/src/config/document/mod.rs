@@ -4,6 +4,7 @@
 //! reported the same way: file, line, column, field path, what is wrong and what is allowed.
 
 mod node;
+mod part;
 mod read;
 
 use std::{fs, path::Path};
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use node::{Node, Position};
 
 use crate::config::InputError;
+use part::Part;
 
 /// Larger files are refused: neither a configuration nor a manifest comes near.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -50,9 +52,13 @@ impl<'f> Documents<'f> {
         self.roots.iter().map(|root| Document { file: self.file, root })
     }
 
-    /// Number of documents.
-    pub(crate) fn len(&self) -> usize {
-        self.roots.len()
+    /// The document, where a file may have only one; `None` if it is empty.
+    pub(crate) fn only(&self) -> Result<Option<Document<'_>>, InputError> {
+        if let Some(second) = self.iter().nth(1) {
+            let problem = format!("{} YAML documents", self.roots.len());
+            return Err(second.error(&[], problem).allowed("one"));
+        }
+        Ok(self.iter().next())
     }
 }
 
@@ -69,6 +75,36 @@ impl<'a> Document<'a> {
         T::deserialize(self.root).map_err(|e| e.into_input_error(self.file, self.root.at))
     }
 
+    /// As [`Self::to`], but fields named in `also` are passed over too.
+    pub(crate) fn to_beside<T: DeserializeOwned>(
+        self,
+        also: &'static [&'static str],
+    ) -> Result<T, InputError> {
+        T::deserialize(Part { node: self.root, also: Some(also) })
+            .map_err(|e| e.into_input_error(self.file, self.root.at))
+    }
+
+    /// As [`Self::to`], but every field unknown to `T` is passed over.
+    pub(crate) fn part<T: DeserializeOwned>(self) -> Result<T, InputError> {
+        T::deserialize(Part { node: self.root, also: None })
+            .map_err(|e| e.into_input_error(self.file, self.root.at))
+    }
+
+    /// Whether the document has a field of that name.
+    pub(crate) fn has(self, field: &str) -> bool {
+        self.root.child(field).is_some()
+    }
+
+    /// Where the value at `path` was written, or the nearest enclosing one that exists.
+    pub(crate) fn position(self, path: &[&str]) -> Position {
+        self.place_of(path, |_, value| value)
+    }
+
+    /// As [`Self::position`], but of its key.
+    pub(crate) fn key_position(self, path: &[&str]) -> Position {
+        self.place_of(path, |key, _| key)
+    }
+
     /// The value at `path`, if it is a text.
     pub(crate) fn text(self, path: &[&str]) -> Option<&'a str> {
         let mut node = self.root;
@@ -81,20 +117,10 @@ impl<'a> Document<'a> {
     /// An error about the field at `path` (keys and sequence indices). It points at the value, or at
     /// the nearest enclosing one that exists.
     pub(crate) fn error(self, path: &[&str], problem: impl Into<String>) -> InputError {
-        self.error_at(path, problem, |_, value| value)
+        InputError::in_field(self.file, self.position(path), path.join("."), problem)
     }
 
-    /// As [`Self::error`], but it points at the key.
-    pub(crate) fn key_error(self, path: &[&str], problem: impl Into<String>) -> InputError {
-        self.error_at(path, problem, |key, _| key)
-    }
-
-    fn error_at(
-        self,
-        path: &[&str],
-        problem: impl Into<String>,
-        choose: impl Fn(Position, Position) -> Position,
-    ) -> InputError {
+    fn place_of(self, path: &[&str], choose: impl Fn(Position, Position) -> Position) -> Position {
         let mut node = self.root;
         let mut at = node.at;
         for (depth, key) in path.iter().enumerate() {
@@ -106,6 +132,6 @@ impl<'a> Document<'a> {
             at = if last { choose(key_at, value.at) } else { key_at };
             node = value;
         }
-        InputError::in_field(self.file, at, path.join("."), problem)
+        at
     }
 }

@@ -30,6 +30,19 @@ impl ReadError {
         Self { at: None, path: Vec::new(), problem, allowed: None }
     }
 
+    /// A value that is no mapping stands where one with these fields belongs.
+    pub(super) fn no_mapping(found: &Node, fields: &[&str]) -> Self {
+        let problem = format!("{} where a mapping belongs", found.kind());
+        Self { allowed: Some(fields.join(", ")), ..Self::new(problem) }
+    }
+
+    /// A mapping has an entry that is none of these fields.
+    pub(super) fn unknown(entry: &Entry, fields: &[&str]) -> Self {
+        let (problem, allowed) = unknown("field", &entry.key, fields);
+        let error = Self { allowed: Some(allowed), ..Self::new(problem) };
+        error.within(entry.key.as_str(), entry.key_at)
+    }
+
     fn within(mut self, key: impl Into<String>, at: Position) -> Self {
         self.at.get_or_insert(at);
         self.path.push(key.into());
@@ -122,13 +135,10 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, ReadError> {
         let Value::Mapping(entries) = &self.value else {
             // Without this a sequence would be taken for the fields in order.
-            let list = fields.join(", ");
-            let problem = ReadError::new(format!("{} where a mapping belongs", self.kind()));
-            return Err(ReadError { allowed: Some(list), ..problem });
+            return Err(ReadError::no_mapping(self, fields));
         };
         if let Some(entry) = entries.iter().find(|e| !fields.contains(&e.key.as_str())) {
-            return Err(ReadError::unknown_field(&entry.key, fields)
-                .within(entry.key.as_str(), entry.key_at));
+            return Err(ReadError::unknown(entry, fields));
         }
         self.deserialize_any(visitor)
     }

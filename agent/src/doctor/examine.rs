@@ -1,0 +1,175 @@
+//! Looks at the machine.
+
+use std::{fs, path::Path};
+
+use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
+use crate::{
+    privilege::{CAPABILITIES, Need},
+    probe::{self, LoadOptions, Standing},
+    sample::CgroupMounts,
+};
+
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// Examines everything that evictd depends on. The probes are loaded and detached again.
+pub fn examine(btf: &Path) -> Report {
+    let (probes, no_probes) = match probe::load(LoadOptions { btf, ..LoadOptions::default() }) {
+        Ok((_detached_when_dropped, standings)) => {
+            (standings.into_iter().map(probe).collect(), None)
+        }
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let capabilities: Vec<Capability> = CAPABILITIES
+        .iter()
+        .map(|capability| Capability {
+            name: capability.name,
+            held: capability.is_held(),
+            purpose: capability.purpose,
+            needed_to: need_name(capability.need),
+        })
+        .collect();
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        verdict: Verdict::Ready,
+        kernel: kernel(btf),
+        cgroup: cgroup(),
+        capabilities,
+        probes,
+        no_probes,
+    };
+    report.verdict = verdict(&report);
+    report
+}
+
+const fn need_name(need: Need) -> &'static str {
+    match need {
+        Need::Observe => "observe",
+        Need::Enforce => "enforce",
+        Need::Robustness => "robustness",
+    }
+}
+
+fn kernel(btf: &Path) -> Kernel {
+    let uname = rustix::system::uname();
+    let (btf_bytes, btf_problem) = match fs::metadata(btf) {
+        Ok(found) => (Some(found.len()), None),
+        Err(error) => (None, Some(format!("{}: {error}", btf.display()))),
+    };
+    Kernel {
+        release: uname.release().to_string_lossy().into_owned(),
+        machine: uname.machine().to_string_lossy().into_owned(),
+        btf_bytes,
+        btf_problem,
+        lockdown: fs::read_to_string(LOCKDOWN).ok().as_deref().and_then(chosen).map(str::to_owned),
+    }
+}
+
+/// The kernel marks the level in force: `none [integrity] confidentiality`.
+fn chosen(levels: &str) -> Option<&str> {
+    levels.split_once('[')?.1.split_once(']').map(|(level, _)| level)
+}
+
+fn cgroup() -> Cgroup {
+    match CgroupMounts::detect(Path::new("/proc/mounts")) {
+        Ok(mounts) => {
+            let all = [
+                ("unified", &mounts.unified),
+                ("memory", &mounts.memory),
+                ("pids", &mounts.pids),
+                ("freezer", &mounts.freezer),
+            ];
+            let hierarchies = all.into_iter().filter_map(|(name, path)| {
+                Some(Hierarchy { name, path: path.as_ref()?.display().to_string() })
+            });
+            Cgroup {
+                layout: Some(mounts.kind.name()),
+                hierarchies: hierarchies.collect(),
+                problem: None,
+            }
+        }
+        Err(error) => {
+            Cgroup { layout: None, hierarchies: Vec::new(), problem: Some(error.to_string()) }
+        }
+    }
+}
+
+fn probe(standing: Standing) -> Probe {
+    Probe {
+        family: standing.family.name(),
+        rung: standing.rung,
+        cost: standing.cost(),
+        refused: standing.refused,
+    }
+}
+
+fn verdict(report: &Report) -> Verdict {
+    let lacks = |need: &str| report.capabilities.iter().any(|c| c.needed_to == need && !c.held);
+    if report.cgroup.problem.is_some() || lacks("observe") {
+        return Verdict::Unable;
+    }
+    let degraded = lacks("enforce")
+        || lacks("robustness")
+        || report.no_probes.is_some()
+        || report.probes.iter().any(|probe| probe.cost.is_some());
+    if degraded { Verdict::Degraded } else { Verdict::Ready }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lockdown_level_in_force_is_in_brackets() {
+        let cases = [
+            ("[none] integrity confidentiality\n", Some("none")),
+            ("none [integrity] confidentiality\n", Some("integrity")),
+            ("none integrity\n", None),
+            ("", None),
+        ];
+        for (text, level) in cases {
+            assert_eq!(chosen(text), level, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_the_worst_of_all() {
+        let capability = |needed_to, held| Capability { name: "", held, purpose: "", needed_to };
+        let family = |cost| Probe { family: "tasks", rung: Some("x"), refused: Vec::new(), cost };
+        let report = |capabilities, probes, no_probes, problem| Report {
+            version: "",
+            verdict: Verdict::Ready,
+            kernel: Kernel {
+                release: String::new(),
+                machine: String::new(),
+                btf_bytes: None,
+                btf_problem: None,
+                lockdown: None,
+            },
+            cgroup: Cgroup { layout: None, hierarchies: Vec::new(), problem },
+            capabilities,
+            probes,
+            no_probes,
+        };
+        let all = || vec![capability("observe", true), capability("enforce", true)];
+        let some = |text: &str| Some(text.to_owned());
+        let cases = [
+            ("all there", report(all(), vec![family(None)], None, None), Verdict::Ready),
+            ("a lower rung", report(all(), vec![family(Some("x"))], None, None), Verdict::Degraded),
+            ("no probes", report(all(), Vec::new(), some("EPERM"), None), Verdict::Degraded),
+            ("no cgroups", report(all(), Vec::new(), None, some("none")), Verdict::Unable),
+            (
+                "may not act",
+                report(vec![capability("enforce", false)], Vec::new(), None, None),
+                Verdict::Degraded,
+            ),
+            (
+                "may not watch",
+                report(vec![capability("observe", false)], Vec::new(), None, None),
+                Verdict::Unable,
+            ),
+        ];
+        for (name, report, expected) in cases {
+            assert_eq!(verdict(&report), expected, "{name}");
+        }
+    }
+}

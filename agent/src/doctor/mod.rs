@@ -1,0 +1,37 @@
+//! `evictd doctor`: what this machine offers evictd, what is degraded and why.
+
+mod examine;
+mod report;
+mod text;
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use report::Verdict;
+
+/// What the command line asks for.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+
+    /// The kernel's BTF, for kernels that keep it elsewhere.
+    #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
+    pub btf: PathBuf,
+}
+
+/// Examines the machine. 0: evictd can run here, degraded or not; 1: it cannot.
+pub fn main(args: &Args) -> ExitCode {
+    let report = examine::examine(&args.btf);
+    let mut out = io::stdout().lock();
+    let written = if args.json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)
+    } else {
+        let colours = rustix::termios::isatty(&out) && std::env::var_os("NO_COLOR").is_none();
+        text::write(&mut out, &report, colours)
+    };
+    match written {
+        Ok(()) if report.verdict != Verdict::Unable => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,97 @@
+//! What was found, as `--json` gives it.
+
+use serde::Serialize;
+
+use crate::probe::Refused;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// evictd's version.
+    pub version: &'static str,
+    /// The worst of what follows.
+    pub verdict: Verdict,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The cgroup hierarchies.
+    pub cgroup: Cgroup,
+    /// What this process may do.
+    pub capabilities: Vec<Capability>,
+    /// The probe families. Empty where no probe can be loaded at all.
+    pub probes: Vec<Probe>,
+    /// Why no probe can be loaded at all, if so.
+    pub no_probes: Option<String>,
+}
+
+/// How well evictd works here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As well as it can.
+    Ready,
+    /// With less than it could have; named below.
+    Degraded,
+    /// Not at all.
+    Unable,
+}
+
+/// See [`Report::kernel`].
+#[derive(Debug, Serialize)]
+pub struct Kernel {
+    /// Its release.
+    pub release: String,
+    /// Its architecture.
+    pub machine: String,
+    /// Size of its BTF in bytes; `null` without one.
+    pub btf_bytes: Option<u64>,
+    /// Why there is no BTF.
+    pub btf_problem: Option<String>,
+    /// `none`, `integrity` or `confidentiality`; `null` where the kernel does not tell.
+    pub lockdown: Option<String>,
+}
+
+/// See [`Report::cgroup`].
+#[derive(Debug, Serialize)]
+pub struct Cgroup {
+    /// `v2`, `hybrid` or `v1`; `null` if there is none.
+    pub layout: Option<&'static str>,
+    /// What is mounted where.
+    pub hierarchies: Vec<Hierarchy>,
+    /// What is wrong.
+    pub problem: Option<String>,
+}
+
+/// One hierarchy.
+#[derive(Debug, Serialize)]
+pub struct Hierarchy {
+    /// `unified`, or the v1 controller.
+    pub name: &'static str,
+    /// Where it is mounted.
+    pub path: String,
+}
+
+/// One capability.
+#[derive(Debug, Serialize)]
+pub struct Capability {
+    /// `CAP_…`
+    pub name: &'static str,
+    /// Whether evictd has it.
+    pub held: bool,
+    /// What for.
+    pub purpose: &'static str,
+    /// `observe`, `enforce` or `robustness`: what lacks without it.
+    pub needed_to: &'static str,
+}
+
+/// One probe family.
+#[derive(Debug, Serialize)]
+pub struct Probe {
+    /// Its name.
+    pub family: &'static str,
+    /// The rung in use; `null` if all were refused.
+    pub rung: Option<&'static str>,
+    /// Better rungs and why they were refused.
+    pub refused: Vec<Refused>,
+    /// What works less well for it; `null` on the best rung.
+    pub cost: Option<&'static str>,
+}

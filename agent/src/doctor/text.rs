@@ -1,0 +1,121 @@
+//! The answer for people.
+
+use std::io::{self, Write};
+
+use super::report::{Report, Verdict};
+
+/// How good a line is.
+#[derive(Clone, Copy)]
+enum Mark {
+    Good,
+    Less,
+    Bad,
+}
+
+impl Mark {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Good => "ok  ",
+            Self::Less => "less",
+            Self::Bad => "none",
+        }
+    }
+
+    const fn colour(self) -> &'static str {
+        match self {
+            Self::Good => "\x1b[32m",
+            Self::Less => "\x1b[33m",
+            Self::Bad => "\x1b[31m",
+        }
+    }
+}
+
+/// Where lines go, and whether marks are coloured.
+struct Page<'w, W> {
+    out: &'w mut W,
+    colours: bool,
+}
+
+impl<W: Write> Page<'_, W> {
+    fn line(&mut self, mark: Mark, what: &str, text: &str) -> io::Result<()> {
+        let (before, after) = if self.colours { (mark.colour(), "\x1b[0m") } else { ("", "") };
+        writeln!(self.out, "{before}{}{after} {what:<17} {text}", mark.text())
+    }
+
+    fn detail(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "     {:<17} {text}", "")
+    }
+}
+
+/// Writes the report: a line a fact, marked by how good it is, reasons below it.
+pub fn write(out: &mut impl Write, report: &Report, colours: bool) -> io::Result<()> {
+    let mut page = Page { out, colours };
+    kernel(&mut page, report)?;
+    capabilities(&mut page, report)?;
+    probes(&mut page, report)?;
+    let (mark, text) = match report.verdict {
+        Verdict::Ready => (Mark::Good, "ready"),
+        Verdict::Degraded => (Mark::Less, "evictd runs here, with less than it could have"),
+        Verdict::Unable => (Mark::Bad, "evictd cannot run here"),
+    };
+    page.line(mark, "verdict", text)
+}
+
+fn kernel<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
+    let kernel = &report.kernel;
+    page.line(Mark::Good, "kernel", &format!("Linux {} {}", kernel.release, kernel.machine))?;
+    match (&kernel.btf_problem, kernel.btf_bytes) {
+        (None, Some(bytes)) => page.line(Mark::Good, "BTF", &format!("{} KiB", bytes / 1024))?,
+        (problem, _) => page.line(Mark::Less, "BTF", problem.as_deref().unwrap_or("unknown"))?,
+    }
+    match kernel.lockdown.as_deref() {
+        None => {}
+        Some("none") => page.line(Mark::Good, "lockdown", "none")?,
+        Some(level) => page.line(Mark::Less, "lockdown", level)?,
+    }
+    let cgroup = &report.cgroup;
+    match (cgroup.layout, &cgroup.problem) {
+        (Some(layout), _) => page.line(Mark::Good, "cgroup", layout)?,
+        (None, problem) => {
+            page.line(Mark::Bad, "cgroup", problem.as_deref().unwrap_or("unknown"))?;
+        }
+    }
+    for hierarchy in &cgroup.hierarchies {
+        page.detail(&format!("{} at {}", hierarchy.name, hierarchy.path))?;
+    }
+    Ok(())
+}
+
+fn capabilities<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
+    for capability in &report.capabilities {
+        let mark = match (capability.held, capability.needed_to) {
+            (true, _) => Mark::Good,
+            (false, "robustness") => Mark::Less,
+            (false, _) => Mark::Bad,
+        };
+        let missing = if capability.held { "" } else { "missing: needed " };
+        page.line(mark, capability.name, &format!("{missing}{}", capability.purpose))?;
+    }
+    Ok(())
+}
+
+fn probes<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
+    if let Some(reason) = &report.no_probes {
+        page.line(Mark::Less, "probes", &format!("none, only the clock: {reason}"))?;
+    }
+    for probe in &report.probes {
+        let mark = match (probe.rung, probe.cost) {
+            (Some(_), None) => Mark::Good,
+            (Some(_), Some(_)) => Mark::Less,
+            (None, _) => Mark::Bad,
+        };
+        page.line(mark, probe.family, probe.rung.unwrap_or("no rung"))?;
+        if let Some(cost) = probe.cost {
+            page.detail(cost)?;
+        }
+        for refused in &probe.refused {
+            page.detail(&format!("{} refused: {}", refused.rung, refused.reason))?;
+        }
+    }
+    Ok(())
+}
