@@ -39,12 +39,14 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
             failed.push(name);
         }
     }
-    let fuzzed = fuzz::all(&workspace, options.fuzz_seconds)?;
-    if fuzzed.failed > 0 {
-        failed.push("fuzzing");
-    }
-    if !fuzzed.skipped.is_empty() {
-        eprintln!("not checked: fuzzing, {} targets", fuzzed.skipped.len());
+    match fuzz::all(&workspace, options.fuzz_seconds) {
+        Ok(fuzzed) if fuzzed.failed > 0 => failed.push("fuzzing"),
+        Ok(fuzzed) if fuzzed.skipped.is_empty() => {}
+        Ok(fuzzed) => eprintln!("not checked: fuzzing, {} targets", fuzzed.skipped.len()),
+        Err(error) => {
+            eprintln!("{error:#}");
+            failed.push("fuzzing");
+        }
     }
     // The advisory database is a git repository, which many build machines cannot reach.
     eprintln!(
