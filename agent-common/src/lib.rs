@@ -11,7 +11,7 @@ mod tripwire;
 
 pub use counters::{DeviceCgroup, LogDirectory, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
-pub use tripwire::{MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
+pub use tripwire::{LOGS_TRIPWIRE, MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
 
 /// The families of probes, in the order of the `DROPS` map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

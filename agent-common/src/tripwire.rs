@@ -5,10 +5,14 @@
 //! then, user space wakes itself. The kernel adds to `spent` before it reads `limit`, both fully
 //! ordered, so at least one side sees the crossing and no wake-up is lost.
 
-/// The slot that counts forks; the others count bytes, a filesystem each.
+/// The slot that counts forks.
 pub const TASKS_TRIPWIRE: u32 = 0;
 
-/// Number of slots: tasks and up to 15 filesystems.
+/// The slot that counts bytes written into watched log directories. Those between this and
+/// [`TASKS_TRIPWIRE`] count bytes, a filesystem each.
+pub const LOGS_TRIPWIRE: u32 = MAX_TRIPWIRES - 1;
+
+/// Number of slots: tasks, up to 14 filesystems, logs.
 pub const MAX_TRIPWIRES: u32 = 16;
 
 /// One slot of the kernel's counters. `limit` lives in a map of its own, so that arming never

@@ -1,16 +1,44 @@
 //! What the evaluator wants done, and what came of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Format, LimitEviction, MonoTime, NodeCondition, NodeSignals, PodRef, Quantity, ReclaimStep,
-    Signal,
+    Format, LimitEviction, LogWriterReport, MonoTime, NodeCondition, NodeSignals, PodRef, Quantity,
+    ReclaimStep, Signal,
 };
 
 /// Number of an eviction, counted from 1 since start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EvictionId(pub u64);
+
+/// Why a pod is evicted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum EvictionReason {
+    /// The signal has met its threshold.
+    Threshold,
+    /// The signal is about to: a container of the pod writes its log too fast.
+    LogWriter {
+        /// The container.
+        container: Arc<str>,
+        /// Bytes per second.
+        rate: u64,
+        /// How long the disk would last.
+        crosses_in: Duration,
+    },
+}
+
+impl EvictionReason {
+    /// The name used in records.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Threshold => "threshold",
+            Self::LogWriter { .. } => "log-writer",
+        }
+    }
+}
 
 /// The decision to evict one pod. Holds numbers and shared strings only: making one allocates
 /// nothing; text is rendered after the kill.
@@ -21,8 +49,10 @@ pub struct Eviction {
     pub id: EvictionId,
     /// Whom.
     pub pod: PodRef,
-    /// The signal that crossed its threshold.
+    /// The signal that crossed its threshold, or would.
     pub signal: Signal,
+    /// Which of the two.
+    pub reason: EvictionReason,
     /// True for a hard threshold: no grace.
     pub hard: bool,
     /// Grace given to the pod (zero for hard, K-2 for soft).
@@ -76,6 +106,9 @@ pub enum Command {
         /// Its new status.
         status: bool,
     },
+    /// A container writes its log too fast. Told once an incident, and again when it has become much
+    /// faster.
+    ReportLogWriter(LogWriterReport),
     /// What an eviction freed has arrived (or its deadline passed): the next one may follow.
     Released {
         /// The eviction.

@@ -6,6 +6,7 @@ mod explain;
 mod kubelet;
 mod ledger;
 mod limits;
+mod log_writers;
 mod outcome;
 mod pending;
 mod reclaim;
@@ -17,13 +18,14 @@ mod victim;
 use std::collections::VecDeque;
 
 use crate::{
-    Command, EvictionId, MonoTime, NodeCondition, NodeSignals, Observation, Policy, Resource,
-    Semantics, Signal, figure::Figure, rank::Ranking,
+    Command, EvictionId, Forecast, MonoTime, NodeCondition, NodeSignals, Observation, Policy,
+    Resource, Semantics, Signal, figure::Figure, rank::Ranking,
 };
 use conditions::{Cause, Conditions};
 use kubelet::Kubelet;
 use ledger::{Ledger, Standing};
 use limits::OverLimit;
+use log_writers::LogWriters;
 use pending::InFlight;
 use reclaim::Reclaiming;
 use sampled::SampleTimes;
@@ -50,11 +52,13 @@ pub struct Evaluator {
     tracks: Vec<Track>,
     conditions: Conditions,
     sampled: SampleTimes,
+    forecast: Forecast,
     in_flight: InFlight,
     ledger: Ledger,
     simulation: Simulation,
     exhausted: [Option<Exhausted>; Resource::COUNT],
     over_limit: OverLimit,
+    log_writers: LogWriters,
     reclaiming: Option<Reclaiming>,
     kubelet: Kubelet,
     ranking: Ranking,
@@ -82,11 +86,13 @@ impl Evaluator {
             now,
             conditions: Conditions::default(),
             sampled: SampleTimes::default(),
+            forecast: Forecast::default(),
             in_flight: InFlight::default(),
             ledger: Ledger::new(),
             simulation: Simulation::default(),
             exhausted: [None; Resource::COUNT],
             over_limit: OverLimit::default(),
+            log_writers: LogWriters::default(),
             reclaiming: None,
             kubelet: Kubelet::default(),
             ranking: Ranking::default(),
@@ -108,6 +114,7 @@ impl Evaluator {
         let open = |signal: Signal| self.is_open(signal.resource(), signals, now);
         self.choose(&credited, satisfied, open)
             .map(|i| self.policy.thresholds[i].signal)
+            .or_else(|| self.log_writer_wants(&credited, signals, now))
             .or_else(|| self.simulation.wants_check(signals, now))
     }
 
@@ -115,8 +122,11 @@ impl Evaluator {
     /// ([`Observation::usage_for`]), and only on a sample newer than the last (L-12).
     pub fn handle_observation(&mut self, o: &Observation, now: MonoTime) {
         let now = self.advance(now);
+        self.forecast.observe(&o.signals, now);
         if self.policy.semantics == Semantics::Kubelet {
             self.synchronize(o, now);
+            let signals = self.simulation.credited(&o.signals, self.policy.layout);
+            self.judge_log_writers(o, &signals, now);
             return;
         }
         if o.usage_for.is_some() {
@@ -147,6 +157,8 @@ impl Evaluator {
                 self.evict_for(crossing, &o.pods, false, now);
             }
         }
+        self.judge_log_writers(o, &signals, now);
+        self.evict_log_writer(o, &signals, now);
         self.sampled.record(&signals, self.policy.semantics);
     }
 

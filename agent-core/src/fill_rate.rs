@@ -23,6 +23,10 @@ impl FillRate {
         if nanos == 0 {
             return;
         }
+        if self.per_second == 0 && seen.available >= last.available {
+            self.last = Some((at, seen));
+            return;
+        }
         let used = (i128::from(last.available) - i128::from(seen.available)).max(0);
         let current = used.unsigned_abs().saturating_mul(SECOND) / nanos;
         // Halves after one second without news, quarters (nearly) after three.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Eviction, Quantity};
+use crate::{Eviction, EvictionReason, Quantity};
 
 /// Prints the message of an eviction as the kubelet words it, each fragment with its closing space:
 /// `The node was low on resource: memory. Threshold quantity: 100Mi, available: 96Mi. `
@@ -16,7 +16,19 @@ impl fmt::Display for EvictionMessage<'_> {
         let available = Quantity::new(eviction.available, eviction.signal.format());
         let resource = eviction.signal.resource();
         write!(f, "The node was low on resource: {resource}. ")?;
-        write!(f, "Threshold quantity: {quantity}, available: {available}. ")
+        write!(f, "Threshold quantity: {quantity}, available: {available}. ")?;
+        match &eviction.reason {
+            EvictionReason::Threshold => Ok(()),
+            EvictionReason::LogWriter { container, rate, crosses_in } => {
+                let (megabytes, seconds) = (rate / 1_000_000, crosses_in.as_secs());
+                let tenths = rate / 100_000 % 10;
+                write!(
+                    f,
+                    "Container {container} was writing its log at {megabytes}.{tenths} MB/s, \
+                     which would have met the threshold in {seconds}s. "
+                )
+            }
+        }
     }
 }
 
@@ -72,6 +84,7 @@ mod tests {
                 id: EvictionId(1),
                 pod: PodRef { uid: "u".into(), cgroup_inode: 1 },
                 signal,
+                reason: EvictionReason::Threshold,
                 hard: true,
                 grace: Duration::ZERO,
                 grace_override_seconds: 1,
@@ -85,6 +98,15 @@ mod tests {
             };
             let message = EvictionMessage(&eviction).to_string();
             assert_eq!(message, format!("The node was low on resource: {rest}"));
+            let reason = EvictionReason::LogWriter {
+                container: "app".into(),
+                rate: 12_345_678,
+                crosses_in: Duration::from_millis(35_900),
+            };
+            let message = EvictionMessage(&Eviction { reason, ..eviction }).to_string();
+            let more = "Container app was writing its log at 12.3 MB/s, \
+                        which would have met the threshold in 35s. ";
+            assert_eq!(message, format!("The node was low on resource: {rest}{more}"));
         }
     }
 }

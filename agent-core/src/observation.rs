@@ -1,6 +1,6 @@
 //! What was seen: node signals and per-pod usage at one moment.
 
-use crate::{MonoTime, PodObservation, Signal};
+use crate::{LogWrites, MonoTime, PodObservation, Signal};
 
 /// One signal as sampled (kubelet spec S-2). An incomplete signal is absent, never zero (S-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Observation {
     pub pods: Vec<PodObservation>,
     /// What became of the kubelet's summary.
     pub summary: Summary,
+    /// What every container has written into its log so far; empty when that was not read.
+    pub log_writes: Vec<LogWrites>,
 }
 
 impl Observation {

@@ -3,6 +3,7 @@
 mod error;
 mod flags;
 mod kubelet;
+mod log_writers;
 mod parse;
 mod sources;
 mod value;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use error::{MapField, PolicyError, PolicyErrorKind};
 pub use flags::{FlagError, FlagPairs};
 pub use kubelet::{KubeletOptions, NodeReclaim};
+pub use log_writers::{LogWriterAction, LogWriterPolicy};
 pub use parse::EvictionMaps;
 pub use sources::DropIn;
 
@@ -79,6 +81,8 @@ pub struct Policy {
     pub release_deadlines: ReleaseDeadlines,
     /// Which filesystems hold what.
     pub layout: FsLayout,
+    /// What is done about containers whose logs grow too fast.
+    pub log_writers: LogWriterPolicy,
     /// Whether the node frees something first.
     pub node_reclaim: NodeReclaim,
     /// What only the kubelet knows.
@@ -103,6 +107,7 @@ impl Policy {
             semantics,
             release_deadlines: ReleaseDeadlines::default(),
             layout: FsLayout::default(),
+            log_writers: LogWriterPolicy::default(),
             node_reclaim: NodeReclaim::default(),
             kubelet: KubeletOptions::default(),
         }
@@ -120,18 +125,25 @@ impl Policy {
     /// has not yet met: 1 when it is at the threshold (which is not met by equality, L-4), 0 when
     /// every one is met, `None` when the signal is unknown or has no threshold.
     pub fn headroom(&self, signals: &NodeSignals, signal: Signal) -> Option<u64> {
+        signals.get(signal)?;
+        let watched = self.thresholds.iter().any(|threshold| threshold.signal == signal);
+        let ahead = self.nearest_ahead(signals, signal).map(|(_, distance)| distance);
+        watched.then(|| ahead.unwrap_or(0))
+    }
+
+    /// The nearest threshold that `signal` has not yet met, and how far it is.
+    pub(crate) fn nearest_ahead(
+        &self,
+        signals: &NodeSignals,
+        signal: Signal,
+    ) -> Option<(&Threshold, u64)> {
         let seen = signals.get(signal)?;
-        let mut watched = false;
-        let mut nearest: Option<u64> = None;
-        for threshold in self.thresholds.iter().filter(|t| t.signal == signal) {
-            watched = true;
+        let ahead = self.thresholds.iter().filter(|t| t.signal == signal).filter_map(|threshold| {
             let quantity = threshold.quantity(seen.capacity);
-            if quantity <= seen.available {
-                let distance = seen.available.abs_diff(quantity).saturating_add(1);
-                nearest = Some(nearest.map_or(distance, |n| n.min(distance)));
-            }
-        }
-        watched.then(|| nearest.unwrap_or(0))
+            let distance = seen.available.abs_diff(quantity).saturating_add(1);
+            (quantity <= seen.available).then_some((threshold, distance))
+        });
+        ahead.min_by_key(|(_, distance)| *distance)
     }
 }
 

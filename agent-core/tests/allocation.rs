@@ -9,8 +9,8 @@ use std::{
 };
 
 use evictd_core::{
-    Command, Evaluator, MonoTime, NodeSignals, Observation, Outcome, PodFacts, PodObservation,
-    PodRef, PodUsage, Policy, Qos, Signal, SignalObservation,
+    Command, Evaluator, LogWrites, MonoTime, NodeSignals, Observation, Outcome, PodFacts,
+    PodObservation, PodRef, PodUsage, Policy, Qos, Signal, SignalObservation,
 };
 
 /// The system's allocator, counting for each thread what it hands out.
@@ -89,4 +89,31 @@ fn the_second_eviction_allocates_nothing() {
         counts.push(ALLOCATIONS.get() - before);
     }
     assert_eq!(counts[1..], [0, 0], "the first may allocate what the others use again: {counts:?}");
+}
+
+#[test]
+fn a_quiet_look_allocates_nothing_even_when_logs_are_read() {
+    let mut evaluator = Evaluator::new(Policy::linux_defaults(), MonoTime::default());
+    let mut counts = Vec::with_capacity(10);
+    for round in 1..=10_u64 {
+        let at = round * 200_000_000;
+        let now = MonoTime::from_nanos(at);
+        let pods = observation(at, 1 << 29).pods;
+        let mut quiet = Observation { usage_for: None, ..observation(at, 1 << 29) };
+        let seen = SignalObservation { available: 1 << 29, capacity: 1 << 30, at: Some(now) };
+        quiet.signals.set(Signal::NodefsAvailable, Some(seen));
+        let writes = pods.iter().zip(0..).map(|(pod, i)| LogWrites {
+            pod: pod.facts.id.clone(),
+            container: "app".into(),
+            // Up to 990 kB/s: below the minimum.
+            bytes: round * i * 1800,
+        });
+        quiet.log_writes = writes.collect();
+        let before = ALLOCATIONS.get();
+        assert_eq!(evaluator.usage_wanted(&quiet.signals, now), None);
+        evaluator.handle_observation(&quiet, now);
+        assert_eq!(evaluator.poll_command(), None);
+        counts.push(ALLOCATIONS.get() - before);
+    }
+    assert_eq!(counts[1..], [0; 9], "the first may allocate its table: {counts:?}");
 }

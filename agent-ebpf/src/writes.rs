@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, fexit, raw_tracepoint},
     programs::{BtfTracePointContext, FExitContext, RawTracePointContext},
 };
-use evictd_common::{DeviceCgroup, LogDirectory, Probe, Writes};
+use evictd_common::{DeviceCgroup, LOGS_TRIPWIRE, LogDirectory, Probe, Writes};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
@@ -93,6 +93,7 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     let key = LogDirectory { inode: directory(), dev, reserved: 0 };
     if let Some(writes) = LOG_WRITES.get_ptr_mut(key) {
         add(writes, bytes);
+        spend(Probe::Writes, LOGS_TRIPWIRE, bytes as i64);
     }
     spend(Probe::Writes, slot, bytes as i64);
 }

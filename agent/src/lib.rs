@@ -4,6 +4,7 @@
 //! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
 
 pub mod actuate;
+mod answer;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -16,5 +17,9 @@ pub mod node;
 pub mod pods;
 mod privilege;
 pub mod probe;
+pub mod rank;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod sample;
+pub mod trace;

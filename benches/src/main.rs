@@ -2,6 +2,7 @@
 
 mod figures;
 mod reaction;
+mod writers;
 
 use std::process::ExitCode;
 
@@ -20,11 +21,16 @@ struct Cli {
 enum What {
     /// From a threshold crossed to the kill, over many incidents; and what each probe costs
     Reaction(reaction::Options),
+    /// From a log writer's start to its name, among innocent writers; precision and recall
+    Writers(writers::Options),
 }
 
 fn main() -> ExitCode {
-    let What::Reaction(options) = Cli::parse().what;
-    match reaction::run(&options) {
+    let measured = match Cli::parse().what {
+        What::Reaction(options) => reaction::run(&options),
+        What::Writers(options) => writers::run(&options),
+    };
+    match measured {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(e) => {

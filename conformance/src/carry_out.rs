@@ -57,6 +57,7 @@ impl Node<'_> {
             }
             Command::SetCondition { .. }
             | Command::Released { .. }
+            | Command::ReportLogWriter(_)
             | Command::UnableToEvict { .. } => {}
         }
     }

@@ -127,6 +127,7 @@ impl<'a> Node<'a> {
             usage_for: Some(Signal::MemoryAvailable),
             pods: observed.collect(),
             summary: if step.summary_error { Summary::Failed } else { Summary::Whole },
+            ..Observation::default()
         }
     }
 }

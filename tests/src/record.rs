@@ -1,6 +1,6 @@
 //! evictd's records, as it prints them: one JSON object a line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub enum Record {
     },
     /// What the eviction freed has arrived, or its deadline passed.
     Released(Released),
+    /// A container writes its log too fast.
+    LogWriter(LogWriter),
     /// The kernel's OOM killer took somebody.
     OomVictim(OomVictim),
     /// A threshold is met and nobody may be evicted.
@@ -104,6 +106,12 @@ pub struct Eviction {
     pub uid: String,
     /// The victim's cgroup.
     pub cgroup_inode: u64,
+    /// `threshold` or `log-writer`.
+    #[serde(default)]
+    pub reason: String,
+    /// The container that wrote its log too fast.
+    #[serde(default)]
+    pub container: Option<String>,
     /// What was left.
     pub available: i64,
     /// The threshold.
@@ -148,6 +156,33 @@ pub struct Released {
     pub available: i64,
     /// False when the deadline passed first.
     pub seen: bool,
+}
+
+/// See [`Record::LogWriter`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct LogWriter {
+    /// When.
+    pub mono_ns: u64,
+    /// The pod.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The pod.
+    pub uid: String,
+    /// The container.
+    pub container: String,
+    /// The file it writes.
+    pub file: Option<PathBuf>,
+    /// How fast.
+    pub rate_bytes_per_second: u64,
+    /// When the disk meets a threshold.
+    pub crosses_in_ms: u64,
+    /// The disk.
+    pub signal: String,
+    /// How many writers it takes.
+    pub writers: u64,
+    /// `report` or `evict`.
+    pub action: String,
 }
 
 /// See [`Record::OomVictim`].

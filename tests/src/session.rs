@@ -1,5 +1,7 @@
 //! Everything together: the node, the runtime, the eight pods, evictd.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 
 use crate::{
@@ -79,6 +81,11 @@ impl Session {
         let position = self.position(full_name)?;
         let Self { pods, runtime, inbox, .. } = self;
         pods[position].start_worker(args, runtime, inbox)
+    }
+
+    /// Rotates the log of a container; gives the old file's new name.
+    pub fn rotate(&mut self, id: &str) -> Result<PathBuf> {
+        self.runtime.rotate(&mut self.inbox, id)
     }
 
     /// Removes a pod and makes it again with a new UID, as its controller would.

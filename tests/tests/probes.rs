@@ -16,7 +16,7 @@ use evictd::probe::{
     Attachment, Counters, Family, Hook, LADDER, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
 use evictd_common::{
-    Kind, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes, kernel_dev,
+    Kind, LOGS_TRIPWIRE, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes, kernel_dev,
 };
 use evictd_tests::{
     cgroup::Cgroup,
@@ -126,6 +126,7 @@ fn log_writes_follow_the_directory_across_rotation() {
     let dev = kernel_dev_of(node.nodefs_root());
     on_each_rung(Family::Writes, |rung, ebpf| {
         let mut counters = Counters::take(ebpf).unwrap();
+        let tripwires = Tripwires::take(ebpf).unwrap();
         counters.watch(dev, 1).unwrap();
         let runtime = node.system().child(&format!("runtime-{rung}")).unwrap();
         let [mine, other] = ["mine", "other"].map(|name| {
@@ -145,6 +146,7 @@ fn log_writes_follow_the_directory_across_rotation() {
         std::fs::rename(mine.join("0.log"), mine.join("0.log.1")).unwrap();
         write(&mine, "800");
         assert_eq!(counters.log_writes(&key).unwrap().bytes, 1_500_000, "{rung}");
+        assert_eq!(tripwires.spent(LOGS_TRIPWIRE).unwrap(), 1_500_000, "{rung}: only watched logs");
 
         counters.forget_log_directory(&key);
         write(&mine, "1");

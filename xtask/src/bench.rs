@@ -33,24 +33,35 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Lets containers write their logs too fast: time until each is named, precision, recall
+    Writers {
+        /// Runaway writers
+        #[arg(long, default_value_t = 40)]
+        trials: u32,
+        /// Also write the figures as JSON to this file
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
     /// Steps of the evaluator at 10 to 1000 pods, beside what the kubelet's take; needs no root
     Evaluator,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
-        What::Reaction { trials, output } => reaction(*trials, output.as_deref()),
+        What::Reaction { trials, output } => harness("reaction", *trials, output.as_deref()),
+        What::Writers { trials, output } => harness("writers", *trials, output.as_deref()),
         What::Evaluator => evaluator::run(),
     }
 }
 
-fn reaction(trials: u32, output: Option<&Path>) -> Result<ExitCode> {
+/// Runs one measurement of the harness.
+fn harness(what: &str, trials: u32, output: Option<&Path>) -> Result<ExitCode> {
     require_root("bench")?;
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
     let programs = build::benches(&workspace)?;
     let mut harness = Command::new(build::program(&programs, HARNESS)?);
-    harness.arg("reaction").arg("--evictd").arg(build::program(&programs, EVICTD)?);
+    harness.arg(what).arg("--evictd").arg(build::program(&programs, EVICTD)?);
     harness.arg("--trials").arg(trials.to_string());
     if let Some(output) = output {
         harness.arg("-o").arg(output);

@@ -1,7 +1,9 @@
 //! What the evaluator can tell of itself.
 
 use super::Evaluator;
-use crate::{Applicant, Decision, NodeConditions, Placement, Policy, Threshold, ThresholdValue};
+use crate::{
+    Applicant, Decision, Forecast, NodeConditions, Placement, Policy, Threshold, ThresholdValue,
+};
 
 impl Evaluator {
     /// The ranking of the last evaluation that had pods to look at; its places point into the pods of
@@ -14,6 +16,11 @@ impl Evaluator {
     /// from the second evaluation on (T-14, T-17).
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// How fast each signal is used up, by the samples of all evaluations so far.
+    pub const fn forecast(&self) -> &Forecast {
+        &self.forecast
     }
 
     /// Kubelet semantics: which way the last evaluation went.

@@ -57,7 +57,11 @@ impl Evaluator {
         let standing = match reason {
             RefusedReason::Gone => Standing::Gone,
             RefusedReason::Reused => Standing::Reused,
-            RefusedReason::Failed => Standing::Failed { until: now.after(FAILED_BACK_OFF) },
+            RefusedReason::Failed => {
+                let until = now.after(FAILED_BACK_OFF);
+                self.log_writers.retry(id, until);
+                Standing::Failed { until }
+            }
         };
         self.ledger.amend(id, standing);
     }

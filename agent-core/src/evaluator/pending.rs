@@ -3,8 +3,8 @@
 
 use super::limits::CLEANUP_DEADLINE;
 use crate::{
-    Eviction, EvictionId, MonoTime, NodeSignals, PodRef, Policy, Resource, Semantics, Signal,
-    SignalObservation, Threshold,
+    Eviction, EvictionId, EvictionReason, MonoTime, NodeSignals, PodRef, Policy, Resource,
+    Semantics, Signal, SignalObservation, Threshold,
 };
 
 /// An eviction that was commanded and has not yet been seen to free anything.
@@ -26,7 +26,8 @@ pub(super) struct Pending {
     pub(super) emptied_at: Option<MonoTime>,
     pub(super) grace_ends: MonoTime,
     pub(super) deadline: MonoTime,
-    /// Kubelet semantics: the pod's end alone is waited for, whatever it freed (L-2, E-33).
+    /// The pod's end alone is waited for, whatever it freed: in kubelet semantics (L-2, E-33), and where
+    /// no threshold was met that could be clear again.
     cleanup_only: bool,
 }
 
@@ -39,7 +40,8 @@ impl Pending {
         policy: &Policy,
     ) -> Self {
         let grace_ends = e.decided_at.after(e.grace);
-        let cleanup_only = policy.semantics == Semantics::Kubelet;
+        let cleanup_only =
+            policy.semantics == Semantics::Kubelet || e.reason != EvictionReason::Threshold;
         let deadline = if cleanup_only {
             CLEANUP_DEADLINE
         } else {

@@ -1,5 +1,6 @@
 mod choice;
 mod kubelet;
+mod log_writers;
 mod observe;
 mod release;
 mod soft;
@@ -141,6 +142,16 @@ fn short(commands: &[Command]) -> Vec<String> {
         Command::EvictOverLimit(e) => format!("evict {}: {}", e.pod.uid, e.limit),
         Command::Reclaim { signal, steps } => format!("reclaim {steps:?} for {signal}"),
         Command::ThresholdMet { signal } => format!("met {signal}"),
+        Command::ReportLogWriter(r) => format!(
+            "report {}/{} {} of {} for {} in {:.1}s ({})",
+            r.pod.uid,
+            r.container,
+            r.rate,
+            r.writers,
+            r.signal,
+            r.crosses_in.as_secs_f64(),
+            r.action.name()
+        ),
     };
     commands.iter().map(text).collect()
 }
@@ -154,6 +165,7 @@ fn a_hard_threshold_evicts_the_largest_at_once_and_says_all_about_it() {
         id: EvictionId(1),
         pod: PodRef { uid: "hog".into(), cgroup_inode: 7 },
         signal: MEMORY,
+        reason: crate::EvictionReason::Threshold,
         hard: true,
         grace: Duration::ZERO,
         grace_override_seconds: 1,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Evaluator, Exhausted, choice::Crossing, ledger::Standing, pending::Pending};
 use crate::{
-    Command, Eviction, MonoTime, NodeSignals, PodFacts, PodObservation, PodRef, Resource,
-    Semantics, Signal, SignalObservation, Threshold, rank::RankBy,
+    Command, Eviction, EvictionId, EvictionReason, MonoTime, NodeSignals, PodFacts, PodObservation,
+    PodRef, Resource, Semantics, Signal, SignalObservation, Threshold, rank::RankBy,
 };
 
 /// How long a resource for which nobody could be evicted gives way to the others.
@@ -25,13 +25,7 @@ impl Evaluator {
         now: MonoTime,
     ) -> bool {
         let Crossing { threshold, seen } = crossing;
-        let by = RankBy {
-            signal: threshold.signal,
-            semantics: self.policy.semantics,
-            layout: self.policy.layout,
-            summary,
-            pod_level_resources: self.policy.kubelet.pod_level_resources,
-        };
+        let by = RankBy::of(&self.policy, threshold.signal, summary);
         let mut ranking = std::mem::take(&mut self.ranking);
         ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
         self.ranking = ranking;
@@ -48,7 +42,7 @@ impl Evaluator {
             expected_release: place.usage.unwrap_or(0),
         };
         self.exhausted[threshold.signal.resource().index()] = None;
-        self.evict(&victim, threshold, seen, now);
+        self.evict(&victim, threshold, seen, EvictionReason::Threshold, now);
         true
     }
 
@@ -93,22 +87,24 @@ impl Evaluator {
                 override_seconds: HARD_OVERRIDE_SECONDS,
                 expected_release: soft.expected_release,
             };
-            self.evict(&victim, threshold, seen, now);
+            self.evict(&victim, threshold, seen, EvictionReason::Threshold, now);
         }
     }
 
-    fn evict(
+    pub(super) fn evict(
         &mut self,
         victim: &Victim<'_>,
         threshold: Threshold,
         seen: SignalObservation,
+        reason: EvictionReason,
         now: MonoTime,
-    ) {
+    ) -> EvictionId {
         let id = self.next_id();
         let eviction = Eviction {
             id,
             pod: victim.pod.clone(),
             signal: threshold.signal,
+            reason,
             hard: threshold.is_hard(),
             grace: victim.grace,
             grace_override_seconds: victim.override_seconds,
@@ -123,10 +119,11 @@ impl Evaluator {
         self.in_flight.open(Pending::new(&eviction, threshold, seen, &self.policy));
         self.ledger.set(id, victim.pod, Standing::InFlight);
         self.commands.push_back(Command::Evict(eviction));
+        id
     }
 
     /// Zero for hard, else the smaller of the policy's longest and the pod's own (K-2).
-    fn grace_for(&self, threshold: &Threshold, pod: &PodFacts) -> Duration {
+    pub(super) fn grace_for(&self, threshold: &Threshold, pod: &PodFacts) -> Duration {
         if threshold.is_hard() {
             return Duration::ZERO;
         }
@@ -136,7 +133,7 @@ impl Evaluator {
 
     /// What the kubelet tells its pod worker: a second for hard (K-1), else the smaller of the policy's
     /// longest and the pod's own, whatever their signs (K-2).
-    fn override_for(&self, threshold: &Threshold, pod: &PodFacts) -> i64 {
+    pub(super) fn override_for(&self, threshold: &Threshold, pod: &PodFacts) -> i64 {
         if threshold.is_hard() {
             return HARD_OVERRIDE_SECONDS;
         }
@@ -168,9 +165,9 @@ impl Evaluator {
 }
 
 /// Whom to evict and how.
-struct Victim<'a> {
-    pod: &'a PodRef,
-    grace: Duration,
-    override_seconds: i64,
-    expected_release: u64,
+pub(super) struct Victim<'a> {
+    pub(super) pod: &'a PodRef,
+    pub(super) grace: Duration,
+    pub(super) override_seconds: i64,
+    pub(super) expected_release: u64,
 }

@@ -98,6 +98,7 @@ fn e35_less_than_nothing_is_told_as_nothing() {
             usage_for: Some(MEMORY),
             pods: node.pods.clone(),
             summary: Summary::Whole,
+            ..evictd_core::Observation::default()
         };
         node.evaluator.handle_observation(&observation, crate::node::at(1));
         let message = std::iter::from_fn(|| node.evaluator.poll_command()).find_map(|command| {

@@ -97,6 +97,7 @@ impl Node {
             usage_for: self.evaluator.usage_wanted(&signals, at(seconds)),
             pods: self.pods.clone(),
             summary: self.summary,
+            ..Observation::default()
         };
         self.evaluator.handle_observation(&observation, at(seconds));
         self.commands()
@@ -141,8 +142,9 @@ fn short(command: &Command) -> Option<String> {
         }
         Command::Reclaim { signal, .. } => Some(format!("reclaim for {signal}")),
         Command::UnableToEvict { signal } => Some(format!("unable for {signal}")),
-        Command::Released { .. } | Command::SetCondition { .. } | Command::ThresholdMet { .. } => {
-            None
-        }
+        Command::Released { .. }
+        | Command::SetCondition { .. }
+        | Command::ThresholdMet { .. }
+        | Command::ReportLogWriter(_) => None,
     }
 }

@@ -68,6 +68,7 @@ proptest! {
                     | Command::Reclaim { .. }
                     | Command::ThresholdMet { .. }
                     | Command::SetCondition { .. }
+                    | Command::ReportLogWriter(_)
                     | Command::UnableToEvict { .. } => {}
                 }
             }
@@ -151,6 +152,7 @@ proptest! {
                     | Command::ThresholdMet { .. }
                     | Command::SetCondition { .. }
                     | Command::Released { .. }
+                    | Command::ReportLogWriter(_)
                     | Command::UnableToEvict { .. } => {}
                 }
             }

@@ -5,6 +5,7 @@
 mod arbitrary;
 mod extremes;
 mod invariants;
+mod log_writers;
 mod monotone;
 mod order;
 mod play;

@@ -92,6 +92,7 @@ pub fn evictions(event: &Event) -> impl Iterator<Item = &Eviction> {
         | Command::ThresholdMet { .. }
         | Command::SetCondition { .. }
         | Command::Released { .. }
+        | Command::ReportLogWriter(_)
         | Command::UnableToEvict { .. } => None,
     })
 }

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use evictd_core::{
-    Command, Evaluator, EvictionId, Format, MonoTime, NodeSignals, Observation, Outcome, Policy,
-    Quantity, Signal, Summary, ThresholdValue,
+    Command, Evaluator, EvictionId, EvictionReason, Format, LogWriterAction, LogWriterReport,
+    LogWrites, MonoTime, NodeSignals, Observation, Outcome, PodRef, Policy, Quantity, Signal,
+    Summary, ThresholdValue,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde::{Serialize, de::DeserializeOwned};
@@ -76,11 +77,18 @@ proptest! {
         wanted in prop::option::of(select(Signal::ALL.to_vec())),
     ) {
         let seen: NodeSignals = signals(available, MonoTime::from_nanos(now));
-        let o = Observation { signals: seen, usage_for: wanted, pods, summary: Summary::Whole };
+        let log_writes = pods.iter().map(|pod| LogWrites {
+            pod: pod.facts.id.clone(),
+            container: pod.facts.name.clone(),
+            bytes: now,
+        });
+        let log_writes = log_writes.collect();
+        let summary = Summary::Whole;
+        let o = Observation { signals: seen, usage_for: wanted, pods, summary, log_writes };
         let read = again(&o);
         prop_assert_eq!(read.signals, o.signals);
         prop_assert_eq!((read.usage_for, read.summary), (o.usage_for, o.summary));
-        prop_assert_eq!(&read.pods, &o.pods);
+        prop_assert_eq!((&read.pods, &read.log_writes), (&o.pods, &o.log_writes));
         let reclaimed = Outcome::Reclaimed { signals: Some(Box::new(seen)) };
         prop_assert_eq!(&again(&reclaimed), &reclaimed);
     }
@@ -117,4 +125,21 @@ fn what_is_written_is_readable() {
 fn an_unknown_signal_is_told_with_those_there_are() {
     let error = serde_json::from_str::<Signal>("\"disk.free\"").unwrap_err().to_string();
     assert!(error.contains("disk.free") && error.contains("pid.available"), "{error}");
+}
+
+#[test]
+fn log_writers_read_back() {
+    let crosses_in = std::time::Duration::from_millis(1500);
+    let reason = EvictionReason::LogWriter { container: "c".into(), rate: u64::MAX, crosses_in };
+    assert_eq!(again(&reason), reason);
+    let report = Command::ReportLogWriter(LogWriterReport {
+        pod: PodRef { uid: "u".into(), cgroup_inode: 7 },
+        container: "c".into(),
+        rate: u64::MAX,
+        crosses_in,
+        signal: Signal::NodefsAvailable,
+        writers: 2,
+        action: LogWriterAction::Report,
+    });
+    assert_eq!(again(&report), report);
 }

@@ -110,7 +110,7 @@ proptest! {
             }
             let summary = if failed { Summary::Failed } else { Summary::Whole };
             let usage_for = evaluator.usage_wanted(&signals, now);
-            let o = Observation { signals, usage_for, pods: pods.clone(), summary };
+            let o = Observation { signals, usage_for, pods: pods.clone(), summary, ..Observation::default() };
             evaluator.handle_observation(&o, now);
             let mut by_threshold = 0;
             while let Some(command) = evaluator.poll_command() {
@@ -134,6 +134,7 @@ proptest! {
                     Command::ThresholdMet { .. }
                     | Command::SetCondition { .. }
                     | Command::Released { .. }
+                    | Command::ReportLogWriter(_)
                     | Command::UnableToEvict { .. } => continue,
                 };
                 evaluator.handle_outcome(&Outcome::Killed { id }, now);

@@ -5,11 +5,14 @@ use std::{
     sync::Arc,
 };
 
+use evictd_core::LogWriterPolicy;
+
 use super::{
     InputError, Place, Protect, ProtectRule,
     document::{Document, Documents},
     kubelet,
     layer::Layer,
+    log_writers::log_writers,
     place::Placed,
     shared::WrittenShared,
     written::{Mode, WrittenConfig, WrittenProtect, WrittenSemantics},
@@ -32,6 +35,7 @@ pub(super) struct Own {
     pub(super) imagefs: Option<Placed<PathBuf>>,
     pub(super) pods: Option<Placed<PathBuf>>,
     pub(super) protect: Protect,
+    pub(super) log_writers: LogWriterPolicy,
 }
 
 impl File {
@@ -71,6 +75,7 @@ fn own(document: Document<'_>, file: &Arc<Path>) -> Result<File, InputError> {
         imagefs: path("imagefs", written.imagefs),
         pods: path("pods", written.pods),
         protect: protect(written.protect.unwrap_or_default(), document)?,
+        log_writers: log_writers(&written.log_writers.unwrap_or_default(), document)?,
     };
     Ok(File::Own(Box::new(own), layer))
 }

@@ -11,6 +11,7 @@ mod file;
 mod kubelet;
 mod layer;
 mod layers;
+mod log_writers;
 mod per_map;
 mod place;
 mod policy;

@@ -64,7 +64,8 @@ impl Config {
     ) -> Result<Self, InputError> {
         let written = own.semantics.map(Semantics::from);
         let eviction = layers.settings(semantics.or(written).unwrap_or_default());
-        let policy = policy(layers, &eviction)?;
+        let mut policy = policy(layers, &eviction)?;
+        policy.log_writers = own.log_writers;
         let path = |field, path: Option<&Placed<PathBuf>>, default: &str| match path {
             Some(path) => absolute(field, path),
             None => Ok(default.into()),

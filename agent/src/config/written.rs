@@ -16,6 +16,7 @@ pub(super) struct WrittenConfig {
     pub(super) imagefs: Option<PathBuf>,
     pub(super) pods: Option<PathBuf>,
     pub(super) protect: Option<Vec<WrittenProtect>>,
+    pub(super) log_writers: Option<WrittenLogWriters>,
 }
 
 /// What is done with a decision.
@@ -65,4 +66,21 @@ impl From<WrittenSemantics> for Semantics {
 pub(super) struct WrittenProtect {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
+}
+
+/// `logWriters`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WrittenLogWriters {
+    pub(super) action: Option<WrittenLogWriterAction>,
+    pub(super) horizon: Option<String>,
+    pub(super) minimum_rate: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenLogWriterAction {
+    Off,
+    Report,
+    Evict,
 }

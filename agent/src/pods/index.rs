@@ -39,8 +39,10 @@ impl PodSource {
 }
 
 /// The log directory of one container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogDir {
+    /// Its name, which is the container's.
+    pub container: Arc<str>,
     /// Device, as user space numbers it (`st_dev`).
     pub dev: u64,
     /// Inode.
@@ -184,7 +186,10 @@ fn log_dirs(root: &CStr, known: &[LogDir]) -> LogDirs {
         return LogDirs::Unchanged;
     }
     let mut logs = Vec::new();
-    let found = |_: &CStr, inode| logs.push(LogDir { dev: stat.st_dev, inode });
+    let found = |name: &CStr, inode| {
+        let container = name.to_string_lossy().into();
+        logs.push(LogDir { container, dev: stat.st_dev, inode });
+    };
     let listed = for_each_dir(&dir, found);
     if listed.is_ok() { LogDirs::Now(logs) } else { LogDirs::Unchanged }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use evictd_core::{Command, Evaluator, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -14,13 +14,13 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{Nodefs, Record, Started, Stopped, WokenBy},
+    record::{LogWriter, Nodefs, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
     tally::Tally,
 };
-use crate::{clock::now, probe::Family};
+use crate::{clock::now, probe::Family, trace::Traced};
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
 /// used up while it is armed. More can wait for the next turn of the loop.
@@ -34,7 +34,7 @@ pub struct Daemon {
     /// What is seen.
     pub observer: Observer,
     /// What is decided.
-    pub evaluator: Evaluator,
+    pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
     /// By which rules.
@@ -45,6 +45,8 @@ pub struct Daemon {
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// When to end without being told to.
+    pub ends: Option<MonoTime>,
 }
 
 /// How one turn of the loop ended.
@@ -56,7 +58,8 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes. SIGHUP makes it read its configuration.
+    /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes. SIGHUP makes it
+    /// read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,6 +76,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
@@ -101,7 +105,7 @@ impl Daemon {
             }
         }
         self.report_stop(&tally);
-        Ok(())
+        self.evaluator.finish(now())
     }
 
     /// What is looked after once a second whatever happens.
@@ -169,13 +173,17 @@ impl Daemon {
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
+            self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
-            schedule.looked(self.evaluator.policy(), signals, at);
-            let used_up = self
-                .kernel
-                .as_mut()
-                .is_some_and(|kernel| kernel.arm(self.evaluator.policy(), signals));
+            let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
+            schedule.looked(policy, self.evaluator.forecast(), signals, at);
+            if let Some(next) = logs.next() {
+                schedule.look_by(next);
+            }
+            let log_bytes = logs.budget(policy.log_writers);
+            let used_up =
+                self.kernel.as_mut().is_some_and(|kernel| kernel.arm(policy, signals, log_bytes));
             if !acted && !used_up {
                 return;
             }
@@ -203,6 +211,13 @@ impl Daemon {
                 }
                 Command::UnableToEvict { signal } => {
                     self.reporter.report(at, Record::UnableToEvict { signal });
+                }
+                Command::ReportLogWriter(report) => {
+                    let horizon = self.evaluator.policy().log_writers.horizon;
+                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    self.reporter.report(at, Record::LogWriter(Box::new(record)));
+                    // Evicting it takes another evaluation, with the pods at hand.
+                    acted |= report.action == LogWriterAction::Evict;
                 }
                 // Nothing here can free dead containers or images: go on with the pods.
                 Command::Reclaim { .. } => {

@@ -23,6 +23,11 @@ const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_
 /// All walks on the way to one decision, and all walks of one tick.
 const WALKS: Duration = Duration::from_millis(10);
 
+/// One pod's walk, and all walks, where somebody waits for the answer and nothing else does.
+const PATIENT_POD_WALK: DiskLimits =
+    DiskLimits { entries: 10_000_000, time: Duration::from_secs(30) };
+const PATIENT_WALKS: Duration = Duration::from_secs(120);
+
 /// Key of a log directory in the kernel's map.
 pub fn log_directory(log: &LogDir) -> LogDirectory {
     let dev = kernel_dev(major(log.dev), minor(log.dev));
@@ -83,6 +88,8 @@ fn counted(pod: &Pod) -> u64 {
 /// Disk usage of every pod.
 pub struct DiskUsages {
     dev: u32,
+    /// How long walks may take in all.
+    time: Duration,
     walk: DiskWalk,
     walked: BTreeMap<Arc<str>, Walked>,
     /// Reused between decisions: (bytes since the walk, number of the pod).
@@ -94,9 +101,19 @@ pub struct DiskUsages {
 impl DiskUsages {
     /// Usage on the filesystem with that kernel `dev_t`.
     pub fn new(dev: u32) -> Self {
+        Self::within(dev, POD_WALK, WALKS)
+    }
+
+    /// The same for one look that may take its time.
+    pub fn patient(dev: u32) -> Self {
+        Self::within(dev, PATIENT_POD_WALK, PATIENT_WALKS)
+    }
+
+    fn within(dev: u32, pod: DiskLimits, time: Duration) -> Self {
         Self {
             dev,
-            walk: DiskWalk::new(POD_WALK),
+            time,
+            walk: DiskWalk::new(pod),
             walked: BTreeMap::new(),
             order: Vec::new(),
             snapshot: Vec::new(),
@@ -109,7 +126,7 @@ impl DiskUsages {
         self.walked.retain(|uid, _| index.by_uid(uid).is_some());
         let begin = Instant::now();
         for pod in index.iter() {
-            if begin.elapsed() > WALKS {
+            if begin.elapsed() > self.time {
                 return;
             }
             if self.valid(pod).is_none() {
@@ -156,7 +173,7 @@ impl DiskUsages {
         }
         order.sort_unstable_by(|a, b| b.cmp(a));
         for (_, number) in &order {
-            if begin.elapsed() > WALKS {
+            if begin.elapsed() > self.time {
                 break;
             }
             if let (Some(pod), Some(now)) = (index.get(*number), written.get(*number)) {

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, MonoTime, Outcome, Placement, RefusedReason,
-    Resource,
+    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReason, MonoTime, Outcome, Placement,
+    PodObservation, RefusedReason,
 };
 
 use super::{
     inbox::Wake,
     observe::Observer,
-    record::{self, Place, PodName},
+    record::{self, PodName},
 };
 use crate::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Reaper},
     config::Mode,
     pods::PodIndex,
+    rank::Place,
 };
 
 /// How often a killed victim is asked whether it is gone. On cgroup v1 there is nothing to wait on.
@@ -156,9 +157,13 @@ impl Evictions {
         observer: &Observer,
         wake: Wake,
     ) -> record::Eviction {
-        let places = evaluator.ranking().iter();
-        let rank: Vec<Place> =
-            places.take(PLACES).filter_map(|at| place(at, eviction, observer)).collect();
+        let rank = places(evaluator.ranking(), eviction, &observer.observation().pods);
+        let (container, rate, crosses_in) = match &eviction.reason {
+            EvictionReason::Threshold => (None, None, None),
+            EvictionReason::LogWriter { container, rate, crosses_in } => {
+                (Some(container.clone()), Some(*rate), Some(crosses_in.as_millis() as u64))
+            }
+        };
         record::Eviction {
             id: eviction.id.0,
             mode: self.mode(),
@@ -167,8 +172,13 @@ impl Evictions {
             name: name_of(eviction, observer),
             uid: eviction.pod.uid.clone(),
             cgroup_inode: eviction.pod.cgroup_inode,
+            reason: eviction.reason.name(),
+            container,
+            log_bytes_per_second: rate,
+            time_to_threshold_ms: crosses_in,
             available: eviction.available,
             quantity: eviction.quantity,
+            fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
             expected_release: eviction.expected_release,
             woken_by: wake.by,
             event_ns: wake.event_ns,
@@ -208,16 +218,14 @@ fn name_of(eviction: &Eviction, observer: &Observer) -> PodName {
     }
 }
 
-fn place(placement: &Placement, eviction: &Eviction, observer: &Observer) -> Option<Place> {
-    let facts = &observer.observation().pods.get(placement.pod)?.facts;
-    let has_request =
-        matches!(eviction.signal.resource(), Resource::Memory | Resource::EphemeralStorage);
-    Some(Place {
-        name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
-        priority: facts.priority,
-        usage: placement.usage,
-        request: has_request.then_some(placement.request),
-        decided_by: placement.decided_by.map_or("last", evictd_core::Comparator::name),
-        passed_over: placement.barred.map(evictd_core::Bar::name),
-    })
+/// The first places of a ranking and the victim's; none for a log writer, for whom nobody is ranked.
+fn places(ranking: &[Placement], eviction: &Eviction, pods: &[PodObservation]) -> Vec<Place> {
+    if eviction.reason != EvictionReason::Threshold {
+        return Vec::new();
+    }
+    let is_victim =
+        |at: &Placement| pods.get(at.pod).is_some_and(|pod| pod.facts.id == eviction.pod);
+    let wanted = |(index, at): &(usize, &Placement)| *index < PLACES || is_victim(at);
+    let shown = ranking.iter().enumerate().filter(wanted);
+    shown.filter_map(|(index, _)| Place::of(index, ranking, eviction.signal, pods)).collect()
 }

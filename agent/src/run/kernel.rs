@@ -90,9 +90,15 @@ impl Kernel {
         self.watch.mark(&self.tripwires);
     }
 
-    /// Arms the tripwires. True if one is used up already.
-    pub fn arm(&mut self, policy: &Policy, signals: &NodeSignals) -> bool {
-        self.watch.arm(&mut self.tripwires, policy, signals)
+    /// The counters of log directories and what was written into all of these by the last
+    /// [`Self::mark`], if any rung counts writes.
+    pub fn log_counters(&self) -> Option<(&Counters, i64)> {
+        Some((self.write_counters()?, self.watch.written_into_logs()))
+    }
+
+    /// Arms the tripwires; that of the logs for `log_bytes`. True if one is used up already.
+    pub fn arm(&mut self, policy: &Policy, signals: &NodeSignals, log_bytes: Option<u64>) -> bool {
+        self.watch.arm(&mut self.tripwires, policy, signals, log_bytes)
     }
 
     /// Counts the log directories of these pods.

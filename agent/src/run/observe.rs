@@ -1,14 +1,17 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
-use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
+use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation};
 use tracing::warn;
 
-use super::{disk_usage::DiskUsages, kernel::Kernel, record::PodName, watch::kernel_dev_of};
+use super::{
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    watch::kernel_dev_of,
+};
 use crate::{
     config::Protect,
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods},
+    sample::{NodeSampler, PodFigures, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -16,6 +19,9 @@ pub struct Observer {
     sampler: NodeSampler,
     index: PodIndex,
     disks: DiskUsages,
+    log_writers: LogWriters,
+    /// All figures of pods are read at every look, wanted or not.
+    reads_all: bool,
     observation: Observation,
 }
 
@@ -23,7 +29,14 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
-        Self { sampler, index, disks, observation: Observation::default() }
+        let (log_writers, observation) = (LogWriters::default(), Observation::default());
+        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+    }
+
+    /// The same, reading all figures of pods at every look.
+    #[must_use]
+    pub fn reading_all(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The pods.
@@ -41,20 +54,35 @@ impl Observer {
         &self.observation
     }
 
+    /// The reading of logs.
+    pub const fn log_writers(&self) -> &LogWriters {
+        &self.log_writers
+    }
+
     /// Looks now. Pods are read only if the evaluator wants them.
     pub fn look(&mut self, evaluator: &Evaluator, kernel: Option<&Kernel>, now: MonoTime) {
         let signals: NodeSignals = self.sampler.signals(now);
         self.observation.signals = signals;
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
-        let Some(wanted) = self.observation.usage_for else {
-            return;
+        self.log_writers.read(
+            evaluator.policy(),
+            (&self.index, self.sampler.nodefs().dev()),
+            kernel,
+            self.observation.usage_for.is_some(),
+            now,
+            &mut self.observation.log_writes,
+        );
+        let figures = match self.observation.usage_for {
+            _ if self.reads_all => PodFigures::All,
+            Some(wanted) => PodFigures::For(wanted),
+            None => return,
         };
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, &mut self.observation.pods);
-        if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
+        observe_pods(&self.index, figures, &mut self.observation.pods);
+        if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }

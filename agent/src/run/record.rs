@@ -1,12 +1,20 @@
 //! What evictd reports on stdout: one JSON object a line, so that every eviction can be explained
 //! afterwards from one record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, sync::Arc,
+    time::Duration,
+};
 
-use evictd_core::{NodeCondition, Signal};
+use evictd_core::{LogWriterReport, NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
-use crate::probe::Refused;
+use super::log_file::NewestFile;
+use crate::{
+    pods::{Pod, PodIndex},
+    probe::Refused,
+    rank::Place,
+};
 
 /// Why the evaluator looked at the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -84,6 +92,8 @@ pub enum Record {
         /// What changed; for one that was refused the place and what is wrong there.
         detail: String,
     },
+    /// A container writes its log so fast that a disk threshold would be met.
+    LogWriter(Box<LogWriter>),
     /// The kernel's OOM killer came first.
     OomVictim {
         /// cgroup v2 id, 0 if the kernel does not tell.
@@ -179,10 +189,20 @@ pub struct Eviction {
     pub uid: Arc<str>,
     /// Inode of the pod's cgroup.
     pub cgroup_inode: u64,
+    /// `threshold`: that was crossed. `log-writer`: it would have been, see `container`.
+    pub reason: &'static str,
+    /// The container that wrote its log too fast.
+    pub container: Option<Arc<str>>,
+    /// How fast.
+    pub log_bytes_per_second: Option<u64>,
+    /// How long the disk would have lasted at that rate; `null` where the threshold was crossed.
+    pub time_to_threshold_ms: Option<u64>,
     /// What was left.
     pub available: i64,
     /// The threshold.
     pub quantity: i64,
+    /// How fast the signal was used up when it was decided, in its unit per second.
+    pub fill_rate_per_second: u64,
     /// What the pod is expected to give back.
     pub expected_release: u64,
     /// Why the node was looked at.
@@ -205,26 +225,61 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
-    /// The first places of the ranking.
+    /// The first places of the ranking, and the victim's.
     pub rank: Vec<Place>,
 }
 
-/// A pod's place in the ranking, and what put it there.
+/// See [`Record::LogWriter`].
 #[derive(Debug, Serialize)]
-pub struct Place {
-    /// Whom.
+pub struct LogWriter {
+    /// The pod.
     #[serde(flatten)]
     pub name: PodName,
-    /// `spec.priority`.
-    pub priority: i32,
-    /// Usage of the resource; `null` is unknown.
-    pub usage: Option<u64>,
-    /// Request of the resource; `null` where there is no such notion.
-    pub request: Option<u64>,
-    /// The comparator that put it before the next.
-    pub decided_by: &'static str,
-    /// Why it may not be evicted, if it may not.
-    pub passed_over: Option<&'static str>,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// The container.
+    pub container: Arc<str>,
+    /// The file it writes to.
+    pub file: Option<NewestFile>,
+    /// How fast.
+    pub rate_bytes_per_second: u64,
+    /// When the threshold will be met at that rate, or at that of all `writers` together.
+    pub crosses_in_ms: u64,
+    /// The signal.
+    #[serde(serialize_with = "display")]
+    pub signal: Signal,
+    /// Writers for which that takes longer are not told of.
+    pub horizon_ms: u64,
+    /// 1: this container alone would meet the threshold in that time. More: so many together, of which
+    /// it is the largest.
+    pub writers: usize,
+    /// `report` or `evict`.
+    pub action: &'static str,
+}
+
+impl LogWriter {
+    /// A report with the names that people know.
+    pub fn new(report: &LogWriterReport, horizon: Duration, index: &PodIndex) -> Self {
+        let pod = index.by_uid(&report.pod.uid);
+        let name = match pod.map(Pod::facts) {
+            Some(facts) => PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
+            None => PodName { namespace: "".into(), pod: report.pod.uid.clone() },
+        };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let directory = |root: &Path| NewestFile(root.join(&*report.container));
+        Self {
+            name,
+            uid: report.pod.uid.clone(),
+            container: report.container.clone(),
+            file: pod.map(|pod| directory(OsStr::from_bytes(pod.logs_root().to_bytes()).as_ref())),
+            rate_bytes_per_second: report.rate,
+            crosses_in_ms: millis(report.crosses_in),
+            signal: report.signal,
+            horizon_ms: millis(horizon),
+            writers: report.writers,
+            action: report.action.name(),
+        }
+    }
 }
 
 /// See [`Record::Stopped`].

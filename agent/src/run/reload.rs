@@ -1,7 +1,7 @@
 //! The configuration while evictd runs: read again when it changes or at SIGHUP. What cannot be used is
 //! told once, and the last good one stays in force.
 
-use evictd_core::{Evaluator, Policy};
+use evictd_core::Policy;
 use tracing::{error, info, warn};
 
 use super::{
@@ -14,6 +14,7 @@ use crate::{
     clock::now,
     config::{Config, Mode, Watch},
     privilege,
+    trace::Traced,
 };
 
 /// The configuration in force and where it comes from.
@@ -64,7 +65,7 @@ impl Configuration {
     fn apply(
         &self,
         changes: &Changes,
-        evaluator: &mut Evaluator,
+        evaluator: &mut Traced,
         observer: &mut Observer,
         evictions: &mut Evictions,
     ) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evictd_core::{FillRate, MonoTime, NodeSignals, Policy, Signal, memory_look};
+use evictd_core::{Forecast, MonoTime, NodeSignals, Policy, Signal, memory_look};
 
 /// The slow tick: looks whatever else happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -25,7 +25,6 @@ const MEMORY: usize = 2;
 /// The clock-driven part of looking at the node.
 #[derive(Debug)]
 pub struct Schedule {
-    rates: [FillRate; BYTES.len()],
     /// How many of [`BYTES`] are looked at by fill rate.
     by_rate: usize,
     looked: MonoTime,
@@ -37,7 +36,7 @@ impl Schedule {
     /// Look and tick are due at once. `tripwires` tells whether writes are probed.
     pub fn new(now: MonoTime, tripwires: bool) -> Self {
         let by_rate = if tripwires { MEMORY } else { BYTES.len() };
-        Self { rates: Default::default(), by_rate, looked: now, look: now, tick: now }
+        Self { by_rate, looked: now, look: now, tick: now }
     }
 
     /// When to look at the latest.
@@ -60,23 +59,30 @@ impl Schedule {
         now < due
     }
 
+    /// A look is due at that time at the latest.
+    pub fn look_by(&mut self, due: MonoTime) {
+        self.look = self.look.min(due);
+    }
+
     /// The next slow tick begins to count now.
     pub fn ticked(&mut self, now: MonoTime) {
         self.tick = now.after(TICK);
     }
 
-    /// Plans the next look after one that saw `signals`.
-    pub fn looked(&mut self, policy: &Policy, signals: &NodeSignals, now: MonoTime) {
+    /// Plans the next look after one that saw `signals`, which are in the forecast.
+    pub fn looked(
+        &mut self,
+        policy: &Policy,
+        forecast: &Forecast,
+        signals: &NodeSignals,
+        now: MonoTime,
+    ) {
         self.looked = now;
         let mut wait = TICK;
-        for (rate, signal) in self.rates.iter_mut().zip(BYTES).take(self.by_rate) {
-            let (Some(seen), Some(headroom)) =
-                (signals.get(signal), policy.headroom(signals, signal))
-            else {
-                continue;
-            };
-            rate.observe(seen, now);
-            wait = wait.min(memory_look(headroom, rate.per_second()));
+        for signal in BYTES.into_iter().take(self.by_rate) {
+            if let Some(headroom) = policy.headroom(signals, signal) {
+                wait = wait.min(memory_look(headroom, forecast.rate(signal)));
+            }
         }
         let met = Signal::ALL.into_iter().any(|signal| {
             signals.get(signal).is_some() && policy.headroom(signals, signal) == Some(0)
@@ -127,7 +133,7 @@ mod tests {
         for (name, memory, disk, wait) in cases {
             let mut schedule = Schedule::new(at(0), true);
             schedule.ticked(at(0));
-            schedule.looked(&policy(), &signals(memory, disk), at(0));
+            schedule.looked(&policy(), &Forecast::default(), &signals(memory, disk), at(0));
             assert_eq!(schedule.next().since(at(0)).as_millis(), wait, "{name}");
         }
     }
@@ -137,7 +143,7 @@ mod tests {
         for (tripwires, wait) in [(true, 1000), (false, 250)] {
             let mut schedule = Schedule::new(at(0), tripwires);
             schedule.ticked(at(0));
-            schedule.looked(&policy(), &signals(100_000, 1124), at(0));
+            schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 1124), at(0));
             assert_eq!(schedule.next().since(at(0)).as_millis(), wait);
         }
     }
@@ -146,7 +152,7 @@ mod tests {
     fn look_now_waits_for_the_gap() {
         let mut schedule = Schedule::new(at(0), true);
         schedule.ticked(at(0));
-        schedule.looked(&policy(), &signals(100_000, 100_000), at(100));
+        schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 100_000), at(100));
         assert!(schedule.too_soon(at(102)));
         assert_eq!(schedule.next(), at(105));
         assert!(!schedule.too_soon(at(105)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evictd_common::{LogDirectory, TASKS_TRIPWIRE, kernel_dev};
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE, kernel_dev};
 use evictd_core::{NodeSignals, Policy, Signal, tripwire_budget};
 use rustix::fs::{major, minor};
 use tracing::warn;
@@ -18,10 +18,10 @@ use crate::{
 /// say) wakes evictd once per this much, and the threshold is overshot by no more than this.
 const LEAST_BYTES: u64 = 1 << 20;
 
-/// One tripwire: a filesystem's, or that of the tasks.
+/// One tripwire: a filesystem's, that of the tasks, or that of the logs.
 struct Slot {
     number: u32,
-    /// `None` for tasks.
+    /// `None` for tasks and logs.
     dev: Option<u32>,
     signals: &'static [Signal],
     /// The smallest budget.
@@ -60,7 +60,8 @@ impl Watch {
         let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
         let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
         let tasks = Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
-        let mut slots = vec![tasks, Slot::filesystem(1, nodefs, on_nodefs)];
+        let logs = Slot { number: LOGS_TRIPWIRE, dev: None, signals: &[], least: 1, mark: 0 };
+        let mut slots = vec![tasks, logs, Slot::filesystem(1, nodefs, on_nodefs)];
         let separate = imagefs.filter(|dev| *dev != nodefs);
         slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
         for (slot, dev) in slots.iter().filter_map(|slot| Some((slot, slot.dev?))) {
@@ -99,12 +100,27 @@ impl Watch {
         }
     }
 
-    /// Arms every budget for the way that is left, counted from the last [`Self::mark`]. True if one
-    /// is used up already.
-    pub fn arm(&self, tripwires: &mut Tripwires, policy: &Policy, signals: &NodeSignals) -> bool {
+    /// Bytes written into all logs by the last [`Self::mark`].
+    pub fn written_into_logs(&self) -> i64 {
+        self.slots.iter().find(|slot| slot.number == LOGS_TRIPWIRE).map_or(0, |slot| slot.mark)
+    }
+
+    /// Arms every budget for the way that is left, and that of the logs for `log_bytes`, counted from
+    /// the last [`Self::mark`]. True if one is used up already.
+    pub fn arm(
+        &self,
+        tripwires: &mut Tripwires,
+        policy: &Policy,
+        signals: &NodeSignals,
+        log_bytes: Option<u64>,
+    ) -> bool {
         let mut again = false;
         for slot in &self.slots {
-            let armed = match budget(policy, signals, slot.signals) {
+            let budget = match slot.number {
+                LOGS_TRIPWIRE => log_bytes,
+                _ => budget(policy, signals, slot.signals),
+            };
+            let armed = match budget {
                 Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
                 None => tripwires.disarm(slot.number).map(|()| false),
             };

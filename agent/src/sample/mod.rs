@@ -16,4 +16,4 @@ pub use memory::{CgroupMemory, NodeMemory};
 pub use mounts::{CgroupKind, CgroupMounts, MountsError};
 pub use node::{NodeSampler, NodeSources, SourceError};
 pub use pids::{CgroupPids, NodePids};
-pub use pod::{PodCounters, observe_pods};
+pub use pod::{PodCounters, PodFigures, observe_pods};

@@ -29,11 +29,39 @@ impl PodCounters {
     }
 }
 
-/// The usage of `pod` that ranking for `wanted` needs and its cgroup tells; disk usage is left
-/// unknown. Tasks are one small read and always told.
-fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
+/// Which figures of pods are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodFigures {
+    /// Those that ranking for a signal needs.
+    For(Signal),
+    /// All.
+    All,
+}
+
+impl PodFigures {
+    const fn memory(self) -> bool {
+        match self {
+            Self::For(signal) => matches!(signal.resource(), Resource::Memory),
+            Self::All => true,
+        }
+    }
+
+    /// Whether disk usage is among them.
+    pub const fn disk(self) -> bool {
+        match self {
+            Self::For(signal) => {
+                matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes)
+            }
+            Self::All => true,
+        }
+    }
+}
+
+/// The usage of `pod` that is wanted and its cgroup tells; disk usage is left unknown. Tasks are one
+/// small read and always told.
+fn pod_usage(pod: &Pod, wanted: PodFigures) -> PodUsage {
     let counters = pod.counters();
-    let memory = wanted.resource() == Resource::Memory;
+    let memory = wanted.memory();
     PodUsage {
         memory_working_set: counters.filter(|_| memory).and_then(PodCounters::memory_working_set),
         tasks: counters.and_then(PodCounters::tasks),
@@ -41,8 +69,8 @@ fn pod_usage(pod: &Pod, wanted: Signal) -> PodUsage {
     }
 }
 
-/// Replaces `out` by every pod of the index, with the usage that `wanted` needs and cgroups tell.
-pub fn observe_pods(index: &PodIndex, wanted: Signal, out: &mut Vec<PodObservation>) {
+/// Replaces `out` by every pod of the index, with the usage that is wanted and cgroups tell.
+pub fn observe_pods(index: &PodIndex, wanted: PodFigures, out: &mut Vec<PodObservation>) {
     out.clear();
     out.extend(index.iter().map(|pod| PodObservation {
         facts: pod.facts().clone(),

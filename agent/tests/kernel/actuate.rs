@@ -10,7 +10,8 @@ use evictd::{
     pods::{Pod, PodIndex},
 };
 use evictd_core::{
-    Eviction, EvictionId, Format, MonoTime, Outcome, PodRef, Quantity, RefusedReason, Signal,
+    Eviction, EvictionId, EvictionReason, Format, MonoTime, Outcome, PodRef, Quantity,
+    RefusedReason, Signal,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -31,6 +32,7 @@ fn eviction(pod: PodRef, signal: Signal) -> Eviction {
         id: ID,
         pod,
         signal,
+        reason: EvictionReason::Threshold,
         hard: true,
         grace: Duration::ZERO,
         grace_override_seconds: 1,

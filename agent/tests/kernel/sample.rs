@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use evictd::{
     clock::now,
-    sample::{DiskWalk, NodeSampler, NodeSources, observe_pods},
+    sample::{DiskWalk, NodeSampler, NodeSources, PodFigures, observe_pods},
 };
 use evictd_core::{NodeSignals, PodUsage, Signal};
 
@@ -36,7 +36,7 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     let index = sandbox.index();
 
     let mut pods = Vec::new();
-    observe_pods(&index, Signal::MemoryAvailable, &mut pods);
+    observe_pods(&index, PodFigures::For(Signal::MemoryAvailable), &mut pods);
     let working_set = pods[0].usage.memory_working_set.expect("known");
     assert!((32 * MI..40 * MI).contains(&working_set), "{working_set}");
     let memory_working_set = Some(working_set);
@@ -67,7 +67,7 @@ fn kernel_tasks_and_the_tighter_pids_limit() {
     let _process = Process::start(&container, Role::Tree(6));
     let index = sandbox.index();
     let mut pods = Vec::new();
-    observe_pods(&index, Signal::PidAvailable, &mut pods);
+    observe_pods(&index, PodFigures::For(Signal::PidAvailable), &mut pods);
     assert_eq!(pods[0].usage, PodUsage { tasks: Some(7), ..PodUsage::default() });
 
     for (pods_limit, expected) in [(true, Some(93)), (false, None)] {

@@ -44,7 +44,8 @@ impl Node {
         let whole = semantics == Semantics::Kubelet;
         let pods = if whole || starved.is_some() { (0..pods).map(pod).collect() } else { vec![] };
         let summary = if whole { Summary::Whole } else { Summary::NotTaken };
-        let observation = Observation { signals, usage_for: starved, pods, summary };
+        let observation =
+            Observation { signals, usage_for: starved, pods, summary, ..Observation::default() };
         Self { evaluator: Evaluator::new(policy, MonoTime::default()), observation, now: 0 }
     }
 
@@ -83,6 +84,7 @@ impl Node {
                 | Command::ThresholdMet { .. }
                 | Command::SetCondition { .. }
                 | Command::Released { .. }
+                | Command::ReportLogWriter(_)
                 | Command::UnableToEvict { .. } => {}
             }
         }

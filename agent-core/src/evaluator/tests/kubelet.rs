@@ -22,7 +22,13 @@ impl Node {
         }
         let pods = self.pods.clone();
         let summary = Summary::Whole;
-        let o = Observation { signals, usage_for: Some(MEMORY), pods, summary };
+        let o = Observation {
+            signals,
+            usage_for: Some(MEMORY),
+            pods,
+            summary,
+            ..Observation::default()
+        };
         self.evaluator.handle_observation(&o, ms(at));
         (short(&self.drain()), self.evaluator.decision().clone())
     }

@@ -1,9 +1,7 @@
 //! The answer as text for people.
 
 mod bar;
-mod paint;
 mod paragraph;
-mod table;
 
 use std::fmt::Write as _;
 
@@ -15,11 +13,12 @@ use super::{
     in_force::{InForce, Origin},
     report::Report,
 };
-use crate::config::ConfigKind;
+use crate::{
+    answer::{Align, Cell, Paint, Table, Tone},
+    config::ConfigKind,
+};
 use bar::headroom;
-pub use paint::Paint;
 use paragraph::indented;
-use table::{Align, Cell, Table};
 
 /// Shown where there is nothing.
 const NOTHING: &str = "-";
@@ -98,7 +97,7 @@ fn line(report: &Report<'_>, row: &InForce) -> Vec<Cell> {
         Some(_) => amount(row.min_reclaim()),
     };
     let left = match row.is_met() {
-        Some(true) => Cell::bad("MET"),
+        Some(true) => Cell::new(Tone::Bad, "MET"),
         Some(false) | None => Cell::plain(amount(row.distance())),
     };
     vec![
@@ -152,10 +151,10 @@ fn remarks(report: &Report<'_>) -> String {
 fn about(finding: &Finding, paint: Paint) -> String {
     let severity = finding.severity.name();
     let mut out = match finding.severity {
-        Severity::Warning => paint.bad(severity),
-        Severity::Note => paint.faint(severity),
+        Severity::Warning => paint.text(Tone::Bad, severity),
+        Severity::Note => paint.text(Tone::Faint, severity),
     };
-    let _ = write!(out, " {}", paint.bold(finding.code));
+    let _ = write!(out, " {}", paint.text(Tone::Bold, finding.code));
     if !finding.because.is_empty() {
         let _ = write!(out, " ({})", finding.because.join(", "));
     }
