@@ -8,12 +8,14 @@ mod manifest;
 mod place;
 mod quantity;
 mod threshold_maps;
+mod trace;
 
 pub use config::config;
 pub use duration::duration;
 pub use manifest::manifest;
 pub use quantity::quantity;
 pub use threshold_maps::threshold_maps;
+pub use trace::trace;
 
 /// A fuzz target: its name, which is that of its program and its corpus, and what it checks.
 pub struct Target {
@@ -24,12 +26,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "quantity", check: quantity },
     Target { name: "duration", check: duration },
     Target { name: "threshold_maps", check: threshold_maps },
     Target { name: "config", check: config },
     Target { name: "manifest", check: manifest },
+    Target { name: "trace", check: trace },
 ];
 
 /// The input as text. The parsers take nothing else, so other bytes say nothing about them.
