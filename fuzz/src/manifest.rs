@@ -25,12 +25,23 @@ pub fn manifest(data: &[u8]) {
 }
 
 fn is_sane(record: &PodRecord) {
-    let names = [&record.uid, &record.namespace, &record.name].map(|name| &**name);
-    for name in names.into_iter().chain(record.empty_dirs.iter().map(String::as_str)) {
-        let leads_elsewhere = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
+    let names = [&record.uid, &record.namespace, &record.name];
+    let empty_dirs = record.spec.volumes().iter().filter(|volume| volume.kind.is_empty_dir());
+    for name in names.into_iter().chain(empty_dirs.map(|volume| &volume.name)) {
+        let leads_elsewhere = matches!(&**name, "" | "." | "..") || name.contains(['/', '\0']);
         assert!(!leads_elsewhere, "{name:?} is no part of a path: {record:?}");
     }
+    for container in record.spec.containers() {
+        for list in [container.requests, container.limits] {
+            for quantity in [list.memory, list.ephemeral_storage].into_iter().flatten() {
+                assert!(quantity.signum() >= 0, "less than nothing: {record:?}");
+            }
+        }
+    }
     let most = i64::MAX.unsigned_abs();
-    let grace = record.termination_grace_seconds.unwrap_or_default();
-    assert!(grace <= most, "a grace period no API knows: {record:?}");
+    let facts = record.facts(1, false);
+    for figure in [facts.memory_request, facts.ephemeral_storage_request] {
+        assert!(figure <= most, "more than a quantity can be: {record:?}");
+    }
+    assert!(record.termination_grace_seconds.unwrap_or_default() <= most, "{record:?}");
 }

@@ -120,7 +120,7 @@ fn evictions(replay: &Value) -> Vec<(String, i64)> {
 
 /// The node's configuration with another threshold of memory.
 fn other_config(session: &Session, mib: i64) -> Scratch {
-    let (key, text) = ("allocatableMemory.available: ", config(session.node(), ""));
+    let (key, text) = ("allocatableMemory.available: ", config(session.node(), "strict", ""));
     let other = text.replace(&format!("{key}64Mi"), &format!("{key}{mib}Mi"));
     assert_ne!(text, other);
     let file = Scratch::new(&format!("{mib}.yaml"));

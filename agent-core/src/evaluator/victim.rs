@@ -48,9 +48,8 @@ impl Evaluator {
 
     /// Strict semantics evict nobody for a filesystem on which pods hold nothing (E-25).
     fn could_help(&self, signal: Signal) -> bool {
-        let parts = self.policy.layout.parts(signal);
         let on_disk = matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes);
-        let holds_something = parts.rootfs || parts.logs_and_volumes;
+        let holds_something = self.policy.layout.parts(signal).any();
         self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
 

@@ -31,12 +31,13 @@ pub(super) fn now(args: &Args) -> anyhow::Result<Observed> {
     let figures = PodFigures::For(args.signal);
     let signals = sampler.signals(clock::now());
     let mut pods = Vec::new();
-    observe_pods(&index, figures, &mut pods);
+    observe_pods(&index, figures, config.policy.semantics, &mut pods);
     if figures.disk() {
-        let mut disks = DiskUsages::patient(kernel_dev_of(sampler.nodefs().dev()));
+        let mut disks =
+            DiskUsages::patient(kernel_dev_of(sampler.nodefs().dev()), sampler.logfs().is_some());
         disks.fill(&index, None, pods.iter_mut().map(|pod| &mut pod.usage));
     }
-    let policy = Policy { layout: sampler.fs_layout(), ..config.policy };
+    let policy = Node::policy(&config, &sampler);
     let usage_for = Some(args.signal);
     let observation = Observation { signals, usage_for, pods, ..Observation::default() };
     Ok(Observed { policy, observation, at: None })

@@ -14,7 +14,7 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{LogWriter, Nodefs, Record, Started, Stopped, WokenBy},
+    record::{self, LogWriter, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
@@ -94,13 +94,14 @@ impl Daemon {
             let freed = self.settle();
             // Also after records: a stream of them must not keep the clock from being heard.
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
-            if schedule.is_tick(at) {
+            let is_tick = schedule.is_tick(at);
+            if is_tick {
                 self.tick();
                 self.reload(false);
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {
-                self.evaluate(wake, &mut schedule);
+                self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
         }
@@ -162,14 +163,15 @@ impl Daemon {
         }
     }
 
-    /// Looks, decides, acts.
-    fn evaluate(&mut self, wake: Wake, schedule: &mut Schedule) {
-        for _ in 0..EVALUATIONS {
+    /// Looks, decides, acts; on a tick also with regard to the pods' own limits.
+    fn evaluate(&mut self, wake: Wake, is_tick: bool, schedule: &mut Schedule) {
+        for turn in 0..EVALUATIONS {
             if let Some(kernel) = &mut self.kernel {
                 kernel.mark();
             }
             let at = now();
-            self.observer.look(&self.evaluator, self.kernel.as_ref(), at);
+            let limits = is_tick && turn == 0;
+            self.observer.look(&self.evaluator, self.kernel.as_ref(), limits, at);
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
@@ -226,8 +228,13 @@ impl Daemon {
                 }
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
-                // Limits are known from the kubelet's summary only, which is not taken here.
-                Command::EvictOverLimit(_) => {}
+                Command::EvictOverLimit(eviction) => {
+                    let (outcome, record) =
+                        self.evictions.carry_out_limit(&eviction, &self.observer, wake);
+                    self.evaluator.handle_outcome(&outcome, now());
+                    self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    acted = true;
+                }
             }
         }
         acted
@@ -249,8 +256,6 @@ impl Daemon {
 
     fn report_start(&mut self) {
         let at = now();
-        let nodefs = self.observer.sampler().nodefs();
-        let bytes = nodefs.sample(at).map(|sample| sample.bytes);
         let started = Started {
             version: env!("CARGO_PKG_VERSION"),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -258,11 +263,8 @@ impl Daemon {
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
-            nodefs: Nodefs {
-                path: nodefs.path().display().to_string(),
-                available: bytes.map(|bytes| bytes.available),
-                capacity: bytes.map(|bytes| bytes.capacity),
-            },
+            nodefs: filesystem(self.observer.sampler().nodefs(), at),
+            logfs: self.observer.sampler().logfs().map(|logfs| filesystem(logfs, at)),
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));
@@ -282,6 +284,15 @@ impl Daemon {
         }
         info!("stopping after {} evictions; probes detach", stopped.evictions);
         self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
+    }
+}
+
+fn filesystem(filesystem: &crate::sample::Filesystem, at: MonoTime) -> record::Filesystem {
+    let bytes = filesystem.sample(at).map(|sample| sample.bytes);
+    record::Filesystem {
+        path: filesystem.path().display().to_string(),
+        available: bytes.map(|bytes| bytes.available),
+        capacity: bytes.map(|bytes| bytes.capacity),
     }
 }
 

@@ -16,11 +16,12 @@ mod reload;
 mod reporter;
 mod schedule;
 mod tally;
+mod told;
 mod watch;
 
 use std::{io, process::ExitCode};
 
-use evictd_core::{Evaluator, Policy};
+use evictd_core::Evaluator;
 use tracing::warn;
 
 pub use args::Args;
@@ -79,7 +80,7 @@ pub(crate) fn run(
             .map_err(|error| warn!("no probes, only the clock: {error}"))
             .ok();
         let config = configuration.in_force();
-        let policy = Policy { layout: sampler.fs_layout(), ..config.policy.clone() };
+        let policy = Node::policy(config, &sampler);
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
         let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);

@@ -141,7 +141,12 @@ fn remarks(report: &Report<'_>) -> String {
     for (reason, signals) in reasons {
         out.push_str(&indented(&format!("? {}: {reason}", signals.join(", ")), "  "));
     }
-    let bare: Vec<_> = Signal::ALL.into_iter().filter(|s| !in_force(s)).map(Signal::name).collect();
+    // Logs that lie with nodefs need none of their own.
+    let is_there = |signal: &Signal| {
+        signal.is_known_to(Semantics::Kubelet) || report.node.seen(*signal).is_some()
+    };
+    let bare = Signal::ALL.into_iter().filter(is_there).filter(|signal| !in_force(signal));
+    let bare: Vec<_> = bare.map(Signal::name).collect();
     if !bare.is_empty() && !report.rows.is_empty() {
         out.push_str(&indented(&format!("no threshold on {}", bare.join(", ")), "  "));
     }

@@ -1,26 +1,33 @@
-//! Per-pod disk usage without `du` on the way to a decision: one walk of each pod's directories,
-//! then the kernel's counters; walked again only for the pods that have written since.
+//! Per-pod disk usage without `du` on the way to a decision: one walk of each pod's directories by a
+//! thread of its own, then the kernel's counters; walked again only for the pods that have written
+//! since. Limits of local storage go by walks alone: counters count what is overwritten and deleted.
+
+mod walked;
+mod walker;
+mod written;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use evictd_common::{LogDirectory, kernel_dev};
-use evictd_core::{DiskUsage, PodUsage};
-use rustix::fs::{major, minor};
+use evictd_core::{DiskUsage, PodStats, PodUsage};
 
 use crate::{
-    pods::{LogDir, Pod, PodCgroup, PodIndex},
+    pods::{Pod, PodIndex},
     probe::Counters,
     sample::{DiskLimits, DiskWalk},
 };
+use walked::{Parts, Subject, Walked};
+use walker::{Job, Walker};
+pub use written::log_directory;
+use written::{Written, counted};
 
-/// One pod's walk. Larger trees are unknown until something is written, then known from below.
+/// One pod's walk on the way to a decision. Larger trees are as they were walked last.
 const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_millis(5) };
 
-/// All walks on the way to one decision, and all walks of one tick.
+/// All walks on the way to one decision.
 const WALKS: Duration = Duration::from_millis(10);
 
 /// One pod's walk, and all walks, where somebody waits for the answer and nothing else does.
@@ -28,69 +35,19 @@ const PATIENT_POD_WALK: DiskLimits =
     DiskLimits { entries: 10_000_000, time: Duration::from_secs(30) };
 const PATIENT_WALKS: Duration = Duration::from_secs(120);
 
-/// Key of a log directory in the kernel's map.
-pub fn log_directory(log: &LogDir) -> LogDirectory {
-    let dev = kernel_dev(major(log.dev), minor(log.dev));
-    LogDirectory { inode: log.inode, dev, reserved: 0 }
-}
-
-/// Bytes that the kernel saw written, by part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Written {
-    logs: u64,
-    volumes: u64,
-}
-
-impl Written {
-    fn by(pod: &Pod, counters: &Counters, dev: u32) -> Self {
-        let logs = pod.logs().iter().filter_map(|log| counters.log_writes(&log_directory(log)));
-        let cgroups = pod
-            .cgroup()
-            .into_iter()
-            .flat_map(|pod| pod.containers().iter().map(|c| c.inode).chain([pod.inode()]));
-        let volumes = cgroups.filter_map(|id| counters.writes(id, dev));
-        Self {
-            logs: logs.map(|writes| writes.bytes).sum(),
-            volumes: volumes.map(|writes| writes.bytes).sum(),
-        }
-    }
-
-    /// What has come since `then`; nothing where counters began anew.
-    fn since(self, then: Self) -> Self {
-        Self {
-            logs: self.logs.saturating_sub(then.logs),
-            volumes: self.volumes.saturating_sub(then.volumes),
-        }
-    }
-
-    const fn total(self) -> u64 {
-        self.logs.saturating_add(self.volumes)
-    }
-}
-
-/// The last walk of one pod.
-#[derive(Clone, Copy, Debug)]
-struct Walked {
-    logs: Option<DiskUsage>,
-    volumes: Option<DiskUsage>,
-    at: Written,
-    counted: u64,
-}
-
-/// Tells whether the same counters are summed as before. When a container or a log directory goes, its
-/// counters go too, and what it wrote since the walk can only be found by walking again.
-fn counted(pod: &Pod) -> u64 {
-    let cgroups = pod.cgroup().into_iter().flat_map(PodCgroup::containers);
-    let inodes = cgroups.map(|c| c.inode).chain(pod.logs().iter().map(|log| log.inode));
-    inodes.fold(0, |sum, inode| sum ^ inode.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-}
-
 /// Disk usage of every pod.
 pub struct DiskUsages {
     dev: u32,
-    /// How long walks may take in all.
+    /// Logs lie on a filesystem of their own (E-46).
+    logs_apart: bool,
+    /// How long walks on the way to a decision may take in all.
     time: Duration,
     walk: DiskWalk,
+    /// Reused between walks.
+    parts: Parts,
+    walker: Walker,
+    /// Pods whose walk has been asked for.
+    asked: BTreeSet<Arc<str>>,
     walked: BTreeMap<Arc<str>, Walked>,
     /// Reused between decisions: (bytes since the walk, number of the pod).
     order: Vec<(u64, usize)>,
@@ -99,41 +56,66 @@ pub struct DiskUsages {
 }
 
 impl DiskUsages {
-    /// Usage on the filesystem with that kernel `dev_t`.
-    pub fn new(dev: u32) -> Self {
-        Self::within(dev, POD_WALK, WALKS)
+    /// Usage by pods of which volumes lie on the filesystem with that kernel `dev_t`.
+    pub fn new(dev: u32, logs_apart: bool) -> Self {
+        Self::within(dev, logs_apart, POD_WALK, WALKS)
     }
 
     /// The same for one look that may take its time.
-    pub fn patient(dev: u32) -> Self {
-        Self::within(dev, PATIENT_POD_WALK, PATIENT_WALKS)
+    pub fn patient(dev: u32, logs_apart: bool) -> Self {
+        Self::within(dev, logs_apart, PATIENT_POD_WALK, PATIENT_WALKS)
     }
 
-    fn within(dev: u32, pod: DiskLimits, time: Duration) -> Self {
+    fn within(dev: u32, logs_apart: bool, pod: DiskLimits, time: Duration) -> Self {
         Self {
             dev,
+            logs_apart,
             time,
             walk: DiskWalk::new(pod),
+            parts: Parts::default(),
+            walker: Walker::start(),
+            asked: BTreeSet::new(),
             walked: BTreeMap::new(),
             order: Vec::new(),
             snapshot: Vec::new(),
         }
     }
 
-    /// Walks pods that have not been walked since they last changed, as far as time allows, and forgets
-    /// those that are gone. Called at start and on ticks, not on the way to a decision.
+    /// Takes in the walks that are done, and has pods walked that have not been since they last changed
+    /// or that may be near a limit of their own. Called at start and on ticks, not on the way to a
+    /// decision.
     pub fn prepare(&mut self, index: &PodIndex, counters: Option<&Counters>) {
-        self.walked.retain(|uid, _| index.by_uid(uid).is_some());
-        let begin = Instant::now();
-        for pod in index.iter() {
-            if begin.elapsed() > self.time {
-                return;
-            }
-            if self.valid(pod).is_none() {
-                let written = self.written(pod, counters);
-                self.walk(pod, written);
+        while let Some((uid, walked)) = self.walker.take() {
+            self.asked.remove(&uid);
+            // A walk on the way to a decision may have come later.
+            let newer = |last: &Walked| last.begun > walked.begun && last.counted == walked.counted;
+            if !self.walked.get(&uid).is_some_and(newer) {
+                self.walked.insert(uid, walked);
             }
         }
+        self.walked.retain(|uid, _| index.by_uid(uid).is_some());
+        self.asked.retain(|uid| index.by_uid(uid).is_some());
+        let now = Instant::now();
+        for pod in index.iter() {
+            let uid = &pod.facts().id.uid;
+            if self.asked.contains(uid) {
+                continue;
+            }
+            let at = self.written(pod, counters);
+            let since = |walked: &Walked| counters.map(|_| at.since(walked.at).total());
+            let due = self.valid(pod).is_none_or(|walked| walked.is_due(since(walked), now));
+            if due && !self.walker.ask(job(pod, at)) {
+                return;
+            }
+            if due {
+                self.asked.insert(uid.clone());
+            }
+        }
+    }
+
+    /// The statistics of a pod that limits its local storage, as walked last.
+    pub fn limited(&self, pod: &Pod) -> Option<&Arc<PodStats>> {
+        self.valid(pod)?.stats()
     }
 
     /// Fills in the disk usage of every pod; `usages` are in the order of the index.
@@ -149,10 +131,15 @@ impl DiskUsages {
         written.extend(index.iter().map(|pod| self.written(pod, counters)));
         self.refresh_writers(index, &written, counters.is_some());
         for ((pod, now), usage) in index.iter().zip(&written).zip(usages) {
-            let walked = self.walked.get(&pod.facts().id.uid).copied();
+            let walked = self.walked.get(&pod.facts().id.uid);
             let at = walked.map(|walked| walked.at).unwrap_or_default();
             let since = now.since(at);
-            usage.logs = grown(walked.and_then(|w| w.logs), since.logs);
+            let logs = grown(walked.and_then(|w| w.logs), since.logs);
+            if self.logs_apart {
+                usage.separate_logs = logs;
+            } else {
+                usage.logs = logs;
+            }
             usage.local_volumes = grown(walked.and_then(|w| w.volumes), since.volumes);
         }
         self.snapshot = written;
@@ -192,12 +179,30 @@ impl DiskUsages {
         counters.map(|counters| Written::by(pod, counters, self.dev)).unwrap_or_default()
     }
 
-    /// `at` was read before: what is written meanwhile counts twice rather than never.
+    /// `at` was read before: what is written meanwhile counts twice rather than never. A part that is
+    /// too large to be walked now stays as it was walked last.
     fn walk(&mut self, pod: &Pod, at: Written) {
-        let logs = self.walk.measure_contents(pod.logs_root());
-        let volumes = self.walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref));
-        let walked = Walked { logs, volumes, at, counted: counted(pod) };
-        self.walked.insert(pod.facts().id.uid.clone(), walked);
+        let (log_dirs, empty_dirs) = (pod.logs(), pod.empty_dirs());
+        self.parts.measure(&mut self.walk, pod.logs_root(), log_dirs, empty_dirs);
+        let is_whole = self.parts.logs.is_some() && self.parts.volumes(empty_dirs).is_some();
+        if !is_whole && self.valid(pod).is_some() {
+            return;
+        }
+        let subject = Subject { spec: &pod.record().spec, log_dirs, empty_dirs };
+        let walked = self.walked.entry(pod.facts().id.uid.clone()).or_insert_with(Walked::never);
+        walked.renew(&self.parts, subject, at, counted(pod));
+    }
+}
+
+fn job(pod: &Pod, at: Written) -> Job {
+    Job {
+        uid: pod.facts().id.uid.clone(),
+        spec: pod.record().spec.clone(),
+        logs_root: pod.logs_root().to_owned(),
+        log_dirs: pod.logs().to_vec(),
+        empty_dirs: pod.empty_dirs().to_vec(),
+        at,
+        counted: counted(pod),
     }
 }
 
