@@ -62,8 +62,9 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
 fn fuzz(workspace: &Workspace, targets: &[String], seconds: u32, keep: bool) -> Result<Tally> {
     let mut tally = Tally::default();
     if let Err(missing) = setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::Fuzz]) {
+        eprintln!("{missing:#}");
         for target in targets {
-            tally.skip(target, &format!("{missing:#}"));
+            tally.skip(target, "setup is not complete; what is missing stands above");
         }
         print!("{tally}");
         return Ok(tally);
