@@ -118,7 +118,8 @@ pub(crate) fn cargo(workspace: &Workspace, action: &str, linkage: Linkage) -> Re
     Ok(cargo)
 }
 
-fn find_bpf_toolchain(cargo: &mut Command, pins: &Pins) -> Result<()> {
+/// Lets a command that builds evictd find the BPF toolchain.
+pub(crate) fn find_bpf_toolchain(cargo: &mut Command, pins: &Pins) -> Result<()> {
     let inherited = env::var_os("PATH").unwrap_or_default();
     let folders = [setup::bpf_linker(pins).folder()?];
     let folders = folders.into_iter().chain(env::split_paths(&inherited));
