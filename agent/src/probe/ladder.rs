@@ -26,7 +26,8 @@ pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
     match (family, rung) {
         (Family::Writes, "kprobe") => Some("each write costs two traps more"),
         (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => Some(
-            "each folio of a write costs a probe run; without the tracepoint iomap_dio_rw_begin direct I/O is missed",
+            "each folio of a write costs a probe run; \
+             without the tracepoint iomap_dio_rw_begin direct I/O is missed",
         ),
         _ => None,
     }
