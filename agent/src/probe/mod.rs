@@ -5,11 +5,13 @@ mod counters;
 mod ladder;
 mod load;
 mod offsets;
+mod reader;
 mod ring;
 mod tripwires;
 
 pub use counters::Counters;
 pub use ladder::{Attachment, Family, Hook, LADDER, Rung};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use reader::{CounterReader, log_directory};
 pub use ring::Ring;
 pub use tripwires::Tripwires;

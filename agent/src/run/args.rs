@@ -28,6 +28,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
 
+    /// Where `evictd top` may ask what is going on: a unix socket, for this user alone. Nothing can be
+    /// changed through it. Another evictd that answers there keeps this one from starting.
+    #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
+    pub socket: PathBuf,
+
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]
     pub ring_bytes: Option<u32>,

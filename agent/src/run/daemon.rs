@@ -1,6 +1,6 @@
 //! The control loop: one owner of all state, woken by the kernel, by time, or by a signal to stop.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use evictd_core::{Command, Evaluator, LogWriterAction, MonoTime, Outcome};
 use tokio::{
@@ -20,7 +20,11 @@ use super::{
     schedule::Schedule,
     tally::Tally,
 };
-use crate::{clock::now, probe::Family};
+use crate::{
+    clock::now,
+    probe::Family,
+    state::{Board, NodeState, PodView, Publication},
+};
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
 /// used up while it is armed. More can wait for the next turn of the loop.
@@ -41,6 +45,8 @@ pub struct Daemon {
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
+    /// Where those who ask are told; `None` where nobody can.
+    pub board: Option<Arc<Board>>,
     /// Where it is told.
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
@@ -90,7 +96,8 @@ impl Daemon {
             let freed = self.settle();
             // Also after records: a stream of them must not keep the clock from being heard.
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
-            if schedule.is_tick(at) {
+            let is_tick = schedule.is_tick(at);
+            if is_tick {
                 self.tick();
                 self.reload(false);
                 schedule.ticked(at);
@@ -98,6 +105,9 @@ impl Daemon {
             if let Some(wake) = wake {
                 self.evaluate(wake, &mut schedule);
                 tally.count(wake, now());
+            }
+            if is_tick {
+                self.publish();
             }
         }
         self.report_stop(&tally);
@@ -108,6 +118,26 @@ impl Daemon {
     fn tick(&mut self) {
         self.observer.refresh(self.kernel.as_mut());
         self.observer.prepare(self.kernel.as_ref());
+    }
+
+    /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
+    fn publish(&self) {
+        let at = now();
+        let Some(board) = self.board.as_ref().filter(|board| board.is_wanted(at)) else {
+            return;
+        };
+        let Self { evaluator, observer, .. } = self;
+        board.publish(Publication {
+            at,
+            node: NodeState::of(
+                evaluator.policy(),
+                evaluator.forecast(),
+                &observer.observation().signals,
+                Some(evaluator.conditions()),
+            ),
+            pods: PodView::all(observer.index()),
+            mode: self.evictions.mode().to_string(),
+        });
     }
 
     /// When the loop must turn at the latest.

@@ -17,7 +17,7 @@ mod schedule;
 mod tally;
 mod watch;
 
-use std::{io, process::ExitCode};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use evictd_core::{Evaluator, Policy};
 use tracing::warn;
@@ -32,6 +32,8 @@ use crate::{
     node::Node,
     privilege,
     probe::{LADDER, LoadOptions},
+    sample::CgroupMounts,
+    state::{self, Board, Server, Socket, SocketError, StateReader},
 };
 use daemon::Daemon;
 use evictions::Evictions;
@@ -50,6 +52,8 @@ pub fn main(args: &Args) -> ExitCode {
 fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
     let config = configuration.in_force();
     privilege::check(config.mode)?;
+    // Before anything is loaded: a second evictd goes without a trace.
+    let socket = claim(&args.socket)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
 
@@ -61,9 +65,15 @@ fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
             log: args.verbose_probes,
             ladder: LADDER,
         };
-        let kernel = Kernel::open(load, args.probe_stats, &sampler)
-            .map_err(|error| warn!("no probes, only the clock: {error}"))
-            .ok();
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
+            .inspect_err(|error| warn!("no probes, only the clock: {error}"))
+            .map_err(|error| error.to_string());
+        let board = match &socket {
+            Some(socket) => answer(socket, &mounts, kernel.as_mut())
+                .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))
+                .ok(),
+            None => None,
+        };
         let config = configuration.in_force();
         let policy = Policy { layout: sampler.fs_layout(), ..config.policy.clone() };
         let daemon = Daemon {
@@ -71,10 +81,40 @@ fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
             evaluator: Evaluator::new(policy, clock::now()),
             evictions: Evictions::new(config.mode),
             configuration,
-            kernel,
+            kernel: kernel.ok(),
+            board,
             reporter: Reporter::new(io::stdout()),
             cgroup: mounts.kind.name(),
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Takes the socket. One that cannot be made costs `evictd top` its answers, nothing else; one that is
+/// another evictd's is an error.
+fn claim(path: &Path) -> Result<Option<Socket>, SocketError> {
+    match state::claim(path) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(taken @ SocketError::Taken { .. }) => Err(taken),
+        Err(error @ (SocketError::NoSocket(_) | SocketError::Io { .. })) => {
+            warn!("evictd top cannot ask: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Starts to answer on the socket.
+fn answer(
+    socket: &Socket,
+    mounts: &CgroupMounts,
+    kernel: Result<&mut Kernel, &mut String>,
+) -> anyhow::Result<Arc<Board>> {
+    let counters = match kernel {
+        Ok(kernel) => kernel.take_reader().ok_or_else(|| "the maps cannot be shared".to_owned()),
+        Err(why) => Err(why.clone()),
+    };
+    let reader = StateReader::open(mounts, counters)?;
+    let board = Arc::new(Board::default());
+    Server::start(socket.listener()?, board.clone(), reader)?;
+    Ok(board)
 }

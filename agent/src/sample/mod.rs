@@ -10,6 +10,7 @@ mod pids;
 mod pod;
 
 pub use counter_file::CounterFile;
+pub(crate) use counter_file::keyed;
 pub use disk::{DiskLimits, DiskWalk};
 pub use fs::{Filesystem, FilesystemSample};
 pub use memory::{CgroupMemory, NodeMemory};
