@@ -52,10 +52,10 @@ pub fn main(args: &Args) -> ExitCode {
 fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
     let config = configuration.in_force();
     privilege::check(config.mode)?;
-    // Before anything is loaded: a second evictd goes without a trace.
-    let socket = claim(&args.socket)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
+    // Before anything is loaded: a second evictd goes without a trace.
+    let socket = claim(&args.socket)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {

@@ -189,8 +189,10 @@ impl Accounts<'_> {
             account.memory = Memory::default();
             account.memory_events = None;
         }
-        (account.tasks.is_some_and(|tasks| tasks > 0) || self.is_active(&account))
-            .then_some(account)
+        // The root has no task counter; what is in no cgroup of its own is there.
+        let is_root = entry.parent.is_none();
+        let has_tasks = account.tasks.is_some_and(|tasks| tasks > 0);
+        (is_root || has_tasks || self.is_active(&account)).then_some(account)
     }
 
     fn log_alone(&self, pod: &PodView, log: &LogDir) -> Account {

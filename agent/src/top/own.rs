@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use aya::Ebpf;
-use evictd_common::LogDirectory;
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE};
 use evictd_core::{Forecast, Policy};
 use tracing::warn;
 
@@ -20,6 +20,9 @@ use crate::{
     state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader},
 };
 
+/// The first tripwire that counts bytes.
+const FIRST_SLOT: u32 = TASKS_TRIPWIRE + 1;
+
 /// The probes, the node, and what is needed to read both.
 pub struct OwnProbes {
     /// Dropping it detaches every program.
@@ -30,6 +33,8 @@ pub struct OwnProbes {
     forecast: Forecast,
     reader: StateReader,
     log_directories: BTreeSet<LogDirectory>,
+    /// Kernel numbers of the filesystems with logs.
+    devices: BTreeSet<u32>,
     configuration: String,
 }
 
@@ -70,6 +75,7 @@ impl OwnProbes {
             forecast: Forecast::default(),
             reader,
             log_directories: BTreeSet::new(),
+            devices: BTreeSet::new(),
             configuration,
         })
     }
@@ -102,6 +108,11 @@ impl OwnProbes {
             counters.forget_log_directory(gone);
         }
         for directory in now.difference(&self.log_directories) {
+            // Logs are counted on watched filesystems only; the tripwires stay disarmed.
+            let slot = FIRST_SLOT + u32::try_from(self.devices.len()).unwrap_or(LOGS_TRIPWIRE);
+            if slot < LOGS_TRIPWIRE && self.devices.insert(directory.dev) {
+                let _ = counters.watch(directory.dev, slot);
+            }
             // One that finds no room has no count: its rate is unknown.
             let _ = counters.watch_log_directory(*directory);
         }

@@ -127,7 +127,7 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, live)).unwrap();
         let buffer = terminal.backend().buffer();
-        let lines = buffer.content().chunks(usize::from(width)).map(|line| {
+        let lines = buffer.content().chunks(usize::from(width).max(1)).map(|line| {
             let text: String = line.iter().map(|cell| cell.symbol()).collect();
             format!("{}\n", text.trim_end())
         });
