@@ -123,12 +123,15 @@ pub(crate) const fn reclaim_steps(layout: FsLayout, signal: Signal) -> &'static 
     use ReclaimStep::{DeadContainers, UnusedImages};
     use Signal::{
         AllocatableMemoryAvailable, ContainerfsAvailable, ContainerfsInodesFree, ImagefsAvailable,
-        ImagefsInodesFree, MemoryAvailable, NodefsAvailable, NodefsInodesFree, PidAvailable,
+        ImagefsInodesFree, LogfsAvailable, LogfsInodesFree, MemoryAvailable, NodefsAvailable,
+        NodefsInodesFree, PidAvailable,
     };
     match (layout, signal) {
         (_, MemoryAvailable | AllocatableMemoryAvailable | PidAvailable)
         | (FsLayout::DedicatedImagefs, NodefsAvailable | NodefsInodesFree) => &[],
         (FsLayout::Split, ImagefsAvailable | ImagefsInodesFree) => &[UnusedImages],
+        // With a dead container go its logs (L-23).
+        (_, LogfsAvailable | LogfsInodesFree) => &[DeadContainers],
         (
             FsLayout::Split,
             NodefsAvailable | NodefsInodesFree | ContainerfsAvailable | ContainerfsInodesFree,

@@ -17,9 +17,25 @@ pub enum FsLayout {
 }
 
 /// The parts of a pod's disk usage that a filesystem signal counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) rootfs: bool,
     pub(crate) logs_and_volumes: bool,
+    /// Logs on a filesystem of their own (E-46).
+    pub(crate) separate_logs: bool,
+}
+
+impl Parts {
+    const LOGFS: Self = Self { rootfs: false, logs_and_volumes: false, separate_logs: true };
+
+    const fn of(rootfs: bool, logs_and_volumes: bool) -> Self {
+        Self { rootfs, logs_and_volumes, separate_logs: false }
+    }
+
+    /// Pods hold something there.
+    pub(crate) const fn any(self) -> bool {
+        self.rootfs || self.logs_and_volumes || self.separate_logs
+    }
 }
 
 impl FsLayout {
@@ -28,13 +44,14 @@ impl FsLayout {
     /// lower bound.
     pub fn disk_usage(self, signal: Signal, usage: &PodUsage) -> Option<DiskUsage> {
         let parts = self.parts(signal);
-        if !parts.rootfs && !parts.logs_and_volumes {
+        if !parts.any() {
             return Some(DiskUsage::default());
         }
         let counted = [
             usage.rootfs.filter(|_| parts.rootfs),
             usage.logs.filter(|_| parts.logs_and_volumes),
             usage.local_volumes.filter(|_| parts.logs_and_volumes),
+            usage.separate_logs.filter(|_| parts.separate_logs),
         ];
         counted.into_iter().flatten().reduce(|sum, part| DiskUsage {
             bytes: sum.bytes.saturating_add(part.bytes),
@@ -51,22 +68,26 @@ impl FsLayout {
         match a.resource() {
             Resource::Memory | Resource::Pids => true,
             Resource::EphemeralStorage | Resource::Inodes => {
-                self.holds_nodefs(a) == self.holds_nodefs(b)
+                let same_logs = holds_logs_alone(a) == holds_logs_alone(b);
+                same_logs && self.holds_nodefs(a) == self.holds_nodefs(b)
             }
         }
     }
 
     ///
     pub(crate) fn parts(self, signal: Signal) -> Parts {
+        if holds_logs_alone(signal) {
+            return Parts::LOGFS;
+        }
         let images = matches!(signal, Signal::ImagefsAvailable | Signal::ImagefsInodesFree);
         match self {
-            Self::Single => Parts { rootfs: true, logs_and_volumes: true },
+            Self::Single => Parts::of(true, true),
             Self::DedicatedImagefs => {
                 let nodefs = self.holds_nodefs(signal);
-                Parts { rootfs: !nodefs, logs_and_volumes: nodefs }
+                Parts::of(!nodefs, nodefs)
             }
             // pods hold nothing on a filesystem of images alone.
-            Self::Split => Parts { rootfs: !images, logs_and_volumes: !images },
+            Self::Split => Parts::of(!images, !images),
         }
     }
 
@@ -80,6 +101,11 @@ impl FsLayout {
             Self::Split => !images,
         }
     }
+}
+
+/// True for the filesystem of logs that lie apart from everything else (E-46).
+const fn holds_logs_alone(signal: Signal) -> bool {
+    matches!(signal, Signal::LogfsAvailable | Signal::LogfsInodesFree)
 }
 
 #[cfg(test)]
@@ -125,6 +151,27 @@ mod tests {
         assert_eq!(layout.disk_usage(Signal::NodefsAvailable, &PodUsage::default()), None);
         let dedicated = FsLayout::DedicatedImagefs;
         assert_eq!(dedicated.disk_usage(Signal::ImagefsAvailable, &logs_only), None);
+    }
+
+    #[test]
+    fn logs_that_lie_apart_count_there_and_nowhere_else() {
+        let part = |n| Some(DiskUsage { bytes: n, inodes: n });
+        let usage = PodUsage {
+            rootfs: part(10),
+            local_volumes: part(100),
+            separate_logs: part(1),
+            ..PodUsage::default()
+        };
+        for layout in [FsLayout::Single, FsLayout::DedicatedImagefs, FsLayout::Split] {
+            for signal in [Signal::LogfsAvailable, Signal::LogfsInodesFree] {
+                assert_eq!(layout.disk_usage(signal, &usage), part(1), "{layout:?} {signal}");
+            }
+            let nodefs = layout.disk_usage(Signal::NodefsAvailable, &usage);
+            let rootfs = if layout == FsLayout::DedicatedImagefs { 0 } else { 10 };
+            assert_eq!(nodefs, part(100 + rootfs), "{layout:?}");
+            assert!(!layout.shares(Signal::LogfsAvailable, Signal::NodefsAvailable), "{layout:?}");
+            assert!(layout.shares(Signal::LogfsAvailable, Signal::LogfsAvailable), "{layout:?}");
+        }
     }
 
     #[test]

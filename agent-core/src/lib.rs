@@ -14,6 +14,7 @@ mod demand;
 mod disks;
 mod duration;
 mod evaluator;
+mod explanation;
 mod figure;
 mod fill_rate;
 mod forecast;
@@ -46,6 +47,7 @@ pub use decision::Decision;
 pub use disks::{DiskInfo, LayoutError, ReclaimStep, RuntimeFs, has_dedicated_imagefs};
 pub use duration::{DurationError, parse_duration};
 pub use evaluator::Evaluator;
+pub use explanation::{Amount, Explanation, UsageAndRequest};
 pub use fill_rate::FillRate;
 pub use forecast::Forecast;
 pub use layout::FsLayout;
@@ -59,7 +61,7 @@ pub use policy::{
     MapField, NodeReclaim, Policy, PolicyError, PolicyErrorKind, ReleaseDeadlines, Semantics,
 };
 pub use quantity::{Format, Quantity, QuantityError};
-pub use rank::{Comparator, Placement};
+pub use rank::{Comparator, Placement, rank_pods};
 pub use report::EvictionReport;
 pub use signal::{NodeCondition, Resource, Signal};
 pub use spec::{

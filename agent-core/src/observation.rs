@@ -36,7 +36,8 @@ impl NodeSignals {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Summary {
-    /// It was not asked for: pods are known by what cgroups and directories tell.
+    /// It was not asked for: pods are known by what cgroups and directories tell, and each that carries
+    /// statistics is held to its limits of local storage.
     #[default]
     NotTaken,
     /// It failed. Kubelet semantics then do nothing at all (L-3d); strict semantics evaluate the
@@ -56,8 +57,9 @@ pub struct Observation {
     /// The signal whose per-pod figures were read, as [`crate::Evaluator::usage_wanted`] asked;
     /// `None` when pods were not looked at, and then nothing is evicted.
     pub usage_for: Option<Signal>,
-    /// All active pods and what they use, when pods were looked at. Usage is filled in only for
-    /// `usage_for`; the rest is `None`. Tasks cost one small read and are better always filled in:
+    /// All active pods and what they use, when pods were looked at; else at most pods that carry
+    /// statistics, to be held to their limits. Usage is filled in only for `usage_for`; the rest is
+    /// `None`. Tasks cost one small read and are better always filled in:
     /// they tell a pod that was killed and is empty from one that started again.
     pub pods: Vec<PodObservation>,
     /// What became of the kubelet's summary.

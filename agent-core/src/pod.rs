@@ -82,10 +82,13 @@ pub struct DiskUsage {
 pub struct PodUsage {
     /// Working set of the pod cgroup in bytes (S-11, S-19).
     pub memory_working_set: Option<u64>,
-    /// Tasks (threads) of the pod.
+    /// What the node counts of the pod: tasks (threads). In kubelet semantics processes, which is what
+    /// the kubelet ranks by (E-54). Zero only when the pod is empty.
     pub tasks: Option<u64>,
-    /// Container logs.
+    /// Container logs that lie with the kubelet's files.
     pub logs: Option<DiskUsage>,
+    /// Container logs that lie on a filesystem of their own, in strict semantics (E-46).
+    pub separate_logs: Option<DiskUsage>,
     /// Writable layers.
     pub rootfs: Option<DiskUsage>,
     /// Local volumes as R-9 defines them.

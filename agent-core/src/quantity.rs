@@ -131,7 +131,8 @@ impl fmt::Display for Quantity {
             return f.write_str("0");
         }
         // Binary suffixes are given up below 1024 and for fractions, where they would round.
-        let exact = self.nanos.abs() >= 1024 * NANOS && self.nanos % NANOS == 0;
+        let exact =
+            self.nanos.unsigned_abs() >= 1024 * NANOS.unsigned_abs() && self.nanos % NANOS == 0;
         if self.format == Format::BinarySi && exact {
             let (number, power) = without_factors(self.nanos / NANOS, 1024, 6);
             let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].get(power).unwrap_or(&"");
@@ -221,6 +222,18 @@ mod tests {
             let quantity = Quantity::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(quantity.value(), value, "value of {text}");
             assert_eq!(quantity.to_string(), printed, "print of {text}");
+        }
+    }
+
+    #[test]
+    fn sums_stop_at_the_ends_and_print() {
+        for (text, end) in
+            [("99999999999999999999E", i128::MAX), ("-99999999999999999999E", i128::MIN)]
+        {
+            let quantity = Quantity::parse(text).unwrap();
+            let sum = quantity.plus(quantity);
+            assert_eq!(sum.nanos(), end, "{text}");
+            assert_eq!(sum.to_string(), format!("{end}n"), "{text}");
         }
     }
 

@@ -2,7 +2,12 @@
 
 use std::{cmp::Ordering, fmt};
 
-use crate::{Bar, FsLayout, PodObservation, Resource, Semantics, Signal, demand::Demand};
+use crate::{
+    Bar, FsLayout, PodObservation, Policy, Resource, Semantics, Signal, Summary, demand::Demand,
+};
+
+/// Nano units in one unit, as in [`crate::Quantity::nanos`].
+const NANOS: i128 = 1_000_000_000;
 
 /// One step of a ranking; the first that tells two pods apart decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +80,54 @@ pub(crate) struct RankBy {
     pub(crate) pod_level_resources: bool,
 }
 
+impl RankBy {
+    pub(crate) const fn of(policy: &Policy, signal: Signal, summary: bool) -> Self {
+        Self {
+            signal,
+            semantics: policy.semantics,
+            layout: policy.layout,
+            summary,
+            pod_level_resources: policy.kubelet.pod_level_resources,
+        }
+    }
+}
+
+/// Who would go for `signal`, those first that would go first, as the evaluator ranks them. Barred are
+/// those whom manifest or cgroup keeps from being evicted; evictions under way are not known here.
+pub fn rank_pods(
+    policy: &Policy,
+    signal: Signal,
+    pods: &[PodObservation],
+    summary: Summary,
+) -> Vec<Placement> {
+    let mut ranking = Ranking::default();
+    let by = RankBy::of(policy, signal, summary == Summary::Whole);
+    ranking.rank(by, pods, |pod| Bar::of(&pod.facts));
+    ranking.placements
+}
+
 impl Placement {
+    /// `spec.priority`; absent is 0.
+    pub const fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    /// Whether more is used than requested; `None` when usage is unknown.
+    pub const fn exceeds(&self) -> Option<bool> {
+        self.exceeds
+    }
+
+    /// What is used beyond the request, in the signal's unit, fractions cut off; below zero when less
+    /// is used than requested, `None` when usage is unknown.
+    pub fn above_request(&self) -> Option<i64> {
+        let units = self.excess? / NANOS;
+        Some(i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    pub(crate) const fn excess_nanos(&self) -> Option<i128> {
+        self.excess
+    }
+
     fn new(index: usize, pod: &PodObservation, by: RankBy, barred: Option<Bar>) -> Self {
         let demand = Demand::of(pod, by);
         Self {

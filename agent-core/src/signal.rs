@@ -1,8 +1,8 @@
-//! The closed set of eviction signals (kubelet spec §1.1, S-1).
+//! The closed set of eviction signals: the kubelet's nine (kubelet spec §1.1, S-1) and two of evictd's own.
 
 use std::fmt;
 
-use crate::Format;
+use crate::{Format, Semantics};
 
 /// An eviction signal. The operator is always "less than" (S-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +16,11 @@ pub enum Signal {
     NodefsAvailable,
     /// `nodefs.inodesFree`, inodes.
     NodefsInodesFree,
+    /// `logfs.available`, bytes: evictd's own signal, for container logs that lie on a filesystem apart
+    /// from nodefs (E-46). Strict semantics only, as the next one.
+    LogfsAvailable,
+    /// `logfs.inodesFree`, inodes.
+    LogfsInodesFree,
     /// `imagefs.available`, bytes.
     ImagefsAvailable,
     /// `imagefs.inodesFree`, inodes.
@@ -54,7 +59,7 @@ pub enum NodeCondition {
 
 impl Signal {
     /// Number of signals.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 11;
 
     /// Every signal, in the order in which ties between signals are broken.
     pub const ALL: [Self; Self::COUNT] = [
@@ -62,6 +67,8 @@ impl Signal {
         Self::AllocatableMemoryAvailable,
         Self::NodefsAvailable,
         Self::NodefsInodesFree,
+        Self::LogfsAvailable,
+        Self::LogfsInodesFree,
         Self::ImagefsAvailable,
         Self::ImagefsInodesFree,
         Self::ContainerfsAvailable,
@@ -76,12 +83,21 @@ impl Signal {
             Self::AllocatableMemoryAvailable => "allocatableMemory.available",
             Self::NodefsAvailable => "nodefs.available",
             Self::NodefsInodesFree => "nodefs.inodesFree",
+            Self::LogfsAvailable => "logfs.available",
+            Self::LogfsInodesFree => "logfs.inodesFree",
             Self::ImagefsAvailable => "imagefs.available",
             Self::ImagefsInodesFree => "imagefs.inodesFree",
             Self::ContainerfsAvailable => "containerfs.available",
             Self::ContainerfsInodesFree => "containerfs.inodesFree",
             Self::PidAvailable => "pid.available",
         }
+    }
+
+    /// True when those semantics know the signal: the kubelet has nine of them (T-1), strict semantics
+    /// also those of logs that lie apart (E-46).
+    pub const fn is_known_to(self, semantics: Semantics) -> bool {
+        matches!(semantics, Semantics::Strict)
+            || !matches!(self, Self::LogfsAvailable | Self::LogfsInodesFree)
     }
 
     /// The signal of that name.
@@ -93,12 +109,14 @@ impl Signal {
     pub const fn resource(self) -> Resource {
         match self {
             Self::MemoryAvailable | Self::AllocatableMemoryAvailable => Resource::Memory,
-            Self::NodefsAvailable | Self::ImagefsAvailable | Self::ContainerfsAvailable => {
-                Resource::EphemeralStorage
-            }
-            Self::NodefsInodesFree | Self::ImagefsInodesFree | Self::ContainerfsInodesFree => {
-                Resource::Inodes
-            }
+            Self::NodefsAvailable
+            | Self::LogfsAvailable
+            | Self::ImagefsAvailable
+            | Self::ContainerfsAvailable => Resource::EphemeralStorage,
+            Self::NodefsInodesFree
+            | Self::LogfsInodesFree
+            | Self::ImagefsInodesFree
+            | Self::ContainerfsInodesFree => Resource::Inodes,
             Self::PidAvailable => Resource::Pids,
         }
     }

@@ -147,6 +147,12 @@ impl PodSpec {
         all.into_iter().find(|container| *container.name == *name)
     }
 
+    /// Where that container stands, init containers after the others.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        let all = self.parts.containers.iter().chain(&self.parts.init_containers);
+        all.into_iter().position(|container| *container.name == *name)
+    }
+
     /// `spec.resources`
     pub const fn pod_level(&self) -> Option<&PodLevelResources> {
         self.parts.pod_level.as_ref()
@@ -171,6 +177,14 @@ impl PodSpec {
     /// P-3: the limit of ephemeral storage of the pod as a whole.
     pub const fn ephemeral_storage_limit(&self) -> Option<Quantity> {
         self.ephemeral_storage_limit
+    }
+
+    /// The pod limits some local storage of its own (P-2 to P-4), so that its statistics are needed to
+    /// hold it to that.
+    pub fn limits_storage(&self) -> bool {
+        self.least_size_limit.is_some()
+            || self.least_container_limit.is_some()
+            || self.ephemeral_storage_limit.is_some()
     }
 
     /// P-2: the least size limit of a volume; no volume that holds less is over its own.

@@ -43,6 +43,8 @@ pub struct LimitEviction {
     pub pod: PodRef,
     /// The limit.
     pub limit: StorageLimit,
+    /// What was held where the limit applies, in bytes.
+    pub used: i64,
     /// When it was decided.
     pub decided_at: MonoTime,
 }
@@ -59,6 +61,33 @@ impl StorageLimit {
             Self::EmptyDir { .. } => "emptydirfs.limit",
             Self::Pod { .. } => "ephemeralpodfs.limit",
             Self::Container { .. } => "ephemeralcontainerfs.limit",
+        }
+    }
+
+    /// The limit itself.
+    pub const fn quantity(&self) -> Quantity {
+        match self {
+            Self::EmptyDir { limit, .. } | Self::Pod { limit } | Self::Container { limit, .. } => {
+                *limit
+            }
+        }
+    }
+
+    /// What `stats` say is held where the limit applies, in bytes; what is not reported counts as
+    /// nothing.
+    pub(crate) fn held(&self, stats: &PodStats) -> i64 {
+        match self {
+            Self::EmptyDir { volume, .. } => {
+                let held = stats.volumes.iter().rfind(|held| held.name == *volume);
+                held.map_or(0, |held| or_nothing(held.fs.used))
+            }
+            Self::Pod { .. } => or_nothing(stats.ephemeral_storage_used),
+            Self::Container { name, .. } => {
+                let held = stats.containers.iter().find(|held| held.name == *name);
+                held.map_or(0, |c| {
+                    or_nothing(c.logs.used).saturating_add(or_nothing(c.rootfs.used))
+                })
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, doctor, run, top};
+use crate::{check, doctor, rank, record, replay, run, top};
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -30,6 +30,12 @@ enum Command {
     /// The daemon: probes, evaluator, evictions. Records go to stdout, one JSON object a line; logs
     /// to stderr.
     Run(run::Args),
+    /// Who would be evicted for a signal, in which order, and why.
+    Rank(rank::Args),
+    /// The daemon in observe mode, with everything it sees written to a trace.
+    Record(record::Args),
+    /// A trace again, under its own policy or another one.
+    Replay(replay::Args),
 
     /// A configuration, or a kubelet's: what is in force on this node, in its own numbers, and what
     /// silently is not. File and node are read once, nothing is changed. Exit code 2 for a file that
@@ -49,6 +55,9 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::main(&args),
+        Command::Rank(args) => rank::main(&args),
+        Command::Record(args) => record::main(&args),
+        Command::Replay(args) => replay::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Top(args) => top::main(&args),

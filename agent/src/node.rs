@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use evictd_core::Semantics;
+use evictd_core::{Policy, Semantics};
 
 use crate::{
     config::Config,
@@ -39,14 +39,26 @@ impl Node {
             cgroup_root: config.cgroup_root.clone(),
         };
         let tree = CgroupTree::open(&mounts, &layout.pods_cgroup())?;
+        let is_strict = config.policy.semantics == Semantics::Strict;
         let sources = NodeSources {
             proc: Path::new("/proc"),
             nodefs: &config.root_directory,
             imagefs: config.imagefs.as_deref(),
-            pods_pids_limit: config.policy.semantics == Semantics::Strict,
+            logs: is_strict.then_some(config.pod_logs_dir.as_path()),
+            memory: config.memory_source,
+            pods_pids_limit: is_strict,
         };
         let sampler = NodeSampler::open(sources, &tree)?;
         let index = PodIndex::open(source, layout, config.protect.clone(), tree)?;
         Ok(Self { mounts, sampler, index })
+    }
+
+    /// The policy of `config` on this node: with its filesystems as they lie.
+    pub fn policy(config: &Config, sampler: &NodeSampler) -> Policy {
+        let policy = Policy { layout: sampler.fs_layout(), ..config.policy.clone() };
+        match sampler.logfs() {
+            Some(_) => policy.with_logs_apart(&config.eviction.maps),
+            None => policy,
+        }
     }
 }

@@ -91,6 +91,11 @@ impl Container {
         &self.cgroup
     }
 
+    /// The exit code of its first process, once that has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten()?.code()
+    }
+
     /// True until its first process has ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
+    cgroup::Cgroup,
     container::{enter, tool},
     inbox::{Event, Inbox},
     node::Node,
@@ -43,6 +44,12 @@ pub struct Options {
     pub binary: PathBuf,
     /// `observe` or `enforce`; empty: what the configuration says.
     pub mode: &'static str,
+    /// `strict` or `kubelet`.
+    pub semantics: &'static str,
+    /// Container logs lie on a filesystem of their own.
+    pub logs_apart: bool,
+    /// The pod that evictd runs in, as its own pod on a cluster; beside the pods if there is none.
+    pub inside: Option<&'static str>,
     /// More of the configuration, YAML.
     pub more_config: String,
     /// More arguments.
@@ -55,7 +62,16 @@ impl Options {
     /// The given binary in a mode.
     pub fn new(binary: &Path, mode: &'static str) -> Self {
         let (more_config, more_args, env) = (String::new(), Vec::new(), Vec::new());
-        Self { binary: binary.to_owned(), mode, more_config, more_args, env }
+        Self {
+            binary: binary.to_owned(),
+            mode,
+            semantics: "strict",
+            logs_apart: false,
+            inside: None,
+            more_config,
+            more_args,
+            env,
+        }
     }
 }
 
@@ -68,9 +84,9 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 /// The configuration of evictd on `node`.
-pub fn config(node: &Node, more: &str) -> String {
+pub fn config(node: &Node, semantics: &str, more: &str) -> String {
     format!(
-        "semantics: strict\n\
+        "semantics: {semantics}\n\
          evictionHard:\n  \
            nodefs.available: {DISK_THRESHOLD_MIB}Mi\n  \
            allocatableMemory.available: {MEMORY_THRESHOLD_MIB}Mi\n  \
@@ -111,10 +127,15 @@ pub struct Ended {
 }
 
 impl Evictd {
-    /// Starts `evictd run` on the node, in its cgroup `system/evictd`, and waits for `started`.
-    pub fn start(node: &Node, inbox: &mut Inbox, options: &Options) -> Result<Self> {
+    /// Starts `evictd run` on the node, in that cgroup, and waits for `started`.
+    pub fn start(
+        node: &Node,
+        cgroup: &Cgroup,
+        inbox: &mut Inbox,
+        options: &Options,
+    ) -> Result<Self> {
         let config_path = node.dir().join("evictd.yaml");
-        write_whole(&config_path, &config(node, &options.more_config))?;
+        write_whole(&config_path, &config(node, options.semantics, &options.more_config))?;
         let log = node.dir().join("evictd.log");
         let mut command = Command::new(&options.binary);
         command
@@ -133,7 +154,7 @@ impl Evictd {
         if !options.mode.is_empty() {
             command.args(["--mode", options.mode]);
         }
-        enter(&mut command, &node.system().child("evictd")?)?;
+        enter(&mut command, cgroup)?;
         let from = inbox.mark();
         let mut child =
             command.spawn().with_context(|| format!("starting {}", options.binary.display()))?;

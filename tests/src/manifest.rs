@@ -34,6 +34,26 @@ pub struct PodSpec {
     pub work: &'static [&'static str],
     /// Has an emptyDir, and its main container writes into it.
     pub empty_dir: bool,
+    /// What it may hold of local storage.
+    pub limits: StorageLimits,
+    /// Comes from a file on the node, not from the API server.
+    pub is_static: bool,
+}
+
+/// Limits of local storage in MiB; 0 is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StorageLimits {
+    /// `sizeLimit` of its emptyDir.
+    pub volume: u64,
+    /// Limit of `ephemeral-storage` of its container `app`.
+    pub app: u64,
+    /// The same of `worker`.
+    pub worker: u64,
+}
+
+impl StorageLimits {
+    /// No limits.
+    pub const NONE: Self = Self { volume: 0, app: 0, worker: 0 };
 }
 
 /// A pod's identity: a pod that is made again has another.
@@ -54,6 +74,9 @@ impl Identity {
         Ok(Self { uid: random_uuid()?, app: container()?, worker: container()? })
     }
 }
+
+/// The annotation of a static pod.
+const STATIC: &str = "  annotations: {kubernetes.io/config.source: file}\n";
 
 fn random_uuid() -> Result<String> {
     let path = "/proc/sys/kernel/random/uuid";
@@ -89,19 +112,24 @@ impl PodSpec {
     /// The pod's manifest.
     pub fn manifest(&self, identity: &Identity) -> String {
         let Identity { uid, app, worker } = identity;
+        let source = if self.is_static { STATIC } else { "" };
         let mut text = format!(
-            "apiVersion: v1\nkind: Pod\nmetadata:\n  namespace: {}\n  name: {}\n  uid: {uid}\nspec:\n  \
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  namespace: {}\n  name: {}\n  uid: {uid}\n{source}spec:\n  \
              priority: {}\n  terminationGracePeriodSeconds: 30\n  containers:\n",
             self.namespace, self.name, self.priority
         );
-        self.push_container(&mut text, "app");
-        if self.qos != Qos::Guaranteed {
+        self.push_container(&mut text, "app", self.limits.app);
+        if self.qos != Qos::Guaranteed && self.limits.worker == 0 {
             text.push_str("    - name: worker\n      image: example.org/worker:1\n");
         } else {
-            self.push_container(&mut text, "worker");
+            self.push_container(&mut text, "worker", self.limits.worker);
         }
         if self.empty_dir {
-            text.push_str("  volumes:\n    - name: data\n      emptyDir: {}\n");
+            let limit = match self.limits.volume {
+                0 => String::new(),
+                mib => format!("sizeLimit: {mib}Mi"),
+            };
+            let _ = write!(text, "  volumes:\n    - name: data\n      emptyDir: {{{limit}}}\n");
         }
         let _ = write!(
             text,
@@ -119,7 +147,7 @@ impl PodSpec {
     }
 
     /// A container with the requests (on a guaranteed pod each has half of the memory).
-    fn push_container(&self, text: &mut String, name: &str) {
+    fn push_container(&self, text: &mut String, name: &str, disk_limit: u64) {
         let guaranteed = self.qos == Qos::Guaranteed;
         let share = if guaranteed { 2 } else { 1 };
         let disk = format!("ephemeral-storage: {}Mi", self.disk_mib / share);
@@ -133,8 +161,10 @@ impl PodSpec {
             "    - name: {name}\n      image: example.org/{name}:1\n      resources:\n        \
              requests: {{{requests}}}\n"
         );
-        if guaranteed {
-            let _ = writeln!(text, "        limits: {{{compute}}}");
+        let disk_limit = (disk_limit > 0).then(|| format!("ephemeral-storage: {disk_limit}Mi"));
+        let limits: Vec<_> = guaranteed.then_some(compute).into_iter().chain(disk_limit).collect();
+        if !limits.is_empty() {
+            let _ = writeln!(text, "        limits: {{{}}}", limits.join(", "));
         }
         if self.empty_dir {
             text.push_str("      volumeMounts: [{name: data, mountPath: /data}]\n");
@@ -157,6 +187,8 @@ mod tests {
             disk_mib: 64,
             work: &[],
             empty_dir: true,
+            limits: StorageLimits::NONE,
+            is_static: false,
         };
         let identity = Identity { uid: "u-1".into(), app: "a1".into(), worker: "b2".into() };
         let expected = "\

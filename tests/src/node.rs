@@ -28,6 +28,8 @@ pub struct Node {
     dir: PathBuf,
     /// Held as an option so that it can be unmounted before `dir` is removed.
     nodefs: Option<Nodefs>,
+    /// The filesystem of container logs, where that is another.
+    logfs: Option<Nodefs>,
     top: Cgroup,
     kubepods: Cgroup,
     system: Cgroup,
@@ -36,6 +38,11 @@ pub struct Node {
 impl Node {
     /// Makes the node. Needs root.
     pub fn create() -> Result<Self> {
+        Self::with_logs(false)
+    }
+
+    /// The same; container logs lie on a filesystem of their own if `apart`.
+    pub fn with_logs(apart: bool) -> Result<Self> {
         let hierarchies = Arc::new(Hierarchies::of_this_machine()?);
         sweep::leftovers(&hierarchies);
         let name = format!(
@@ -46,7 +53,7 @@ impl Node {
         );
         let dir = env::temp_dir().join(name.replacen(sweep::CGROUP_PREFIX, sweep::DIR_PREFIX, 1));
         fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
-        let made = Self::fill(&dir, hierarchies, &name);
+        let made = Self::fill(&dir, hierarchies, &name, apart);
         if made.is_err() {
             // The error that follows matters more; the next run sweeps what stays.
             let _ = fs::remove_dir_all(&dir);
@@ -54,13 +61,15 @@ impl Node {
         made
     }
 
-    fn fill(dir: &Path, hierarchies: Arc<Hierarchies>, name: &str) -> Result<Self> {
+    fn fill(dir: &Path, hierarchies: Arc<Hierarchies>, name: &str, apart: bool) -> Result<Self> {
         let nodefs = Nodefs::mount_below(dir)?;
+        let logfs = apart.then(|| Nodefs::mount_image(dir, "logfs")).transpose()?;
         let root = Cgroup::root(hierarchies);
         let top = root.at(name);
         let node = Self {
             dir: dir.to_owned(),
             nodefs: Some(nodefs),
+            logfs,
             kubepods: top.at("kubepods"),
             system: top.at("system"),
             top,
@@ -73,8 +82,8 @@ impl Node {
         for class in ["burstable", "besteffort"] {
             node.kubepods.child(class)?;
         }
-        for dir in [node.manifests_dir(), node.fifos_dir()] {
-            fs::create_dir(&dir).with_context(|| format!("making {}", dir.display()))?;
+        for dir in [node.manifests_dir(), node.fifos_dir(), node.pod_logs_dir()] {
+            fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         }
         Ok(node)
     }
@@ -106,7 +115,10 @@ impl Node {
 
     /// evictd's `podLogsDir`.
     pub fn pod_logs_dir(&self) -> PathBuf {
-        self.nodefs_root().join("log/pods")
+        match &self.logfs {
+            Some(logfs) => logfs.root().join("pods"),
+            None => self.nodefs_root().join("log/pods"),
+        }
     }
 
     /// The cgroup that holds everything of this node.
@@ -130,7 +142,7 @@ impl Drop for Node {
         if let Err(e) = self.top.remove() {
             eprintln!("cleaning up: {e:#}");
         }
-        self.nodefs = None;
+        (self.nodefs, self.logfs) = (None, None);
         if let Err(e) = fs::remove_dir_all(&self.dir) {
             eprintln!("cleaning up {}: {e}", self.dir.display());
         }

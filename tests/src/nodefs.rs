@@ -27,22 +27,29 @@ pub struct Nodefs {
 impl Nodefs {
     /// Makes and mounts it at `<dir>/nodefs`.
     pub fn mount_below(dir: &Path) -> Result<Self> {
-        let root = dir.join("nodefs");
-        fs::create_dir(&root).with_context(|| format!("making {}", root.display()))?;
-        if let Some(device) = env::var_os(DEVICE_VARIABLE) {
-            mount_ext4(Path::new(&device), &root)?;
-        } else {
-            let image = dir.join("nodefs.img");
-            make_ext4(&image)?;
-            let device = LoopDevice::attach(&image)?;
-            mount_ext4(&device.path, &root)?;
-        }
-        let nodefs = Self { root };
+        let nodefs = match env::var_os(DEVICE_VARIABLE) {
+            Some(device) => {
+                let root = make_root(dir, "nodefs")?;
+                mount_ext4(Path::new(&device), &root)?;
+                Self { root }
+            }
+            None => Self::mount_image(dir, "nodefs")?,
+        };
         nodefs.empty();
         for dir in [nodefs.kubelet_dir(), nodefs.pod_logs_dir()] {
             fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         }
         Ok(nodefs)
+    }
+
+    /// Makes a filesystem in a file and mounts it at `<dir>/<name>`.
+    pub fn mount_image(dir: &Path, name: &str) -> Result<Self> {
+        let root = make_root(dir, name)?;
+        let image = dir.join(format!("{name}.img"));
+        make_ext4(&image)?;
+        let device = LoopDevice::attach(&image)?;
+        mount_ext4(&device.path, &root)?;
+        Ok(Self { root })
     }
 
     /// Where it is mounted.
@@ -61,7 +68,7 @@ impl Nodefs {
     }
 
     fn empty(&self) {
-        for dir in ["kubelet", "log"] {
+        for dir in ["kubelet", "log", "pods"] {
             // Not there is the usual case; a failure shows when the directories are made.
             let _ = fs::remove_dir_all(self.root.join(dir));
         }
@@ -77,6 +84,12 @@ impl Drop for Nodefs {
             let _ = unmount(&self.root, UnmountFlags::DETACH);
         }
     }
+}
+
+fn make_root(dir: &Path, name: &str) -> Result<PathBuf> {
+    let root = dir.join(name);
+    fs::create_dir(&root).with_context(|| format!("making {}", root.display()))?;
+    Ok(root)
 }
 
 fn make_ext4(image: &Path) -> Result<()> {

@@ -16,6 +16,9 @@ use crate::{
     runtime::{Reply, Runtime, wait_reply},
 };
 
+/// Where a pod's emptyDir `data` is.
+const EMPTY_DIR: &str = "volumes/kubernetes.io~empty-dir/data";
+
 /// One pod of the node. Its processes are killed on drop; the node removes the rest.
 #[derive(Debug)]
 pub struct Pod {
@@ -51,7 +54,7 @@ impl Pod {
             node.pod_logs_dir().join(format!("{}_{}_{}", spec.namespace, spec.name, identity.uid));
         let mut work: Vec<String> = spec.work.iter().map(|&word| word.to_owned()).collect();
         if spec.empty_dir {
-            let volume = volumes_dir.join("volumes/kubernetes.io~empty-dir/data");
+            let volume = volumes_dir.join(EMPTY_DIR);
             fs::create_dir_all(&volume).with_context(|| volume.display().to_string())?;
             if spec.work.first() == Some(&"steady-writer") {
                 work.extend(["--dir".to_owned(), volume.display().to_string()]);
@@ -114,6 +117,21 @@ impl Pod {
     /// The directory of its containers' log directories.
     pub fn log_dir(&self) -> &Path {
         &self.log_dir
+    }
+
+    /// The directory of its emptyDir, if it has one.
+    pub fn volume_dir(&self) -> PathBuf {
+        self.volumes_dir.join(EMPTY_DIR)
+    }
+
+    /// The exit code of the container `worker`, once it has ended by itself.
+    pub fn worker_exit_code(&mut self) -> Option<i32> {
+        self.worker.as_mut()?.exit_code()
+    }
+
+    /// True while the container `app` runs.
+    pub fn app_is_running(&mut self) -> bool {
+        self.app.is_running()
     }
 
     /// True while the first process of each of its containers runs.

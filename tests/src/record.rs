@@ -134,6 +134,19 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's message.
     pub message: String,
+    /// The first places of the ranking.
+    pub rank: Vec<Place>,
+}
+
+/// A pod's place in the ranking.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Place {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// Why it may not be evicted, if it may not.
+    pub passed_over: Option<String>,
 }
 
 /// See [`Record::Emptied`].

@@ -7,7 +7,7 @@
 //! - disk: `shop/checkout` exceeds its request, although half of the pods have a lower priority.
 //! - pids: `ci/runner` has the lowest priority together with `batch/nightly`, and more tasks.
 
-use crate::manifest::{PodSpec, Qos};
+use crate::manifest::{PodSpec, Qos, StorageLimits};
 
 /// A pod that goes wrong: its name in [`PODS`].
 pub const LOG_WRITER: &str = "shop/checkout";
@@ -27,6 +27,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["idle", "--mib", "176", "--tasks", "4"],
         empty_dir: false,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "payments",
@@ -37,6 +39,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["steady-writer", "--mib", "8", "--log-rate", "8192"],
         empty_dir: true,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "shop",
@@ -47,6 +51,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["steady-writer", "--mib", "6", "--tasks", "30", "--log-rate", "16384"],
         empty_dir: false,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "shop",
@@ -57,6 +63,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 16,
         work: &["steady-writer", "--mib", "4"],
         empty_dir: false,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "data",
@@ -67,6 +75,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["idle", "--mib", "4"],
         empty_dir: true,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "batch",
@@ -77,6 +87,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["steady-writer", "--mib", "6", "--tasks", "8"],
         empty_dir: true,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "batch",
@@ -87,6 +99,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["steady-writer", "--mib", "6", "--tasks", "12"],
         empty_dir: true,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
     PodSpec {
         namespace: "ci",
@@ -97,6 +111,8 @@ pub const PODS: [PodSpec; 8] = [
         disk_mib: 64,
         work: &["idle", "--mib", "2"],
         empty_dir: false,
+        limits: StorageLimits::NONE,
+        is_static: false,
     },
 ];
 

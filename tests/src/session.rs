@@ -29,14 +29,21 @@ pub struct Session {
 impl Session {
     /// Makes the node, starts the runtime and the pods, then evictd.
     pub fn start(mut inbox: Inbox, options: &Options) -> Result<Self> {
-        let node = Node::create()?;
+        let node = Node::with_logs(options.logs_apart)?;
         let mut runtime = Runtime::start(&node, &inbox)?;
         let mut pods = Vec::with_capacity(PODS.len());
         for spec in &PODS {
             let pod = Pod::start(spec, &node, &mut runtime, &mut inbox);
             pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
         }
-        let evictd = Evictd::start(&node, &mut inbox, options)?;
+        let cgroup = match options.inside {
+            Some(name) => {
+                let pod = pods.iter().find(|pod: &&Pod| pod.spec().full_name() == name);
+                pod.with_context(|| format!("no pod {name}"))?.cgroup().child("evictd")?
+            }
+            None => node.system().child("evictd")?,
+        };
+        let evictd = Evictd::start(&node, &cgroup, &mut inbox, options)?;
         Ok(Self { evictd, pods, runtime, node, inbox })
     }
 
@@ -81,6 +88,13 @@ impl Session {
         let position = self.position(full_name)?;
         let Self { pods, runtime, inbox, .. } = self;
         pods[position].start_worker(args, runtime, inbox)
+    }
+
+    /// Adds a pod beside those of the roster.
+    pub fn add(&mut self, spec: &PodSpec) -> Result<()> {
+        let pod = Pod::start(spec, &self.node, &mut self.runtime, &mut self.inbox);
+        self.pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
+        Ok(())
     }
 
     /// Rotates the log of a container; gives the old file's new name.

@@ -73,7 +73,8 @@ fn the_sandboxed_node_is_told_in_its_own_numbers() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
     let files = Files::new();
-    let file = files.write("evictd.yaml", &evictd::config(&node, "imagefs: /nonexistent\n"));
+    let file =
+        files.write("evictd.yaml", &evictd::config(&node, "strict", "imagefs: /nonexistent\n"));
     let answer = json(&check(&file, &["--json"]));
     assert_eq!((&answer["kind"], &answer["semantics"]), (&"evictd".into(), &"strict".into()));
 

@@ -37,7 +37,7 @@ fn file(session: &Session) -> PathBuf {
 }
 
 fn text(session: &Session, more: &str) -> String {
-    config(session.node(), more)
+    config(session.node(), "strict", more)
 }
 
 /// Outcome and detail of the next reading from position `from` on.

@@ -84,6 +84,27 @@ fn a_pod_that_ignores_sigterm_is_killed_when_its_grace_is_over() {
     assert!(session.stop().unwrap().status.success());
 }
 
+/// The kubelet then reports the pod as Succeeded, and why it went is lost. evictd's record is written
+/// when it is decided and says all.
+#[test]
+fn e32_why_a_pod_went_is_told_though_it_ends_well() {
+    let _alone = common::alone();
+    let mut session = session();
+    let (from, eviction) = soft_eviction(&mut session, "--exit-on-term 1");
+    wait_emptied(&mut session, from, eviction.id);
+    let position = session.position(Kind::MemoryHog.offender()).unwrap();
+    assert_eq!(session.pods()[position].worker_exit_code(), Some(0), "a good end");
+    assert_eq!((&*eviction.outcome, &*eviction.signal), ("killed", "allocatableMemory.available"));
+    let message = &eviction.message;
+    let base = "The node was low on resource: memory. Threshold quantity: 96Mi, available: ";
+    assert!(message.starts_with(base), "{message}");
+    // O-4: who in the pod used it.
+    let (_, rest) = message.split_once("Container worker was using ").unwrap();
+    let end = ", request is 0, has larger consumption of memory. ";
+    assert!(rest.ends_with(end), "{message}");
+    assert!(session.stop().unwrap().status.success());
+}
+
 #[test]
 fn nothing_happens_before_the_grace_period_of_the_threshold() {
     let _alone = common::alone();

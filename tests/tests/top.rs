@@ -206,7 +206,8 @@ impl Watched {
     fn start() -> Self {
         let node = Node::create().unwrap();
         let mut inbox = Inbox::default();
-        let evictd = Evictd::start(&node, &mut inbox, &Self::options()).unwrap();
+        let cgroup = node.system().child("evictd").unwrap();
+        let evictd = Evictd::start(&node, &cgroup, &mut inbox, &Self::options()).unwrap();
         Self { evictd, inbox, node }
     }
 
@@ -253,7 +254,8 @@ fn a_second_evictd_says_so_and_ends_a_dead_ones_socket_is_replaced() {
     drop(evictd);
     assert!(evictd::socket(&node).exists(), "it was killed");
     let mut inbox = Inbox::default();
-    let evictd = Evictd::start(&node, &mut inbox, &Watched::options()).unwrap();
+    let cgroup = node.system().at("evictd");
+    let evictd = Evictd::start(&node, &cgroup, &mut inbox, &Watched::options()).unwrap();
     let watched = Watched { evictd, inbox, node };
     assert!(watched.say(r#"{"request":"state"}"#).starts_with(r#"{"state":"#));
 }

@@ -7,6 +7,8 @@ use crate::{Bar, EvictionId, MonoTime, PodObservation, PodRef};
 pub(super) enum Standing {
     /// Its release is waited for.
     InFlight,
+    /// Observe mode: it would have been evicted over a limit of its own.
+    Simulated,
     /// Its cgroup was gone.
     Gone,
     /// Its UID belonged to another cgroup.
@@ -89,6 +91,7 @@ impl Ledger {
         let entry = self.0.iter().find(|entry| entry.pod == pod.facts.id)?;
         match entry.standing {
             Standing::InFlight => Some(Bar::InFlight),
+            Standing::Simulated => Some(Bar::Simulated),
             Standing::Gone => Some(Bar::Gone),
             Standing::Reused => Some(Bar::Reused),
             Standing::Failed { until } => (now < until).then_some(Bar::BackingOff),
@@ -106,7 +109,11 @@ impl Ledger {
     pub(super) fn next_retry(&self, now: MonoTime) -> Option<MonoTime> {
         let ends = self.0.iter().filter_map(|entry| match entry.standing {
             Standing::Failed { until } => Some(until),
-            Standing::InFlight | Standing::Gone | Standing::Reused | Standing::Ended { .. } => None,
+            Standing::InFlight
+            | Standing::Simulated
+            | Standing::Gone
+            | Standing::Reused
+            | Standing::Ended { .. } => None,
         });
         ends.filter(|until| *until > now).min()
     }
@@ -143,6 +150,7 @@ mod tests {
         let ended = |emptied| Standing::Ended { emptied, until };
         let cases = [
             ("in flight", Standing::InFlight, Some(5), 999, Some(Bar::InFlight)),
+            ("observed", Standing::Simulated, Some(5), 999, Some(Bar::Simulated)),
             ("gone", Standing::Gone, None, 999, Some(Bar::Gone)),
             ("reused", Standing::Reused, None, 999, Some(Bar::Reused)),
             ("backing off", Standing::Failed { until }, None, 99, Some(Bar::BackingOff)),

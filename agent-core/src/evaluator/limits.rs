@@ -37,8 +37,10 @@ impl OverLimit {
         }
     }
 
-    pub(super) fn close(&mut self, id: EvictionId) {
-        self.0.retain(|leaving| leaving.id != id);
+    /// Takes out the one of that number; true if there is one.
+    pub(super) fn close(&mut self, id: EvictionId) -> bool {
+        let at = self.0.iter().position(|leaving| leaving.id == id);
+        at.map(|at| self.0.swap_remove(at)).is_some()
     }
 
     /// Takes out one that is gone or overdue, with whether it is gone.
@@ -53,11 +55,12 @@ impl OverLimit {
 impl Evaluator {
     /// Evicts every pod that is over a limit of its own, in the order of listing; true if there was
     /// one. Thresholds then wait for the next evaluation (E-30). Pods without statistics are passed
-    /// over (P-6).
+    /// over (P-6): what of them was read and what was not plays no part for the others.
     pub(super) fn evict_over_limits(&mut self, o: &Observation, now: MonoTime) -> bool {
-        if !self.policy.kubelet.local_storage_isolation || o.summary != Summary::Whole {
+        if !self.policy.kubelet.local_storage_isolation {
             return false;
         }
+        let summary = o.summary == Summary::Whole;
         // E-28: strict semantics count a container's writable layer wherever it lies.
         let counts_rootfs = match self.policy.semantics {
             Semantics::Strict => true,
@@ -71,15 +74,22 @@ impl Evaluator {
             let Some(limit) = StorageLimit::exceeded(spec, stats, counts_rootfs) else {
                 continue;
             };
-            if self.bar(pod, true, now).is_none() {
-                self.evict_over_limit(pod, limit, now);
+            if self.bar(pod, summary, now).is_none() {
+                let used = limit.held(stats);
+                self.evict_over_limit(pod, limit, used, now);
                 evicted = true;
             }
         }
         evicted
     }
 
-    fn evict_over_limit(&mut self, pod: &PodObservation, limit: StorageLimit, now: MonoTime) {
+    fn evict_over_limit(
+        &mut self,
+        pod: &PodObservation,
+        limit: StorageLimit,
+        used: i64,
+        now: MonoTime,
+    ) {
         let id = self.next_id();
         let pod = pod.facts.id.clone();
         self.ledger.set(id, &pod, Standing::InFlight);
@@ -88,7 +98,7 @@ impl Evaluator {
             deadline: now.after(CLEANUP_DEADLINE),
             emptied: false,
         });
-        let eviction = LimitEviction { id, pod, limit, decided_at: now };
+        let eviction = LimitEviction { id, pod, limit, used, decided_at: now };
         self.commands.push_back(Command::EvictOverLimit(eviction));
     }
 

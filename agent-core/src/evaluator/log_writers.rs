@@ -23,8 +23,12 @@ const RETRY: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The signals that logs can use up.
-const DISKS: [Signal; 3] =
-    [Signal::NodefsAvailable, Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
+const DISKS: [Signal; 4] = [
+    Signal::NodefsAvailable,
+    Signal::LogfsAvailable,
+    Signal::ImagefsAvailable,
+    Signal::ContainerfsAvailable,
+];
 
 /// The disk that holds the logs.
 #[derive(Clone, Copy)]
@@ -185,9 +189,12 @@ impl Evaluator {
         writers.filter_map(due).max_by_key(|(at, rate, _)| (*rate, Reverse(*at)))
     }
 
-    /// Logs lie on nodefs, and count for every signal of that disk.
+    /// Logs lie on nodefs, and count for every signal of that disk, or on a filesystem of their own
+    /// (E-46).
     fn log_disk(&self, signals: &NodeSignals) -> Option<LogDisk> {
-        let on_it = |signal: &Signal| self.policy.layout.shares(*signal, Signal::NodefsAvailable);
+        let apart = signals.get(Signal::LogfsAvailable).is_some();
+        let home = if apart { Signal::LogfsAvailable } else { Signal::NodefsAvailable };
+        let on_it = |signal: &Signal| self.policy.layout.shares(*signal, home);
         let disk = |signal| {
             let headroom = self.policy.headroom(signals, signal)?;
             Some(LogDisk { signal, headroom })

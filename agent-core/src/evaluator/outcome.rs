@@ -37,8 +37,10 @@ impl Evaluator {
 
     /// Observe mode: the release is credited at once.
     fn simulate(&mut self, id: EvictionId, now: MonoTime) {
-        // An eviction over a limit that was only observed: the pod is not named again at once.
-        self.over_limit.close(id);
+        // An eviction over a limit that was only observed: the pod counts as evicted.
+        if self.over_limit.close(id) {
+            self.ledger.amend(id, Standing::Simulated);
+        }
         let Some(pending) = self.in_flight.close(id) else {
             return;
         };

@@ -55,6 +55,7 @@ fn user(name: &str, n: u64) -> PodObservation {
         tasks: Some(n),
         logs: disk,
         rootfs: None,
+        separate_logs: None,
         local_volumes: None,
     };
     pod(name, 0, usage)

@@ -25,13 +25,7 @@ impl Evaluator {
         now: MonoTime,
     ) -> bool {
         let Crossing { threshold, seen } = crossing;
-        let by = RankBy {
-            signal: threshold.signal,
-            semantics: self.policy.semantics,
-            layout: self.policy.layout,
-            summary,
-            pod_level_resources: self.policy.kubelet.pod_level_resources,
-        };
+        let by = RankBy::of(&self.policy, threshold.signal, summary);
         let mut ranking = std::mem::take(&mut self.ranking);
         ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
         self.ranking = ranking;
@@ -54,9 +48,8 @@ impl Evaluator {
 
     /// Strict semantics evict nobody for a filesystem on which pods hold nothing (E-25).
     fn could_help(&self, signal: Signal) -> bool {
-        let parts = self.policy.layout.parts(signal);
         let on_disk = matches!(signal.resource(), Resource::EphemeralStorage | Resource::Inodes);
-        let holds_something = parts.rootfs || parts.logs_and_volumes;
+        let holds_something = self.policy.layout.parts(signal).any();
         self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
 

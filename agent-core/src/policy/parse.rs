@@ -65,10 +65,12 @@ impl Policy {
         let strict = maps.semantics == Semantics::Strict;
         let mut thresholds = parse_thresholds(&maps.hard, MapField::Hard, strict)?;
         let mut soft = parse_thresholds(&maps.soft, MapField::Soft, strict)?;
-        let graces = parse_map(&maps.soft_grace_period, MapField::SoftGracePeriod, parse_grace)?;
-        let reclaims = parse_map(&maps.minimum_reclaim, MapField::MinimumReclaim, |s, v| {
-            parse_min_reclaim(s, v, strict)
-        })?;
+        let graces =
+            parse_map(&maps.soft_grace_period, MapField::SoftGracePeriod, strict, parse_grace)?;
+        let reclaims =
+            parse_map(&maps.minimum_reclaim, MapField::MinimumReclaim, strict, |s, v| {
+                parse_min_reclaim(s, v, strict)
+            })?;
         for threshold in &mut soft {
             let signal = threshold.signal;
             threshold.grace = *graces.get(&signal).ok_or_else(|| PolicyError {
@@ -85,6 +87,21 @@ impl Policy {
             copy_to_allocatable(&mut thresholds);
         }
         Ok(Self::with_thresholds(thresholds, maps.semantics))
+    }
+
+    /// The policy on a node whose container logs lie on a filesystem apart from nodefs: in strict
+    /// semantics what is set for nodefs holds for that filesystem too, as copies at the end of the list
+    /// (E-46), unless `maps`, which the policy was made from, name it.
+    #[must_use]
+    pub fn with_logs_apart(mut self, maps: &EvictionMaps) -> Self {
+        let names_logs = [&maps.hard, &maps.soft].into_iter().any(|map| {
+            let mut signals = map.keys().filter_map(|key| Signal::from_name(key));
+            signals.any(|signal| !signal.is_known_to(Semantics::Kubelet))
+        });
+        if self.semantics == Semantics::Strict && !names_logs {
+            self.thresholds.extend(copies_for_logs(&self.thresholds));
+        }
+        self
     }
 }
 
@@ -115,16 +132,32 @@ fn copy_to_allocatable(thresholds: &mut Vec<Threshold>) {
     thresholds.extend(copies);
 }
 
-/// Parses every entry of one map, in the order of [`Signal::ALL`] once parsed.
+/// Strict semantics, where container logs lie on a filesystem apart from nodefs: what is set for nodefs
+/// holds for that one too (E-46), unless the user says anything of it.
+fn copies_for_logs(thresholds: &[Threshold]) -> Vec<Threshold> {
+    let copy = |threshold: &Threshold| {
+        let of_nodefs = [Signal::NodefsAvailable, Signal::NodefsInodesFree];
+        let of_logs = [Signal::LogfsAvailable, Signal::LogfsInodesFree];
+        let at = of_nodefs.iter().position(|signal| *signal == threshold.signal)?;
+        Some(Threshold { signal: of_logs[at], ..*threshold })
+    };
+    thresholds.iter().filter_map(copy).collect()
+}
+
+/// Parses every entry of one map, in the order of [`Signal::ALL`] once parsed. T-1: of the signals that
+/// these semantics know.
 fn parse_map<T>(
     map: &BTreeMap<String, String>,
     field: MapField,
+    strict: bool,
     parse: impl Fn(Signal, &str) -> Result<T, PolicyErrorKind>,
 ) -> Result<BTreeMap<Signal, T>, PolicyError> {
     map.iter()
         .map(|(key, value)| {
             let at = |kind| PolicyError { field, signal: key.clone(), kind };
+            let semantics = if strict { Semantics::Strict } else { Semantics::Kubelet };
             let signal = Signal::from_name(key)
+                .filter(|signal| signal.is_known_to(semantics))
                 .ok_or_else(|| at(PolicyErrorKind::UnsupportedSignal { signal: key.clone() }))?;
             Ok((signal, parse(signal, value).map_err(at)?))
         })
@@ -136,7 +169,7 @@ fn parse_thresholds(
     field: MapField,
     strict: bool,
 ) -> Result<Vec<Threshold>, PolicyError> {
-    let values = parse_map(map, field, |signal, value| parse_value(signal, value, strict))?;
+    let values = parse_map(map, field, strict, |signal, value| parse_value(signal, value, strict))?;
     Ok(values
         .into_iter()
         .filter_map(|(signal, value)| {

@@ -192,3 +192,37 @@ fn barred_pods_are_ranked_and_passed_over() {
     assert_eq!(ranking.placements()[0].barred, Some(Bar::Protected));
     assert_eq!(ranking.first_evictable().map(|place| place.pod), Some(1));
 }
+
+#[test]
+fn a_ranking_explains_itself() {
+    let signal = Signal::MemoryAvailable;
+    const MIB: u64 = 1 << 20;
+    let shorts = [
+        ("over", 0, 100 * MIB, Some(700 * MIB)),
+        ("important", 1000, 0, Some(900 * MIB)),
+        ("little-over", 0, 100 * MIB, Some(120 * MIB)),
+        ("within", 0, 64 * MIB, Some(5 * MIB)),
+        ("unknown", 0, 0, None),
+    ];
+    let pods: Vec<_> = shorts.iter().map(|&short| pod(signal, short)).collect();
+    let ranking = rank_pods(&Policy::linux_defaults(), signal, &pods, Summary::NotTaken);
+    let told: Vec<_> = (0..ranking.len())
+        .map(|i| {
+            let why = ranking[i].explain(ranking.get(i + 1), signal);
+            (shorts[ranking[i].pod].0, ranking[i].above_request(), why.map(|why| why.to_string()))
+        })
+        .collect();
+    let mib = |n: i64| Some(n << 20);
+    let expected = [
+        ("over", mib(600), Some("usage above request 600Mi > 20Mi")),
+        ("little-over", mib(20), Some("priority 0 < 1000")),
+        (
+            "important",
+            mib(900),
+            Some("exceeds request: 900Mi used > 0 requested, next pod does not: 5Mi <= 64Mi"),
+        ),
+        ("within", mib(-59), Some("usage is known, next pod's is not")),
+        ("unknown", None, None),
+    ];
+    assert_eq!(told, expected.map(|(pod, above, why)| (pod, above, why.map(str::to_owned))));
+}

@@ -83,7 +83,13 @@ fn e47_one_crossing_evicts_one_pod() {
         let pods = [memory_user("a", 9), memory_user("b", 5)];
         let mut node = Node::new(semantics, &hard(&[(MEMORY, "100")]), &pods);
         assert_eq!(node.look(1, &[(MEMORY, 50)]), ["evict a for memory.available"]);
+        // Events that arrived during the evaluation, before the kill is done and after.
         assert_eq!(node.look(2, &[(MEMORY, 50)]), [""; 0], "{semantics:?}");
+        node.evaluator.handle_timeout(crate::node::at(2));
+        node.outcome(2, &Outcome::Killed { id: evictd_core::EvictionId(1) });
+        for second in 3..6 {
+            assert_eq!(node.look(second, &[(MEMORY, 40)]), [""; 0], "{semantics:?}");
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! How the filesystems lie.
 
 use evictd_core::{
-    DiskInfo, FsLayout, NodeReclaim, Policy, RuntimeFs, Semantics,
+    DiskInfo, DiskUsage, EvictionMaps, FsLayout, NodeReclaim, Policy, RuntimeFs, Semantics,
     Semantics::{Kubelet, Strict},
-    has_dedicated_imagefs,
+    Signal, has_dedicated_imagefs,
 };
 
-use crate::node::{IMAGEFS, MEMORY, Node, hard, memory_user, pod};
+use crate::node::{IMAGEFS, MEMORY, NODEFS, Node, hard, memory_user, pod};
 
 const SPLIT: DiskInfo = DiskInfo { dedicated_imagefs: Ok(true), dedicated_containerfs: Ok(true) };
 
@@ -61,4 +61,43 @@ fn e56_silence_of_the_runtime_is_no_dedicated_imagefs() {
             |semantics| has_dedicated_imagefs(same_device, images, containers, semantics);
         assert_eq!((dedicated(Kubelet), dedicated(Strict)), (kubelet, strict), "{name}");
     }
+}
+
+/// Logs that lie apart fill their own filesystem: the kubelet has no signal for it. Which filesystem
+/// that is, and that its filling up evicts, is shown on a node by the test of the same name.
+#[test]
+fn e46_what_holds_for_nodefs_holds_for_logs_that_lie_apart() {
+    const LOGFS: Signal = Signal::LogfsAvailable;
+    let writer = pod("writer", |_, usage| {
+        usage.separate_logs = Some(DiskUsage { bytes: 50, inodes: 1 });
+    });
+    let others = pod("volumes", |_, usage| {
+        usage.local_volumes = Some(DiskUsage { bytes: 900, inodes: 1 });
+    });
+    for (semantics, evicted) in
+        [(Kubelet, &[][..]), (Strict, &["evict writer for logfs.available"][..])]
+    {
+        let maps = EvictionMaps { semantics, ..hard(&[(NODEFS, "100")]) };
+        let policy = Policy::parse(&maps).unwrap().with_logs_apart(&maps);
+        let mut node = Node::with_policy(policy, &[others.clone(), writer.clone()]);
+        node.summary = evictd_core::Summary::NotTaken;
+        assert_eq!(node.look(1, &[(NODEFS, 500), (LOGFS, 50)]), evicted, "{semantics:?}");
+    }
+}
+
+#[test]
+fn e46_what_is_set_for_logs_is_not_copied_over_and_the_kubelet_does_not_know_it() {
+    let maps = |semantics, entries| EvictionMaps { semantics, ..hard(entries) };
+    let listed = |maps: &EvictionMaps| {
+        let policy = Policy::parse(maps).map(|policy| policy.with_logs_apart(maps));
+        policy.map(|p| p.thresholds.iter().map(|t| t.signal).collect::<Vec<_>>())
+    };
+    const LOGFS: Signal = Signal::LogfsAvailable;
+    assert_eq!(listed(&maps(Strict, &[(NODEFS, "100")])), Ok(vec![NODEFS, LOGFS]));
+    let own = &[(NODEFS, "100"), (LOGFS, "7")];
+    assert_eq!(listed(&maps(Strict, own)), Ok(vec![NODEFS, LOGFS]), "the user's own");
+    let off = &[(NODEFS, "100"), (LOGFS, "0%")];
+    assert_eq!(listed(&maps(Strict, off)), Ok(vec![NODEFS]), "switched off");
+    let error = listed(&maps(Kubelet, own)).unwrap_err();
+    assert_eq!(error.to_string(), "unsupported eviction signal logfs.available");
 }

@@ -109,6 +109,7 @@ prop_compose! {
                 tasks,
                 logs: disk.map(|n| DiskUsage { bytes: n, inodes: n }),
                 rootfs: None,
+                separate_logs: None,
                 local_volumes: None,
             },
             stats: None,

@@ -55,6 +55,7 @@ proptest! {
                 tasks: Some(used),
                 logs: Some(DiskUsage { bytes: used, inodes: used }),
                 rootfs: Some(DiskUsage { bytes: used, inodes: request }),
+                separate_logs: None,
                 local_volumes: None,
             },
             stats: None,

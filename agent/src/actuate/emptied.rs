@@ -7,8 +7,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::procs;
-use crate::pods::PodCgroup;
+use crate::pods::{PodCgroup, procs};
 
 /// Watches one cgroup, also after the pod has left the index.
 ///

@@ -1,6 +1,8 @@
 //! Carrying out an eviction, or only saying that it would have been.
 
-use evictd_core::{Eviction, Outcome, Resource};
+use std::time::Duration;
+
+use evictd_core::{Eviction, EvictionId, LimitEviction, Outcome, PodRef, Resource};
 
 use super::{EmptiedWatch, KillError, Killed, LargeProcesses, kill, terminate::terminate};
 use crate::{
@@ -18,6 +20,37 @@ pub enum Interpreter {
     Enforce,
     /// Touches nothing.
     Observe,
+}
+
+/// Whom to evict, and how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Number of the eviction.
+    pub id: EvictionId,
+    /// Whom.
+    pub pod: PodRef,
+    /// The pod is asked to end before it is killed this much later; zero kills at once.
+    pub grace: Duration,
+    /// Its memory is what is wanted back.
+    pub reap: bool,
+}
+
+impl From<&Eviction> for Order {
+    fn from(e: &Eviction) -> Self {
+        Self {
+            id: e.id,
+            pod: e.pod.clone(),
+            grace: if e.hard { Duration::ZERO } else { e.grace },
+            reap: e.signal.resource() == Resource::Memory,
+        }
+    }
+}
+
+impl From<&LimitEviction> for Order {
+    /// P-5: as hard as a hard threshold.
+    fn from(e: &LimitEviction) -> Self {
+        Self { id: e.id, pod: e.pod.clone(), grace: Duration::ZERO, reap: false }
+    }
 }
 
 /// What came of an eviction. Making one allocates nothing.
@@ -45,10 +78,10 @@ impl From<Mode> for Interpreter {
 }
 
 impl Interpreter {
-    /// Carries out `eviction`. A soft one with a grace period is only begun: the caller evicts again,
-    /// hard, when that is over.
-    pub fn evict(self, eviction: &Eviction, index: &PodIndex) -> Evicted {
-        let id = eviction.id;
+    /// Carries out `order`. One with a grace period is only begun: the caller orders again, without,
+    /// when that is over.
+    pub fn evict(self, order: &Order, index: &PodIndex) -> Evicted {
+        let id = order.id;
         match self {
             Self::Observe => Evicted {
                 outcome: Outcome::Observed { id },
@@ -57,7 +90,7 @@ impl Interpreter {
                 emptied: None,
                 large: None,
             },
-            Self::Enforce => match enforce(eviction, index) {
+            Self::Enforce => match enforce(order, index) {
                 Ok((killed, emptied, large)) => Evicted {
                     outcome: Outcome::Killed { id },
                     killed: Some(killed),
@@ -80,18 +113,17 @@ impl Interpreter {
 /// How the kill was issued, and how to follow it.
 type Done = (Killed, EmptiedWatch, Option<LargeProcesses>);
 
-fn enforce(eviction: &Eviction, index: &PodIndex) -> Result<Done, KillError> {
-    let pod = index.by_uid(&eviction.pod.uid).ok_or(KillError::UnknownPod)?;
+fn enforce(order: &Order, index: &PodIndex) -> Result<Done, KillError> {
+    let pod = index.by_uid(&order.pod.uid).ok_or(KillError::UnknownPod)?;
     if is_exempt(pod) {
         return Err(KillError::Protected);
     }
     // Opened before: once the pod is dead, its cgroup may be removed at any moment.
     let emptied = pod.cgroup().map(EmptiedWatch::new);
-    let (killed, large) = if eviction.hard || eviction.grace.is_zero() {
-        let reap = eviction.signal.resource() == Resource::Memory;
-        kill(pod, &eviction.pod, index.tree(), reap)?
+    let (killed, large) = if order.grace.is_zero() {
+        kill(pod, &order.pod, index.tree(), order.reap)?
     } else {
-        (terminate(pod, &eviction.pod, index.tree())?, None)
+        (terminate(pod, &order.pod, index.tree())?, None)
     };
     emptied.map(|emptied| (killed, emptied, large)).ok_or(KillError::UnknownPod)
 }

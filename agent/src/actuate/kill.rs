@@ -6,10 +6,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{KillError, procs, reap::LargeProcesses, sweep};
+use super::{KillError, reap::LargeProcesses, sweep};
 use crate::{
     clock::now,
-    pods::{CgroupTree, Pod, PodCgroup},
+    pods::{CgroupTree, Pod, PodCgroup, procs},
 };
 
 /// How a pod is killed.

@@ -5,13 +5,12 @@ mod emptied;
 mod error;
 mod interpreter;
 mod kill;
-mod procs;
 mod reap;
 mod sweep;
 mod terminate;
 
 pub use emptied::EmptiedWatch;
 pub use error::KillError;
-pub use interpreter::{Evicted, Interpreter};
+pub use interpreter::{Evicted, Interpreter, Order};
 pub use kill::{KillMethod, Killed, kill};
 pub use reap::{LargeProcesses, Reaper};

@@ -8,8 +8,7 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::procs;
-use crate::pods::CgroupDirs;
+use crate::pods::{CgroupDirs, procs};
 
 /// Processes smaller than this die fast enough by themselves.
 const WORTH_IT_BYTES: u64 = 64 << 20;

@@ -18,9 +18,10 @@ use rustix::{
     process::{Pid, Signal},
 };
 
-use super::{KillError, procs};
+use super::KillError;
 use crate::clock::now;
-use crate::pods::{CgroupDirs, PodCgroup, for_each_dir};
+
+use crate::pods::{CgroupDirs, PodCgroup, for_each_dir, procs};
 
 /// Longest wait for the freezer to finish.
 const FREEZE: Duration = Duration::from_millis(10);

@@ -3,10 +3,10 @@
 use evictd_core::PodRef;
 use rustix::process::{Signal, kill_process};
 
-use super::{KillError, KillMethod, Killed, kill, procs};
+use super::{KillError, KillMethod, Killed, kill};
 use crate::{
     clock::now,
-    pods::{CgroupTree, Pod},
+    pods::{CgroupTree, Pod, procs},
 };
 
 /// Sends SIGTERM to every process of `pod`, once each, if its cgroup is still the one of `target`.

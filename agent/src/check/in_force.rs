@@ -124,6 +124,16 @@ pub fn in_force(config: &Config, facts: &NodeFacts) -> Vec<InForce> {
     let sources: Vec<MapField> = copied.map(|r| r.map).collect();
     let copy = |(threshold, map)| row(threshold, map, memory, Origin::Copied(memory));
     rows.extend(copies.iter().zip(sources).map(copy));
+    // E-46: where logs lie apart, what is set for nodefs holds for them too.
+    if facts.seen(Signal::LogfsAvailable).is_some() {
+        let with_logs = config.policy.clone().with_logs_apart(maps);
+        for copy in with_logs.thresholds.iter().skip(thresholds.len()) {
+            let is_source =
+                |r: &&InForce| Threshold { signal: copy.signal, ..r.threshold } == *copy;
+            let source = rows.iter().find(is_source).map(|r| (r.map, r.signal()));
+            rows.extend(source.map(|(map, of)| row(copy, map, of, Origin::Copied(of))));
+        }
+    }
     let layout = facts.layout().filter(|_| rewrites_containerfs(config));
     if let Some(layout) = layout {
         rows = copy_to_containerfs(rows, layout, facts);
@@ -219,6 +229,20 @@ mod tests {
             Origin::Copied(source) => source.name().to_owned(),
         };
         format!("{} {kind} {} {:?} {from}", row.signal(), row.written, row.quantity())
+    }
+
+    #[test]
+    fn e46_logs_that_lie_apart_have_the_thresholds_of_nodefs() {
+        let text = "evictionHard: {nodefs.available: 10%}\nevictionMinimumReclaim: {}\n";
+        let apart = |text: &str| Case::evictd(text).with(Signal::LogfsAvailable, 50, 100);
+        let of_logs = |case: &Case| {
+            let rows = lines(case).into_iter().filter(|line| line.starts_with("logfs"));
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(of_logs(&Case::evictd(text)), [""; 0], "they lie together");
+        assert_eq!(of_logs(&apart(text)), ["logfs.available hard 10% Some(10) nodefs.available"]);
+        let own = apart("evictionHard: {nodefs.available: 10%, logfs.available: \"7\"}\n");
+        assert_eq!(of_logs(&own), ["logfs.available hard 7 Some(7) 1"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use json::Answer;
 use places::Places;
 use report::Report;
 
-use crate::{exit, log::start_log};
+use crate::{answer::Paint, exit, log::start_log};
 
 /// Runs `evictd check` and gives the exit code.
 pub fn main(args: &Args) -> ExitCode {
@@ -55,7 +55,7 @@ fn check(args: &Args) -> anyhow::Result<usize> {
     let answer = if args.json {
         format!("{}\n", serde_json::to_string(&Answer::of(&report))?)
     } else {
-        text::render(&report, text::Paint::detect())
+        text::render(&report, Paint::detect())
     };
     stdout().write_all(answer.as_bytes())?;
     Ok(report.count(Severity::Warning))

@@ -22,6 +22,7 @@ const USUAL_IMAGES: [&str; 2] = ["/var/lib/containerd", "/var/lib/containers/sto
 const STAND_IN: &str = "/";
 
 const NODEFS: [Signal; 2] = [Signal::NodefsAvailable, Signal::NodefsInodesFree];
+const LOGFS: [Signal; 2] = [Signal::LogfsAvailable, Signal::LogfsInodesFree];
 const IMAGEFS: [Signal; 4] = [
     Signal::ImagefsAvailable,
     Signal::ImagefsInodesFree,
@@ -46,6 +47,8 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
             .as_ref()
             .filter(|(opened, _)| opened.is_ok())
             .map(|(_, path)| path.as_path()),
+        logs: (config.policy.semantics == Semantics::Strict).then_some(&config.pod_logs_dir),
+        memory: config.memory_source,
         pods_pids_limit: config.policy.semantics == Semantics::Strict,
     };
     match NodeSampler::open(sources, &tree) {
@@ -70,6 +73,11 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
     }
     if let Some(reason) = no_cgroups.or_else(|| look_at_pods(config, &tree, &mut facts)) {
         facts.forget(Signal::AllocatableMemoryAvailable, reason);
+    }
+    if facts.seen(Signal::LogfsAvailable).is_none() {
+        LOGFS.into_iter().for_each(|signal| {
+            facts.forget(signal, "container logs do not lie apart from rootDirectory");
+        });
     }
     for signal in Signal::ALL {
         if facts.seen(signal).is_none() && facts.reason(signal).is_none() {

@@ -15,7 +15,7 @@ use super::{
     log_writers::log_writers,
     place::Placed,
     shared::WrittenShared,
-    written::{Mode, WrittenConfig, WrittenProtect, WrittenSemantics},
+    written::{MemorySource, Mode, WrittenConfig, WrittenProtect, WrittenSemantics},
 };
 
 /// A file that was read, its names and types checked.
@@ -33,6 +33,7 @@ pub(super) struct Own {
     pub(super) mode: Option<Mode>,
     pub(super) semantics: Option<WrittenSemantics>,
     pub(super) imagefs: Option<Placed<PathBuf>>,
+    pub(super) memory_source: Option<MemorySource>,
     pub(super) pods: Option<Placed<PathBuf>>,
     pub(super) protect: Protect,
     pub(super) log_writers: LogWriterPolicy,
@@ -73,6 +74,7 @@ fn own(document: Document<'_>, file: &Arc<Path>) -> Result<File, InputError> {
         mode: written.mode,
         semantics: written.semantics,
         imagefs: path("imagefs", written.imagefs),
+        memory_source: written.memory_source,
         pods: path("pods", written.pods),
         protect: protect(written.protect.unwrap_or_default(), document)?,
         log_writers: log_writers(&written.log_writers.unwrap_or_default(), document)?,

@@ -29,4 +29,4 @@ pub use protect::{Protect, ProtectRule};
 pub use sources::ConfigArgs;
 pub use used::Config;
 pub use watch::Watch;
-pub use written::{Mode, WrittenSemantics};
+pub use written::{MemorySource, Mode, WrittenSemantics};

@@ -41,7 +41,9 @@ fn thresholds(settings: &EvictionSettings) -> Result<Policy, InputError> {
         let field = format!("{}.{}", error.field, error.signal);
         let error =
             InputError::at(&place.unwrap_or_else(Place::defaults), field, error.to_string());
-        if unknown { error.allowed(Signal::ALL.map(Signal::name).join(", ")) } else { error }
+        let known = Signal::ALL.into_iter().filter(|signal| signal.is_known_to(maps.semantics));
+        let known = known.map(Signal::name).collect::<Vec<_>>();
+        if unknown { error.allowed(known.join(", ")) } else { error }
     })
 }
 

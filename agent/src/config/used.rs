@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use evictd_core::{Policy, Semantics};
 
 use super::{
-    EvictionSettings, InputError, Mode, Protect,
+    EvictionSettings, InputError, MemorySource, Mode, Protect,
     file::{File, Own},
     layers::Layers,
     place::Placed,
@@ -25,6 +25,8 @@ pub struct Config {
     pub root_directory: PathBuf,
     /// A path on imagefs, if that is watched.
     pub imagefs: Option<PathBuf>,
+    /// What `memory.available` is.
+    pub memory_source: MemorySource,
     /// The directory of container logs.
     pub pod_logs_dir: PathBuf,
     /// The cgroup that holds `kubepods`, from the root of each hierarchy.
@@ -64,6 +66,7 @@ impl Config {
     ) -> Result<Self, InputError> {
         let written = own.semantics.map(Semantics::from);
         let eviction = layers.settings(semantics.or(written).unwrap_or_default());
+        let memory_source = MemorySource::default_of(eviction.maps.semantics);
         let mut policy = policy(layers, &eviction)?;
         policy.log_writers = own.log_writers;
         let path = |field, path: Option<&Placed<PathBuf>>, default: &str| match path {
@@ -79,6 +82,7 @@ impl Config {
             eviction,
             root_directory: path("rootDirectory", root_directory, "/var/lib/kubelet")?,
             imagefs: own.imagefs.as_ref().map(|path| absolute("imagefs", path)).transpose()?,
+            memory_source: own.memory_source.unwrap_or(memory_source),
             pod_logs_dir: path("podLogsDir", pod_logs_dir, "/var/log/pods")?,
             cgroup_root: path("cgroupRoot", cgroup_root, "/")?,
             pods: path("pods", own.pods.as_ref(), "/etc/evictd/pods")?,

@@ -14,6 +14,7 @@ pub(super) struct WrittenConfig {
     pub(super) semantics: Option<WrittenSemantics>,
     pub(super) root_directory: Option<PathBuf>,
     pub(super) imagefs: Option<PathBuf>,
+    pub(super) memory_source: Option<MemorySource>,
     pub(super) pods: Option<PathBuf>,
     pub(super) protect: Option<Vec<WrittenProtect>>,
     pub(super) log_writers: Option<WrittenLogWriters>,
@@ -36,6 +37,26 @@ impl Mode {
         match self {
             Self::Observe => "observe",
             Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// What `memory.available` is (S-12, E-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemorySource {
+    /// The kernel's own estimate, `MemAvailable`. The default in strict semantics.
+    Available,
+    /// What the kubelet reckons from the root cgroup. The default in kubelet semantics.
+    Kubelet,
+}
+
+impl MemorySource {
+    /// The source where the configuration names none.
+    pub const fn default_of(semantics: Semantics) -> Self {
+        match semantics {
+            Semantics::Strict => Self::Available,
+            Semantics::Kubelet => Self::Kubelet,
         }
     }
 }

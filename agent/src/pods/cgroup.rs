@@ -101,6 +101,11 @@ impl CgroupTree {
         Ok(Self { roots, pods })
     }
 
+    /// The roots of the hierarchies.
+    pub const fn roots(&self) -> &CgroupDirs {
+        &self.roots
+    }
+
     /// Inode of the pods cgroup, if there is one.
     pub fn pods_inode(&self) -> Option<u64> {
         self.inode(&self.pods)

@@ -3,12 +3,12 @@
 use evictd_core::{Qos, Quantity};
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::requests::{RequestError, Resources, pod_level};
+use super::resources::{ResourceError, Resources, pod_level};
 
 /// The class, as the kubelet computes it from cpu and memory.
-pub(super) fn qos(spec: &PodSpec) -> Result<Qos, RequestError> {
+pub(super) fn qos(spec: &PodSpec) -> Result<Qos, ResourceError> {
     let (mut any, mut all_limited) = (false, true);
-    let mut judge = |resources: &Resources<'_>| -> Result<(), RequestError> {
+    let mut judge = |resources: &Resources<'_>| -> Result<(), ResourceError> {
         for resource in ["cpu", "memory"] {
             let request = resources.request(resource)?.filter(|q| q.signum() > 0);
             let limit = resources.limit(resource)?.filter(|q| q.signum() > 0);

@@ -2,16 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use evictd_core::{PodFacts, PodRef, Qos};
-use k8s_openapi::{
-    api::core::v1::{Pod, Volume},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use evictd_core::{PodFacts, PodRef, PodSpec, Qos, Quantity};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-use super::{
-    qos::qos,
-    requests::{RequestError, Requests},
-};
+use super::{qos::qos, resources::ResourceError, spec};
 
 const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
 const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
@@ -31,14 +25,12 @@ pub struct PodRecord {
     pub is_static: bool,
     /// Quality of service class.
     pub qos: Qos,
-    /// Aggregated requests.
-    pub requests: Requests,
+    /// Containers, requests, limits and volumes.
+    pub spec: Arc<PodSpec>,
     /// `spec.terminationGracePeriodSeconds`.
     pub termination_grace_seconds: Option<u64>,
     /// Container id, without the runtime's scheme, to the container's name (`status`).
     pub container_names: BTreeMap<String, String>,
-    /// Names of the emptyDir volumes on disk (R-9: default medium only).
-    pub empty_dirs: Vec<String>,
 }
 
 /// A field that a pod must not lack, or must not have that way.
@@ -57,8 +49,8 @@ impl RecordError {
     }
 }
 
-impl From<RequestError> for RecordError {
-    fn from(e: RequestError) -> Self {
+impl From<ResourceError> for RecordError {
+    fn from(e: ResourceError) -> Self {
         Self { field: e.field, problem: e.problem }
     }
 }
@@ -90,10 +82,9 @@ impl PodRecord {
             priority: spec.priority.unwrap_or_default(),
             is_static: is_static(meta),
             qos: qos(spec)?,
-            requests: Requests::of(spec)?,
+            spec: Arc::new(spec::pod_spec(spec)?),
             termination_grace_seconds,
             container_names: container_names(pod),
-            empty_dirs: empty_dirs(spec.volumes.as_deref().unwrap_or_default())?,
         };
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         Ok((!matches!(phase, Some("Succeeded" | "Failed"))).then_some(record))
@@ -101,6 +92,9 @@ impl PodRecord {
 
     /// The facts evaluation uses, once the cgroup is known.
     pub fn facts(&self, cgroup_inode: u64, protected: bool) -> PodFacts {
+        // Pod-level resources do not hide the containers' requests of disk (E-27); kubelet semantics go
+        // by the spec instead.
+        let requests = self.spec.container_requests();
         PodFacts {
             id: PodRef { uid: self.uid.clone(), cgroup_inode },
             namespace: self.namespace.clone(),
@@ -109,10 +103,10 @@ impl PodRecord {
             is_static: self.is_static,
             protected,
             qos: self.qos,
-            memory_request: self.requests.memory,
-            ephemeral_storage_request: self.requests.ephemeral_storage,
+            memory_request: bytes(requests.memory),
+            ephemeral_storage_request: bytes(requests.ephemeral_storage),
             termination_grace_seconds: self.termination_grace_seconds,
-            spec: None,
+            spec: Some(self.spec.clone()),
         }
     }
 }
@@ -134,7 +128,7 @@ fn identifier(
     }
 }
 
-fn is_path_component(name: &str) -> bool {
+pub(super) fn is_path_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0', '_'])
 }
 
@@ -160,21 +154,7 @@ fn is_static(meta: &ObjectMeta) -> bool {
         || annotation(CONFIG_MIRROR).is_some()
 }
 
-fn empty_dirs(volumes: &[Volume]) -> Result<Vec<String>, RecordError> {
-    let mut names = Vec::new();
-    for (i, volume) in volumes.iter().enumerate() {
-        let on_disk = volume
-            .empty_dir
-            .as_ref()
-            .is_some_and(|e| e.medium.as_deref().unwrap_or_default().is_empty());
-        if !on_disk {
-            continue;
-        }
-        if !is_path_component(&volume.name) {
-            let problem = format!("`{}` cannot be part of a path", volume.name);
-            return Err(RecordError::new(&["spec", "volumes", &i.to_string(), "name"], problem));
-        }
-        names.push(volume.name.clone());
-    }
-    Ok(names)
+/// A request in whole bytes, rounded up.
+fn bytes(request: Option<Quantity>) -> u64 {
+    request.and_then(|request| u64::try_from(request.value()).ok()).unwrap_or_default()
 }

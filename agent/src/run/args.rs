@@ -33,6 +33,12 @@ pub struct Args {
     #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
     pub socket: PathBuf,
 
+    /// Also write a trace: every input of the evaluator and every command it gave, to play again with
+    /// `evictd replay`. It has the pod figures that were wanted; `evictd record` writes all. Better not
+    /// on a filesystem whose filling up is watched.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]
     pub ring_bytes: Option<u32>,

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use evictd_core::{Command, Evaluator, LogWriterAction, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -14,7 +14,7 @@ use super::{
     inbox::{Inbox, Wake},
     kernel::Kernel,
     observe::Observer,
-    record::{LogWriter, Nodefs, Record, Started, Stopped, WokenBy},
+    record::{self, LogWriter, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::Schedule,
@@ -24,6 +24,7 @@ use crate::{
     clock::now,
     probe::Family,
     state::{Board, NodeState, PodView, Publication},
+    trace::Traced,
 };
 
 /// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
@@ -38,7 +39,7 @@ pub struct Daemon {
     /// What is seen.
     pub observer: Observer,
     /// What is decided.
-    pub evaluator: Evaluator,
+    pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
     /// By which rules.
@@ -51,6 +52,8 @@ pub struct Daemon {
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// When to end without being told to.
+    pub ends: Option<MonoTime>,
 }
 
 /// How one turn of the loop ended.
@@ -62,7 +65,8 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until SIGTERM or SIGINT, then detaches the probes. SIGHUP makes it read its configuration.
+    /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes. SIGHUP makes it
+    /// read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -79,6 +83,7 @@ impl Daemon {
                 biased;
                 _ = terminate.recv() => Turn::Stop,
                 _ = interrupt.recv() => Turn::Stop,
+                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 _ = hangup.recv() => Turn::Reload,
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
@@ -103,7 +108,7 @@ impl Daemon {
                 schedule.ticked(at);
             }
             if let Some(wake) = wake {
-                self.evaluate(wake, &mut schedule);
+                self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
             if is_tick {
@@ -111,7 +116,7 @@ impl Daemon {
             }
         }
         self.report_stop(&tally);
-        Ok(())
+        self.evaluator.finish(now())
     }
 
     /// What is looked after once a second whatever happens.
@@ -188,17 +193,19 @@ impl Daemon {
         }
     }
 
-    /// Looks, decides, acts.
-    fn evaluate(&mut self, wake: Wake, schedule: &mut Schedule) {
-        for _ in 0..EVALUATIONS {
+    /// Looks, decides, acts; on a tick also with regard to the pods' own limits.
+    fn evaluate(&mut self, wake: Wake, is_tick: bool, schedule: &mut Schedule) {
+        for turn in 0..EVALUATIONS {
             if let Some(kernel) = &mut self.kernel {
                 kernel.mark();
             }
             let at = now();
-            self.observer.look(&self.evaluator, self.kernel.as_ref(), at);
+            let limits = is_tick && turn == 0;
+            self.observer.look(&self.evaluator, self.kernel.as_ref(), limits, at);
             self.evaluator.handle_timeout(at);
             self.evaluator.handle_observation(self.observer.observation(), now());
             let acted = self.carry_out(wake);
+            self.evaluator.flush(self.observer.observation());
 
             let signals = &self.observer.observation().signals;
             let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
@@ -251,8 +258,13 @@ impl Daemon {
                 }
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
-                // Limits are known from the kubelet's summary only, which is not taken here.
-                Command::EvictOverLimit(_) => {}
+                Command::EvictOverLimit(eviction) => {
+                    let (outcome, record) =
+                        self.evictions.carry_out_limit(&eviction, &self.observer, wake);
+                    self.evaluator.handle_outcome(&outcome, now());
+                    self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    acted = true;
+                }
             }
         }
         acted
@@ -274,8 +286,6 @@ impl Daemon {
 
     fn report_start(&mut self) {
         let at = now();
-        let nodefs = self.observer.sampler().nodefs();
-        let bytes = nodefs.sample(at).map(|sample| sample.bytes);
         let started = Started {
             version: env!("CARGO_PKG_VERSION"),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -283,11 +293,8 @@ impl Daemon {
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
-            nodefs: Nodefs {
-                path: nodefs.path().display().to_string(),
-                available: bytes.map(|bytes| bytes.available),
-                capacity: bytes.map(|bytes| bytes.capacity),
-            },
+            nodefs: filesystem(self.observer.sampler().nodefs(), at),
+            logfs: self.observer.sampler().logfs().map(|logfs| filesystem(logfs, at)),
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));
@@ -307,6 +314,15 @@ impl Daemon {
         }
         info!("stopping after {} evictions; probes detach", stopped.evictions);
         self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
+    }
+}
+
+fn filesystem(filesystem: &crate::sample::Filesystem, at: MonoTime) -> record::Filesystem {
+    let bytes = filesystem.sample(at).map(|sample| sample.bytes);
+    record::Filesystem {
+        path: filesystem.path().display().to_string(),
+        available: bytes.map(|bytes| bytes.available),
+        capacity: bytes.map(|bytes| bytes.capacity),
     }
 }
 

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use evictd_core::{
-    Evaluator, Eviction, EvictionId, EvictionMessage, EvictionReason, MonoTime, Outcome, Placement,
-    RefusedReason, Resource,
-};
+use evictd_core::{Evaluator, Eviction, EvictionId, LimitEviction, MonoTime, Outcome, Resource};
 
 use super::{
     inbox::Wake,
     observe::Observer,
-    record::{self, Place, PodName},
+    record,
+    told::{self, Deed, outcome_name},
 };
 use crate::{
-    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Reaper},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Order, Reaper},
     config::Mode,
     pods::PodIndex,
+    sample::ContainersMemory,
 };
 
 /// How often a killed victim is asked whether it is gone. On cgroup v1 there is nothing to wait on.
@@ -27,12 +26,9 @@ const CHECK_GRACEFUL: Duration = Duration::from_millis(20);
 /// Victims that are not gone after this long are left to the evaluator's deadline.
 const FOLLOWED: Duration = Duration::from_secs(60);
 
-/// Places of the ranking in a record.
-const PLACES: usize = 5;
-
 /// A pod on its way out, whose cgroup is not known to be empty.
 struct Victim {
-    eviction: Eviction,
+    order: Order,
     emptied: EmptiedWatch,
     /// The end of its grace period, while it has one.
     kill_at: Option<MonoTime>,
@@ -96,23 +92,49 @@ impl Evictions {
         observer: &Observer,
         wake: Wake,
     ) -> (Outcome, record::Eviction) {
-        let mut evicted = self.interpreter.evict(eviction, observer.index());
+        // Before the kill, after which it is gone.
+        let memory = (eviction.signal.resource() == Resource::Memory)
+            .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::take))
+            .flatten();
+        let order = Order::from(eviction);
+        let evicted = self.evict(&order, observer);
+        let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
+        let record = told::pressure(&deed, eviction, memory, evaluator, observer);
+        (self.follow(order, evicted, eviction.decided_at), record)
+    }
+
+    /// The same for a pod that is over a limit of its own local storage (P-5).
+    pub fn carry_out_limit(
+        &mut self,
+        eviction: &LimitEviction,
+        observer: &Observer,
+        wake: Wake,
+    ) -> (Outcome, record::Eviction) {
+        let order = Order::from(eviction);
+        let evicted = self.evict(&order, observer);
+        let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
+        let record = told::limit(&deed, eviction, observer);
+        (self.follow(order, evicted, eviction.decided_at), record)
+    }
+
+    fn evict(&mut self, order: &Order, observer: &Observer) -> Evicted {
+        let mut evicted = self.interpreter.evict(order, observer.index());
         if let Some(large) = evicted.large.take() {
             self.reaper.release(large);
         }
         self.count += 1;
-        let record = self.record(eviction, &evicted, evaluator, observer, wake);
+        evicted
+    }
+
+    /// Remembers a victim until it is gone.
+    fn follow(&mut self, order: Order, evicted: Evicted, decided_at: MonoTime) -> Outcome {
         if let Some(emptied) = evicted.emptied {
             let graceful = evicted.killed.is_some_and(|k| k.method == KillMethod::Terminate);
-            let end = eviction.decided_at.after(eviction.grace);
-            self.victims.push(Victim {
-                eviction: eviction.clone(),
-                emptied,
-                kill_at: graceful.then_some(end),
-                until: end.after(FOLLOWED),
-            });
+            let end = decided_at.after(order.grace);
+            let kill_at = graceful.then_some(end);
+            self.victims.push(Victim { order, emptied, kill_at, until: end.after(FOLLOWED) });
         }
-        (evicted.outcome, record)
+        evicted.outcome
     }
 
     /// When victims are to be asked next.
@@ -130,14 +152,14 @@ impl Evictions {
         self.checked = now;
         let interpreter = self.interpreter;
         self.victims.retain_mut(|victim| {
-            let id = victim.eviction.id;
+            let id = victim.order.id;
             if victim.emptied.is_empty() {
                 settled.emptied.push(id);
                 return false;
             }
             if victim.kill_at.take_if(|end| *end <= now).is_some() {
-                let now_hard = Eviction { hard: true, ..victim.eviction.clone() };
-                let evicted = interpreter.evict(&now_hard, index);
+                victim.order.grace = Duration::ZERO;
+                let evicted = interpreter.evict(&victim.order, index);
                 if let Some(large) = evicted.large {
                     self.reaper.release(large);
                 }
@@ -147,88 +169,4 @@ impl Evictions {
         });
         settled
     }
-
-    fn record(
-        &self,
-        eviction: &Eviction,
-        evicted: &Evicted,
-        evaluator: &Evaluator,
-        observer: &Observer,
-        wake: Wake,
-    ) -> record::Eviction {
-        let places = evaluator.ranking().iter();
-        let (container, rate, crosses_in) = match &eviction.reason {
-            EvictionReason::Threshold => (None, None, None),
-            EvictionReason::LogWriter { container, rate, crosses_in } => {
-                (Some(container.clone()), Some(*rate), Some(crosses_in.as_millis() as u64))
-            }
-        };
-        let rank: Vec<Place> =
-            places.take(PLACES).filter_map(|at| place(at, eviction, observer)).collect();
-        record::Eviction {
-            id: eviction.id.0,
-            mode: self.mode(),
-            signal: eviction.signal,
-            hard: eviction.hard,
-            name: name_of(eviction, observer),
-            uid: eviction.pod.uid.clone(),
-            cgroup_inode: eviction.pod.cgroup_inode,
-            reason: eviction.reason.name(),
-            container,
-            log_bytes_per_second: rate,
-            time_to_threshold_ms: crosses_in,
-            available: eviction.available,
-            quantity: eviction.quantity,
-            fill_rate_per_second: evaluator.forecast().rate(eviction.signal),
-            expected_release: eviction.expected_release,
-            woken_by: wake.by,
-            event_ns: wake.event_ns,
-            observed_ns: eviction.observed_at.as_nanos(),
-            decided_ns: eviction.decided_at.as_nanos(),
-            kill_issued_ns: evicted.killed.map(|killed| killed.issued_at.as_nanos()),
-            method: evicted.killed.map(|killed| killed.method.name()),
-            grace_ms: eviction.grace.as_millis() as u64,
-            outcome: outcome_name(&evicted.outcome),
-            detail: evicted.error.map(|error| error.to_string()),
-            message: EvictionMessage(eviction).to_string(),
-            rank,
-        }
-    }
-}
-
-const fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Killed { .. } => "killed",
-        Outcome::Observed { .. } => "observed",
-        Outcome::Refused { reason: RefusedReason::Gone, .. } => "gone",
-        Outcome::Refused { reason: RefusedReason::Reused, .. } => "reused",
-        Outcome::Refused { reason: RefusedReason::Failed, .. } => "failed",
-        Outcome::Emptied { .. } => "emptied",
-        Outcome::Reclaimed { .. } => "reclaimed",
-    }
-}
-
-/// The victim's name: from the observation that was decided on, since the index may have changed.
-fn name_of(eviction: &Eviction, observer: &Observer) -> PodName {
-    let pods = &observer.observation().pods;
-    match pods.iter().find(|pod| pod.facts.id == eviction.pod) {
-        Some(pod) => {
-            PodName { namespace: pod.facts.namespace.clone(), pod: pod.facts.name.clone() }
-        }
-        None => PodName { namespace: "".into(), pod: eviction.pod.uid.clone() },
-    }
-}
-
-fn place(placement: &Placement, eviction: &Eviction, observer: &Observer) -> Option<Place> {
-    let facts = &observer.observation().pods.get(placement.pod)?.facts;
-    let has_request =
-        matches!(eviction.signal.resource(), Resource::Memory | Resource::EphemeralStorage);
-    Some(Place {
-        name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
-        priority: facts.priority,
-        usage: placement.usage,
-        request: has_request.then_some(placement.request),
-        decided_by: placement.decided_by.map_or("last", evictd_core::Comparator::name),
-        passed_over: placement.barred.map(evictd_core::Bar::name),
-    })
 }

@@ -11,18 +11,24 @@ mod log_file;
 mod log_writers;
 mod observe;
 mod record;
+mod recording;
 mod reload;
 mod reporter;
 mod schedule;
 mod tally;
+mod told;
 mod watch;
 
 use std::{io, path::Path, process::ExitCode, sync::Arc};
 
-use evictd_core::{Evaluator, Policy};
+use evictd_core::Evaluator;
 use tracing::warn;
 
 pub use args::Args;
+pub(crate) use disk_usage::DiskUsages;
+pub(crate) use recording::Recording;
+pub(crate) use reload::Configuration;
+pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
@@ -34,28 +40,39 @@ use crate::{
     probe::{LADDER, LoadOptions},
     sample::CgroupMounts,
     state::{self, Board, Server, Socket, SocketError, StateReader},
+    trace::{Figures, Traced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
 use kernel::Kernel;
 use observe::Observer;
-use reload::Configuration;
 use reporter::Reporter;
 
 /// Runs the daemon until it is told to stop.
 pub fn main(args: &Args) -> ExitCode {
     start_log(args.verbose_probes);
     let read = Configuration::read(Watch::new(args.node.clone()), args.mode);
-    exit::code(read.and_then(|configuration| run(configuration, args)))
+    exit::code(read.and_then(|configuration| {
+        let record = args.record.as_deref().map(|path| Recording::to(path, Figures::Wanted));
+        run(configuration, args, record.transpose()?)
+    }))
 }
 
-fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
+/// Runs as the configuration says. When all figures are recorded the trace takes the place of the
+/// records on stdout.
+pub(crate) fn run(
+    configuration: Configuration,
+    args: &Args,
+    recording: Option<Recording>,
+) -> anyhow::Result<()> {
     let config = configuration.in_force();
     privilege::check(config.mode)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
-    // Before anything is loaded: a second evictd goes without a trace.
-    let socket = claim(&args.socket)?;
+    let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
+    // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
+    // nobody and may run beside another.
+    let socket = if reads_all { None } else { claim(&args.socket)? };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -75,16 +92,27 @@ fn run(configuration: Configuration, args: &Args) -> anyhow::Result<()> {
             None => None,
         };
         let config = configuration.in_force();
-        let policy = Policy { layout: sampler.fs_layout(), ..config.policy.clone() };
+        let policy = Node::policy(config, &sampler);
+        let start = clock::now();
+        let ends = recording.as_ref().and_then(|recording| recording.lasts);
+        let observer = Observer::new(sampler, index);
         let daemon = Daemon {
-            observer: Observer::new(sampler, index),
-            evaluator: Evaluator::new(policy, clock::now()),
+            observer: if reads_all { observer.reading_all() } else { observer },
+            evaluator: match recording {
+                Some(recording) => recording.begin(policy, config.mode, start)?,
+                None => Traced::untraced(Evaluator::new(policy, start)),
+            },
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
             board,
-            reporter: Reporter::new(io::stdout()),
+            reporter: if reads_all {
+                Reporter::new(io::sink())
+            } else {
+                Reporter::new(io::stdout())
+            },
             cgroup: mounts.kind.name(),
+            ends: ends.map(|lasts| start.after(lasts)),
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })

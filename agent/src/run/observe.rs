@@ -1,6 +1,9 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
-use evictd_core::{Evaluator, MonoTime, NodeSignals, Observation, Resource};
+use evictd_core::{
+    Evaluator, MonoTime, NodeSignals, Observation, PodObservation, PodUsage, Semantics, Signal,
+    Summary,
+};
 use tracing::warn;
 
 use super::{
@@ -11,7 +14,7 @@ use crate::{
     config::Protect,
     pods::PodIndex,
     probe::Family,
-    sample::{NodeSampler, observe_pods},
+    sample::{NodeSampler, PodFigures, living_tasks, observe_pods},
 };
 
 /// The node and its pods, as they are seen.
@@ -20,15 +23,24 @@ pub struct Observer {
     index: PodIndex,
     disks: DiskUsages,
     log_writers: LogWriters,
+    /// All figures of pods are read at every look, wanted or not.
+    reads_all: bool,
     observation: Observation,
 }
 
 impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()));
+        let logs_apart = sampler.logfs().is_some();
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
-        Self { sampler, index, disks, log_writers, observation }
+        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+    }
+
+    /// The same, reading all figures of pods at every look.
+    #[must_use]
+    pub fn reading_all(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The pods.
@@ -51,31 +63,84 @@ impl Observer {
         &self.log_writers
     }
 
-    /// Looks now. Pods are read only if the evaluator wants them.
-    pub fn look(&mut self, evaluator: &Evaluator, kernel: Option<&Kernel>, now: MonoTime) {
+    /// Looks now. Pods are read only if the evaluator wants them; with `limits` it is told also what
+    /// those hold that limit their local storage.
+    pub fn look(
+        &mut self,
+        evaluator: &Evaluator,
+        kernel: Option<&Kernel>,
+        limits: bool,
+        now: MonoTime,
+    ) {
         let signals: NodeSignals = self.sampler.signals(now);
+        let semantics = evaluator.policy().semantics;
         self.observation.signals = signals;
+        self.observation.summary = self.summary(semantics);
         self.observation.usage_for = evaluator.usage_wanted(&signals, now);
+        let logs = self.sampler.logfs().unwrap_or(self.sampler.nodefs());
         self.log_writers.read(
             evaluator.policy(),
-            (&self.index, self.sampler.nodefs().dev()),
+            (&self.index, logs.dev()),
             kernel,
             self.observation.usage_for.is_some(),
             now,
             &mut self.observation.log_writes,
         );
-        let Some(wanted) = self.observation.usage_for else {
-            return;
+        let figures = match self.observation.usage_for {
+            _ if self.reads_all => Some(PodFigures::All),
+            wanted => wanted.map(PodFigures::For),
         };
+        self.observation.pods.clear();
+        if let Some(figures) = figures {
+            self.read_pods(figures, semantics, kernel);
+        }
+        if limits {
+            self.read_limited(figures.is_some());
+        }
+    }
+
+    /// S-21, E-17: the kubelet has everything or nothing. Strict semantics go by what there is.
+    fn summary(&self, semantics: Semantics) -> Summary {
+        use Signal::{ImagefsAvailable, MemoryAvailable, NodefsAvailable, PidAvailable};
+        let is_missing = |signal| self.observation.signals.get(signal).is_none();
+        let images = self.sampler.imagefs().map(|_| ImagefsAvailable);
+        let mut needed = [MemoryAvailable, NodefsAvailable, PidAvailable].into_iter().chain(images);
+        match semantics {
+            Semantics::Kubelet if needed.any(is_missing) => Summary::Failed,
+            Semantics::Kubelet | Semantics::Strict => Summary::NotTaken,
+        }
+    }
+
+    fn read_pods(&mut self, figures: PodFigures, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
         if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
             self.index.refresh();
         }
-        observe_pods(&self.index, wanted, &mut self.observation.pods);
-        if matches!(wanted.resource(), Resource::EphemeralStorage | Resource::Inodes) {
+        observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
+        if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
             self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
         }
+    }
+
+    /// Adds statistics of the pods that limit their local storage, and these pods themselves unless all
+    /// pods are `listed`.
+    fn read_limited(&mut self, listed: bool) {
+        let pods = &mut self.observation.pods;
+        if listed {
+            for (pod, observed) in self.index.iter().zip(pods) {
+                observed.stats = self.disks.limited(pod).cloned();
+                if observed.stats.is_some() {
+                    observed.usage.tasks = living_tasks(pod);
+                }
+            }
+            return;
+        }
+        pods.extend(self.index.iter().filter_map(|pod| {
+            let stats = Some(self.disks.limited(pod)?.clone());
+            let usage = PodUsage { tasks: living_tasks(pod), ..PodUsage::default() };
+            Some(PodObservation { facts: pod.facts().clone(), usage, stats })
+        }));
     }
 
     /// Protects what `protect` covers from now on.

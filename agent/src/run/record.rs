@@ -13,6 +13,7 @@ use super::log_file::NewestFile;
 use crate::{
     pods::{Pod, PodIndex},
     probe::Refused,
+    rank::Place,
 };
 
 /// Why the evaluator looked at the node.
@@ -146,7 +147,9 @@ pub struct Started {
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<&'static str, RungInUse>,
     /// nodefs now.
-    pub nodefs: Nodefs,
+    pub nodefs: Filesystem,
+    /// The filesystem of container logs now, where it is watched beside nodefs.
+    pub logfs: Option<Filesystem>,
 }
 
 /// The rung of one family.
@@ -160,7 +163,7 @@ pub struct RungInUse {
 
 /// See [`Started::nodefs`].
 #[derive(Debug, Serialize)]
-pub struct Nodefs {
+pub struct Filesystem {
     /// A path on it.
     pub path: String,
     /// Bytes available; `null` if unknown.
@@ -176,10 +179,9 @@ pub struct Eviction {
     pub id: u64,
     /// `observe` or `enforce`.
     pub mode: &'static str,
-    /// The signal.
-    #[serde(serialize_with = "display")]
-    pub signal: Signal,
-    /// True for a hard threshold.
+    /// The signal; for a pod over a limit of its own the name that is counted under (O-11).
+    pub signal: &'static str,
+    /// True for a hard threshold and for a limit.
     pub hard: bool,
     /// Whom.
     #[serde(flatten)]
@@ -188,7 +190,8 @@ pub struct Eviction {
     pub uid: Arc<str>,
     /// Inode of the pod's cgroup.
     pub cgroup_inode: u64,
-    /// `threshold`: that was crossed. `log-writer`: it would have been, see `container`.
+    /// `threshold`: that was crossed. `log-writer`: it would have been, see `container`. `limit`: one of
+    /// the pod's own.
     pub reason: &'static str,
     /// The container that wrote its log too fast.
     pub container: Option<Arc<str>>,
@@ -196,9 +199,9 @@ pub struct Eviction {
     pub log_bytes_per_second: Option<u64>,
     /// How long the disk would have lasted at that rate; `null` where the threshold was crossed.
     pub time_to_threshold_ms: Option<u64>,
-    /// What was left.
+    /// What was left; of a limit, so below zero by how much it was exceeded.
     pub available: i64,
-    /// The threshold.
+    /// The threshold or limit.
     pub quantity: i64,
     /// How fast the signal was used up when it was decided, in its unit per second.
     pub fill_rate_per_second: u64,
@@ -224,7 +227,7 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
-    /// The first places of the ranking.
+    /// The first places of the ranking, and the victim's; none for a limit, which ranks nobody.
     pub rank: Vec<Place>,
 }
 
@@ -279,24 +282,6 @@ impl LogWriter {
             action: report.action.name(),
         }
     }
-}
-
-/// A pod's place in the ranking, and what put it there.
-#[derive(Debug, Serialize)]
-pub struct Place {
-    /// Whom.
-    #[serde(flatten)]
-    pub name: PodName,
-    /// `spec.priority`.
-    pub priority: i32,
-    /// Usage of the resource; `null` is unknown.
-    pub usage: Option<u64>,
-    /// Request of the resource; `null` where there is no such notion.
-    pub request: Option<u64>,
-    /// The comparator that put it before the next.
-    pub decided_by: &'static str,
-    /// Why it may not be evicted, if it may not.
-    pub passed_over: Option<&'static str>,
 }
 
 /// See [`Record::Stopped`].

@@ -1,7 +1,7 @@
 //! The configuration while evictd runs: read again when it changes or at SIGHUP. What cannot be used is
 //! told once, and the last good one stays in force.
 
-use evictd_core::{Evaluator, Policy};
+use evictd_core::Policy;
 use tracing::{error, info, warn};
 
 use super::{
@@ -13,7 +13,9 @@ use super::{
 use crate::{
     clock::now,
     config::{Config, Mode, Watch},
+    node::Node,
     privilege,
+    trace::Traced,
 };
 
 /// The configuration in force and where it comes from.
@@ -64,14 +66,13 @@ impl Configuration {
     fn apply(
         &self,
         changes: &Changes,
-        evaluator: &mut Evaluator,
+        evaluator: &mut Traced,
         observer: &mut Observer,
         evictions: &mut Evictions,
     ) {
         // A change of mode too: what was only pretended does not count for the other mode.
         if changes.policy || changes.mode {
-            let layout = observer.sampler().fs_layout();
-            evaluator.set_policy(Policy { layout, ..self.in_force.policy.clone() }, now());
+            evaluator.set_policy(Node::policy(&self.in_force, observer.sampler()), now());
         }
         if changes.mode {
             evictions.set_mode(self.in_force.mode);
@@ -99,6 +100,7 @@ impl Changes {
             ("semantics", semantics != new.policy.semantics),
             ("rootDirectory", old.root_directory != new.root_directory),
             ("imagefs", old.imagefs != new.imagefs),
+            ("memorySource", old.memory_source != new.memory_source),
             ("podLogsDir", old.pod_logs_dir != new.pod_logs_dir),
             ("cgroupRoot", old.cgroup_root != new.cgroup_root),
             ("pods", old.pods != new.pods),
@@ -188,7 +190,7 @@ mod tests {
             ),
             (
                 more("semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\n"),
-                "changed: nothing; only after a restart: semantics, imagefs, podLogsDir, cgroupRoot, pods",
+                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods",
             ),
         ];
         for (text, expected) in cases {

@@ -14,10 +14,11 @@ const WHILE_MET: Duration = Duration::from_millis(10);
 const LEAST_GAP: Duration = Duration::from_millis(5);
 
 /// What no tripwire watches: memory, which has no cheap hook, and disks where writes are not probed.
-const BYTES: [Signal; 4] = [
+const BYTES: [Signal; 5] = [
     Signal::MemoryAvailable,
     Signal::AllocatableMemoryAvailable,
     Signal::NodefsAvailable,
+    Signal::LogfsAvailable,
     Signal::ImagefsAvailable,
 ];
 const MEMORY: usize = 2;

@@ -11,7 +11,7 @@ use super::disk_usage::log_directory;
 use crate::{
     pods::{Pod, PodIndex},
     probe::{Counters, Tripwires},
-    sample::NodeSampler,
+    sample::{Filesystem, NodeSampler},
 };
 
 /// The smallest budget of bytes. A writer that hovers just above a threshold (overwriting in place,
@@ -23,7 +23,7 @@ struct Slot {
     number: u32,
     /// `None` for tasks and logs.
     dev: Option<u32>,
-    signals: &'static [Signal],
+    signals: Vec<Signal>,
     /// The smallest budget.
     least: u64,
     /// What had been used before the signals were last sampled.
@@ -31,8 +31,17 @@ struct Slot {
 }
 
 impl Slot {
-    const fn filesystem(number: u32, dev: u32, signals: &'static [Signal]) -> Self {
-        Self { number, dev: Some(dev), signals, least: LEAST_BYTES, mark: 0 }
+    fn tasks() -> Self {
+        let signals = vec![Signal::PidAvailable];
+        Self { number: TASKS_TRIPWIRE, dev: None, signals, least: 1, mark: 0 }
+    }
+
+    const fn logs() -> Self {
+        Self { number: LOGS_TRIPWIRE, dev: None, signals: Vec::new(), least: 1, mark: 0 }
+    }
+
+    fn filesystem(number: u32, dev: u32, signals: &[Signal]) -> Self {
+        Self { number, dev: Some(dev), signals: signals.to_vec(), least: LEAST_BYTES, mark: 0 }
     }
 }
 
@@ -42,11 +51,9 @@ pub struct Watch {
     log_directories: BTreeSet<LogDirectory>,
 }
 
-const TASKS: &[Signal] = &[Signal::PidAvailable];
 const NODEFS: &[Signal] = &[Signal::NodefsAvailable];
+const LOGFS: &[Signal] = &[Signal::LogfsAvailable];
 const IMAGEFS: &[Signal] = &[Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
-const BOTH: &[Signal] =
-    &[Signal::NodefsAvailable, Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
 
 /// The kernel's number of a device that stat(2) numbers `st_dev`.
 pub fn kernel_dev_of(st_dev: u64) -> u32 {
@@ -56,14 +63,12 @@ pub fn kernel_dev_of(st_dev: u64) -> u32 {
 impl Watch {
     /// Watches the sampler's filesystems.
     pub fn new(sampler: &NodeSampler, counters: &mut Counters) -> Self {
-        let nodefs = kernel_dev_of(sampler.nodefs().dev());
-        let imagefs = sampler.imagefs().map(|fs| kernel_dev_of(fs.dev()));
-        let on_nodefs = if imagefs == Some(nodefs) { BOTH } else { NODEFS };
-        let tasks = Slot { number: TASKS_TRIPWIRE, dev: None, signals: TASKS, least: 1, mark: 0 };
-        let logs = Slot { number: LOGS_TRIPWIRE, dev: None, signals: &[], least: 1, mark: 0 };
-        let mut slots = vec![tasks, logs, Slot::filesystem(1, nodefs, on_nodefs)];
-        let separate = imagefs.filter(|dev| *dev != nodefs);
-        slots.extend(separate.map(|dev| Slot::filesystem(2, dev, IMAGEFS)));
+        let dev = |filesystem: &Filesystem| kernel_dev_of(filesystem.dev());
+        let slots = slots(&[
+            (Some(dev(sampler.nodefs())), NODEFS),
+            (sampler.imagefs().map(dev), IMAGEFS),
+            (sampler.logfs().map(dev), LOGFS),
+        ]);
         for (slot, dev) in slots.iter().filter_map(|slot| Some((slot, slot.dev?))) {
             if let Err(error) = counters.watch(dev, slot.number) {
                 warn!("no tripwire for device {dev:#x}: {error}");
@@ -118,7 +123,7 @@ impl Watch {
         for slot in &self.slots {
             let budget = match slot.number {
                 LOGS_TRIPWIRE => log_bytes,
-                _ => budget(policy, signals, slot.signals),
+                _ => budget(policy, signals, &slot.signals),
             };
             let armed = match budget {
                 Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
@@ -131,6 +136,20 @@ impl Watch {
         }
         again
     }
+}
+
+/// Tasks, a slot for each device, with every signal that is about it, and logs.
+fn slots(filesystems: &[(Option<u32>, &[Signal])]) -> Vec<Slot> {
+    let mut slots = vec![Slot::tasks()];
+    for (dev, signals) in filesystems {
+        let Some(dev) = *dev else { continue };
+        match slots.iter_mut().find(|slot| slot.dev == Some(dev)) {
+            Some(slot) => slot.signals.extend_from_slice(signals),
+            None => slots.push(Slot::filesystem(slots.len() as u32, dev, signals)),
+        }
+    }
+    slots.push(Slot::logs());
+    slots
 }
 
 /// Half the way to the nearest threshold of these signals; `None` where there is none ahead: no
@@ -173,7 +192,29 @@ mod tests {
                     }),
                 );
             }
-            assert_eq!(budget(&policy, &signals, BOTH), expected, "{name}");
+            let both = [NODEFS, IMAGEFS].concat();
+            assert_eq!(budget(&policy, &signals, &both), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_device_has_one_slot_with_every_signal_about_it() {
+        let cases = [
+            ("one disk", [Some(1), Some(1), None], vec![(1, 3)]),
+            ("images apart", [Some(1), Some(2), None], vec![(1, 1), (2, 2)]),
+            ("logs apart", [Some(1), None, Some(3)], vec![(1, 1), (3, 1)]),
+            ("all apart", [Some(1), Some(2), Some(3)], vec![(1, 1), (2, 2), (3, 1)]),
+            ("logs with images", [Some(1), Some(2), Some(2)], vec![(1, 1), (2, 3)]),
+        ];
+        for (name, [nodefs, imagefs, logfs], expected) in cases {
+            let slots = slots(&[(nodefs, NODEFS), (imagefs, IMAGEFS), (logfs, LOGFS)]);
+            let told: Vec<_> =
+                slots.iter().filter_map(|s| Some((s.dev?, s.signals.len()))).collect();
+            assert_eq!(told, expected, "{name}");
+            let numbers: Vec<_> = slots.iter().map(|slot| slot.number).collect();
+            let filesystems = 1..=expected.len() as u32;
+            let wanted = [TASKS_TRIPWIRE].into_iter().chain(filesystems).chain([LOGS_TRIPWIRE]);
+            assert_eq!(numbers, wanted.collect::<Vec<_>>(), "{name}");
         }
     }
 }

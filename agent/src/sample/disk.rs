@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     ffi::CStr,
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
 
@@ -46,7 +46,8 @@ pub struct DiskWalk {
 /// The walk ended early; what it has counted is not the usage.
 struct Incomplete;
 
-struct Walk<'a> {
+/// A walk under way: its limits hold for all that is measured with it.
+pub struct Walk<'a> {
     total: DiskUsage,
     entries_left: u64,
     deadline: Instant,
@@ -60,49 +61,60 @@ impl DiskWalk {
         Self { limits, linked: BTreeSet::new() }
     }
 
-    /// Allocated bytes (`st_blocks` × 512) and inodes of the trees below `paths`, each on its own
-    /// device only, files with several names once. A path that is not there holds nothing. `None`
-    /// if the limits were reached or a directory cannot be read.
-    pub fn measure<'p>(&mut self, paths: impl IntoIterator<Item = &'p CStr>) -> Option<DiskUsage> {
-        self.walk(paths, true)
-    }
-
-    /// As [`Self::measure`], without the directory at `path` itself.
-    pub fn measure_contents(&mut self, path: &CStr) -> Option<DiskUsage> {
-        self.walk([path], false)
-    }
-
-    fn walk<'p>(
-        &mut self,
-        paths: impl IntoIterator<Item = &'p CStr>,
-        with_roots: bool,
-    ) -> Option<DiskUsage> {
+    /// Begins to walk; the limits count from now.
+    pub fn begin(&mut self) -> Walk<'_> {
         self.linked.clear();
-        let mut walk = Walk {
+        Walk {
             total: DiskUsage::default(),
             entries_left: self.limits.entries,
             deadline: Instant::now() + self.limits.time,
             device: 0,
             linked: &mut self.linked,
-        };
-        for path in paths {
-            let dir = match rustix::fs::open(path, OPEN_DIR, Mode::empty()) {
-                Ok(dir) => dir,
-                Err(Errno::NOENT) => continue,
-                Err(_) => return None,
-            };
-            let stat = rustix::fs::fstat(&dir).ok()?;
-            walk.device = stat.st_dev;
-            if with_roots {
-                walk.count(&stat).ok()?;
-            }
-            walk.directory(dir.as_fd(), 0).ok()?;
         }
-        Some(walk.total)
     }
 }
 
 impl Walk<'_> {
+    /// Allocated bytes (`st_blocks` × 512) and inodes of the tree at `path`, on its own device only,
+    /// files with several names once. A path that is not there holds nothing. `None` if the limits were
+    /// reached or a directory cannot be read.
+    pub fn tree(&mut self, path: &CStr) -> Option<DiskUsage> {
+        self.total = DiskUsage::default();
+        let Some(dir) = self.open(path)? else {
+            return Some(self.total);
+        };
+        let stat = rustix::fs::fstat(&dir).ok()?;
+        self.count(&stat).ok()?;
+        self.directory(dir.as_fd(), 0, &mut |_, _| ()).ok()?;
+        Some(self.total)
+    }
+
+    /// As [`Self::tree`], without the directory at `path` itself. `each` is told the inode of every
+    /// directory in it, with what that holds, itself not counted.
+    pub fn contents(
+        &mut self,
+        path: &CStr,
+        mut each: impl FnMut(u64, DiskUsage),
+    ) -> Option<DiskUsage> {
+        self.total = DiskUsage::default();
+        if let Some(dir) = self.open(path)? {
+            self.directory(dir.as_fd(), 0, &mut each).ok()?;
+        }
+        Some(self.total)
+    }
+
+    /// `Some(None)` if it is not there.
+    fn open(&mut self, path: &CStr) -> Option<Option<OwnedFd>> {
+        match rustix::fs::open(path, OPEN_DIR, Mode::empty()) {
+            Ok(dir) => {
+                self.device = rustix::fs::fstat(&dir).ok()?.st_dev;
+                Some(Some(dir))
+            }
+            Err(Errno::NOENT) => Some(None),
+            Err(_) => None,
+        }
+    }
+
     fn count(&mut self, stat: &Stat) -> Result<(), Incomplete> {
         // The clock is read only now and then: it costs as much as the rest.
         let due = self.entries_left.is_multiple_of(64);
@@ -116,7 +128,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn directory(&mut self, dir: BorrowedFd<'_>, depth: u32) -> Result<(), Incomplete> {
+    fn directory(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        depth: u32,
+        each: &mut dyn FnMut(u64, DiskUsage),
+    ) -> Result<(), Incomplete> {
         if depth > MAX_DEPTH {
             return Err(Incomplete);
         }
@@ -143,14 +160,25 @@ impl Walk<'_> {
             }
             self.count(&stat)?;
             if is_dir {
+                let before = self.total;
                 match rustix::fs::openat(dir, name, OPEN_DIR, Mode::empty()) {
-                    Ok(child) => self.directory(child.as_fd(), depth + 1)?,
+                    Ok(child) => self.directory(child.as_fd(), depth + 1, each)?,
                     Err(Errno::NOENT) => {}
                     Err(_) => return Err(Incomplete),
+                }
+                if depth == 0 {
+                    each(stat.st_ino, since(self.total, before));
                 }
             }
         }
         Ok(())
+    }
+}
+
+const fn since(now: DiskUsage, before: DiskUsage) -> DiskUsage {
+    DiskUsage {
+        bytes: now.bytes.saturating_sub(before.bytes),
+        inodes: now.inodes.saturating_sub(before.inodes),
     }
 }
 
@@ -181,8 +209,11 @@ mod tests {
         let bytes = inodes.iter().map(|p| blocks(p)).sum();
 
         let missing = c(&dir.path().join("missing"));
-        let usage = DiskWalk::default().measure([c(dir.path()).as_c_str(), missing.as_c_str()]);
+        let mut walk = DiskWalk::default();
+        let mut walk = walk.begin();
+        let usage = walk.tree(&c(dir.path()));
         assert_eq!(usage, Some(DiskUsage { bytes, inodes: inodes.len() as u64 }));
+        assert_eq!(walk.tree(&missing), Some(DiskUsage::default()));
     }
 
     #[test]
@@ -195,9 +226,27 @@ mod tests {
         let time = Duration::from_secs(3600);
         for (entries, known) in [(10, true), (9, false), (0, false)] {
             let mut walk = DiskWalk::new(DiskLimits { entries, time });
-            assert_eq!(walk.measure([path.as_c_str()]).is_some(), known, "{entries}");
+            assert_eq!(walk.begin().tree(&path).is_some(), known, "{entries}");
         }
         let mut late = DiskWalk::new(DiskLimits { entries: 64, time: Duration::ZERO });
-        assert_eq!(late.measure([path.as_c_str()]), None, "out of time");
+        assert_eq!(late.begin().tree(&path), None, "out of time");
+    }
+
+    #[test]
+    fn contents_are_told_by_directory() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        for name in ["a", "b"] {
+            fs::create_dir_all(dir.path().join(name).join("deep")).expect("mkdir");
+            fs::write(dir.path().join(name).join("deep/0.log"), vec![1; 9000]).expect("write");
+        }
+        fs::write(dir.path().join("b/1.log"), "x").expect("write");
+        fs::write(dir.path().join("loose"), "x").expect("write");
+        let mut walk = DiskWalk::default();
+        let mut each = Vec::new();
+        let sum = walk.begin().contents(&c(dir.path()), |inode, usage| each.push((inode, usage)));
+        let inode = |name: &str| rustix::fs::stat(dir.path().join(name)).expect("stat").st_ino;
+        let of = |name| each.iter().find(|(i, _)| *i == inode(name)).map(|(_, usage)| usage.inodes);
+        assert_eq!((of("a"), of("b"), each.len()), (Some(2), Some(3), 2));
+        assert_eq!(sum.map(|sum| sum.inodes), Some(8));
     }
 }

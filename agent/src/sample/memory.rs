@@ -1,6 +1,6 @@
-//! Memory of a cgroup and of the node.
+//! Memory of a cgroup.
 
-use std::{io, path::Path};
+use std::io;
 
 use evictd_core::{MonoTime, SignalObservation};
 
@@ -38,9 +38,30 @@ impl CgroupMemory {
         })
     }
 
+    /// Opens the counters of the cgroup `name` directly below.
+    pub fn open_below(dirs: &CgroupDirs, name: &str) -> io::Result<Self> {
+        use rustix::fs::{Mode, OFlags};
+        let open = |dir: &Option<std::os::fd::OwnedFd>| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(dir.as_ref()?, name, flags, Mode::empty()).ok()
+        };
+        let (memory, unified) = (open(&dirs.memory), open(&dirs.unified));
+        Self::open(&CgroupDirs { memory, unified, ..CgroupDirs::default() })
+    }
+
     /// Working set in bytes (S-11).
     pub fn working_set(&self) -> Option<u64> {
-        let usage = self.usage.number()?;
+        self.working_set_of(self.usage()?)
+    }
+
+    /// Everything charged to it, in bytes: half of the working set's cost.
+    pub fn usage(&self) -> Option<u64> {
+        self.usage.number()
+    }
+
+    /// The working set, with `usage` read before. What is inactive outlives the processes, so that this
+    /// can be asked when they are dead already.
+    pub fn working_set_of(&self, usage: u64) -> Option<u64> {
         let inactive = self.stat.read(|text| keyed(text, self.inactive_file))?;
         Some(usage.saturating_sub(inactive))
     }
@@ -55,27 +76,6 @@ impl CgroupMemory {
     pub fn available(&self, now: MonoTime) -> Option<SignalObservation> {
         let limit = self.limit()?;
         Some(left_of(limit, self.working_set()?, now))
-    }
-}
-
-/// The memory of the whole node, from `/proc/meminfo`.
-#[derive(Debug)]
-pub struct NodeMemory(CounterFile);
-
-impl NodeMemory {
-    /// Opens `meminfo` below `proc` (`/proc`).
-    pub fn open(proc: &Path) -> io::Result<Self> {
-        CounterFile::open(&proc.join("meminfo")).map(Self)
-    }
-
-    /// `memory.available` from the kernel's own estimate of what can be had without swapping.
-    /// Unlike the kubelet's sum (S-12) it counts kernel memory as used.
-    pub fn available(&self, now: MonoTime) -> Option<SignalObservation> {
-        self.0.read(|text| {
-            let total = keyed(text, "MemTotal:")?.saturating_mul(1024);
-            let available = keyed(text, "MemAvailable:")?.saturating_mul(1024);
-            Some(left_of(total, total.saturating_sub(available), now))
-        })
     }
 }
 
@@ -149,18 +149,5 @@ mod tests {
             assert_eq!(seen.map(|o| o.available), available, "{name}");
             assert!(seen.is_none_or(|o| o.at == Some(now)), "{name}");
         }
-    }
-
-    #[test]
-    fn node_memory_is_what_the_kernel_calls_available() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let path = dir.path().join("meminfo");
-        let text = "MemTotal:  1000 kB\nMemFree:  10 kB\nMemAvailable:  400 kB\n";
-        fs::write(&path, text).expect("write");
-        let memory = NodeMemory::open(dir.path()).expect("open");
-        let seen = memory.available(MonoTime::default()).expect("complete");
-        assert_eq!((seen.available, seen.capacity), (400 * 1024, 1000 * 1024));
-        fs::write(&path, "MemTotal:  1000 kB\n").expect("write");
-        assert_eq!(memory.available(MonoTime::default()), None, "incomplete is absent (S-3)");
     }
 }

@@ -1,20 +1,24 @@
 //! Samplers: node signals and per-pod usage, read from the kernel. Unknown is `None`, never zero.
 
+mod containers;
 mod counter_file;
 mod disk;
 mod fs;
 mod memory;
 mod mounts;
 mod node;
+mod node_memory;
 mod pids;
 mod pod;
 
+pub use containers::ContainersMemory;
 pub use counter_file::CounterFile;
 pub(crate) use counter_file::keyed;
-pub use disk::{DiskLimits, DiskWalk};
+pub use disk::{DiskLimits, DiskWalk, Walk};
 pub use fs::{Filesystem, FilesystemSample};
-pub use memory::{CgroupMemory, NodeMemory};
+pub use memory::CgroupMemory;
 pub use mounts::{CgroupKind, CgroupMounts, MountsError};
 pub use node::{NodeSampler, NodeSources, SourceError};
+pub use node_memory::NodeMemory;
 pub use pids::{CgroupPids, NodePids};
-pub use pod::{PodCounters, observe_pods};
+pub use pod::{PodCounters, PodFigures, living_tasks, observe_pods};

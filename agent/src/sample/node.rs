@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use super::{
     CgroupMemory, CgroupPids, Filesystem,
-    memory::NodeMemory,
+    node_memory::NodeMemory,
     pids::{NodePids, tighter},
 };
-use crate::pods::CgroupTree;
+use crate::{config::MemorySource, pods::CgroupTree};
 
 /// What a [`NodeSampler`] reads.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,11 @@ pub struct NodeSources<'a> {
     pub nodefs: &'a Path,
     /// imagefs likewise, if it is watched.
     pub imagefs: Option<&'a Path>,
+    /// The directory of container logs, if the filesystem it lies on is watched where that is another
+    /// than nodefs (E-46). The directory need not be there.
+    pub logs: Option<&'a Path>,
+    /// Where `memory.available` comes from.
+    pub memory: MemorySource,
     /// Whether `pid.available` also heeds the limit of the pods cgroup; the kubelet does not.
     pub pods_pids_limit: bool,
 }
@@ -45,6 +50,7 @@ pub struct NodeSampler {
     pids: NodePids,
     nodefs: Filesystem,
     imagefs: Option<Filesystem>,
+    logfs: Option<Filesystem>,
     pods: Option<PodsCgroup>,
     pods_pids_limit: bool,
 }
@@ -67,13 +73,17 @@ impl NodeSampler {
         };
         let filesystem = |what, path: &Path| Filesystem::open(path).map_err(error(what, path));
         let mut sampler = Self {
-            memory: NodeMemory::open(proc).map_err(error("node memory", proc))?,
+            memory: NodeMemory::open(proc, tree.roots(), sources.memory)
+                .map_err(error("node memory", proc))?,
             pids: NodePids::open(proc).map_err(error("node tasks", proc))?,
+            logfs: sources.logs.map(|path| filesystem("logfs", existing(path))).transpose()?,
             nodefs: filesystem("nodefs", sources.nodefs)?,
             imagefs: sources.imagefs.map(|path| filesystem("imagefs", path)).transpose()?,
             pods: None,
             pods_pids_limit: sources.pods_pids_limit,
         };
+        let nodefs = sampler.nodefs.dev();
+        sampler.logfs = sampler.logfs.filter(|logfs| logfs.dev() != nodefs);
         sampler.refresh(tree);
         Ok(sampler)
     }
@@ -103,6 +113,11 @@ impl NodeSampler {
     /// imagefs, if it is watched.
     pub const fn imagefs(&self) -> Option<&Filesystem> {
         self.imagefs.as_ref()
+    }
+
+    /// The filesystem of container logs, if it is watched and lies apart from nodefs (E-46).
+    pub const fn logfs(&self) -> Option<&Filesystem> {
+        self.logfs.as_ref()
     }
 
     /// Which filesystems hold what: imagefs is dedicated if it is another device than nodefs (S-23).
@@ -135,6 +150,9 @@ impl NodeSampler {
         let nodefs = self.nodefs.sample(now);
         signals.set(Signal::NodefsAvailable, nodefs.map(|s| s.bytes));
         signals.set(Signal::NodefsInodesFree, nodefs.and_then(|s| s.inodes));
+        let logfs = self.logfs.as_ref().and_then(|f| f.sample(now));
+        signals.set(Signal::LogfsAvailable, logfs.map(|s| s.bytes));
+        signals.set(Signal::LogfsInodesFree, logfs.and_then(|s| s.inodes));
         let imagefs = self.imagefs.as_ref().and_then(|f| f.sample(now));
         for (bytes, inodes) in [
             (Signal::ImagefsAvailable, Signal::ImagefsInodesFree),
@@ -158,10 +176,27 @@ impl NodeSampler {
     }
 }
 
+/// The path, or the nearest directory above it that is there: what is to be made lies on the same
+/// filesystem.
+fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.exists()).unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::{CgroupKind, CgroupMounts};
+
+    fn sources<'a>(proc: &'a Path, nodefs: &'a Path) -> NodeSources<'a> {
+        NodeSources {
+            proc,
+            nodefs,
+            imagefs: None,
+            logs: None,
+            memory: MemorySource::Available,
+            pods_pids_limit: true,
+        }
+    }
 
     #[test]
     fn imagefs_is_dedicated_on_a_device_of_its_own() {
@@ -180,7 +215,7 @@ mod tests {
             (Some(dir.path()), FsLayout::Single),
             (Some(proc), FsLayout::DedicatedImagefs),
         ] {
-            let sources = NodeSources { proc, nodefs: dir.path(), imagefs, pods_pids_limit: true };
+            let sources = NodeSources { imagefs, ..sources(proc, dir.path()) };
             let sampler = NodeSampler::open(sources, &tree).expect("sampler");
             assert_eq!(sampler.fs_layout(), expected, "{imagefs:?}");
             let signals = sampler.signals(MonoTime::default());
@@ -191,17 +226,30 @@ mod tests {
     }
 
     #[test]
+    fn logs_are_watched_where_they_lie_apart() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mounts = CgroupMounts::parse("cgroup2 / cgroup2 rw 0 0").expect("one hierarchy");
+        let tree = CgroupTree::open(&mounts, Path::new("kubepods")).expect("tree");
+        let proc = Path::new("/proc");
+        let to_be_made = proc.join("not/there/yet");
+        for (logs, apart) in
+            [(None, false), (Some(dir.path()), false), (Some(to_be_made.as_path()), true)]
+        {
+            let sources = NodeSources { logs, ..sources(proc, dir.path()) };
+            let sampler = NodeSampler::open(sources, &tree).expect("sampler");
+            assert_eq!(sampler.logfs().is_some(), apart, "{logs:?}");
+            let seen = sampler.signals(MonoTime::default()).get(Signal::LogfsAvailable);
+            assert_eq!(seen.is_some(), apart, "{logs:?}");
+        }
+    }
+
+    #[test]
     fn a_missing_source_is_named() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mounts = CgroupMounts::parse("cgroup2 / cgroup2 rw 0 0").expect("one hierarchy");
         let tree = CgroupTree::open(&mounts, Path::new("kubepods")).expect("tree");
         let missing = dir.path().join("missing");
-        let sources = NodeSources {
-            proc: Path::new("/proc"),
-            nodefs: &missing,
-            imagefs: None,
-            pods_pids_limit: true,
-        };
+        let sources = sources(Path::new("/proc"), &missing);
         let error = NodeSampler::open(sources, &tree).expect_err("missing").to_string();
         let expected = format!("cannot read nodefs at {}: ", missing.display());
         assert!(error.starts_with(&expected), "{error}");

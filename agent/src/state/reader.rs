@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use evictd_core::Qos;
+use evictd_core::{Qos, Quantity};
 
 use super::{
     Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Source,
@@ -256,7 +256,7 @@ fn request(pod: &PodView, container: &str) -> Option<u64> {
         return (pod.containers.len() == 1).then_some(pod.facts.memory_request);
     };
     let requests = spec.container(container)?.requests;
-    let bytes = requests.memory.map_or(0, |memory| memory.value());
+    let bytes = requests.memory.map_or(0, Quantity::value);
     Some(u64::try_from(bytes).unwrap_or_default())
 }
 

@@ -1,20 +1,10 @@
 //! The lines above and below the table, for text and screen alike.
 
 use super::{escape::escape, snapshot::Snapshot, units};
-use crate::state::{SignalState, Source, ThresholdKind, ThresholdState, Unit};
-
-/// How near a signal is to a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Unknown, or without threshold.
-    Plain,
-    /// Far.
-    Good,
-    /// Less than a third of the way is left, or it is met within ten minutes.
-    Fair,
-    /// Less than a tenth of the way is left, it is met within a minute, or met.
-    Bad,
-}
+use crate::{
+    answer::Tone,
+    state::{SignalState, Source, ThresholdKind, ThresholdState, Unit},
+};
 
 /// One signal, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +13,8 @@ pub struct SignalLine {
     pub amount: String,
     /// How many of [`BAR`] cells are full: all when nothing is used, none when a hard threshold is met.
     pub filled: Option<usize>,
-    /// Its colour.
+    /// Good is far; fair is less than a third of the way, or met within ten minutes; bad is less than a
+    /// tenth, met within a minute, or met.
     pub tone: Tone,
     /// Thresholds and time.
     pub thresholds: String,

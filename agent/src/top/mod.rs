@@ -26,7 +26,7 @@ pub use args::Args;
 use snapshot::Snapshot;
 use watch::Watch;
 
-use crate::{exit, log::start_log};
+use crate::{answer::Paint, exit, log::start_log};
 
 /// Shows what is going on until it is told to stop, and gives the exit code.
 pub fn main(args: &Args) -> ExitCode {
@@ -50,7 +50,7 @@ fn print(args: &Args, mut watch: Watch) -> anyhow::Result<()> {
             format!("{}\n", serde_json::to_string(&snapshot)?)
         } else {
             let gap = if printed > 0 { "\n" } else { "" };
-            format!("{gap}{}", text::render(&snapshot))
+            format!("{gap}{}", text::render(&snapshot, Paint::detect()))
         };
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

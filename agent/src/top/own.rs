@@ -59,7 +59,7 @@ impl OwnProbes {
             PodSource::Nowhere
         };
         let node = Node::with_pods(&config, pods)?;
-        let policy = Policy { layout: node.sampler.fs_layout(), ..config.policy };
+        let policy = Node::policy(&config, &node.sampler);
         let (ebpf, counters, reader) = match load_probes() {
             Ok(Loaded { ebpf, counters, reader, standings }) => {
                 let reader = StateReader::open(&node.mounts, Ok((reader, &standings)))?;

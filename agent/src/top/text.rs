@@ -1,5 +1,7 @@
 //! A snapshot as plain text.
 
+use crate::answer::{Align, Cell, Paint, Table};
+
 use super::{
     column::{HEADINGS, cells},
     header::{self, BAR, SignalLine},
@@ -9,31 +11,21 @@ use super::{
 /// The widest name; longer ones lose their middle.
 const WIDEST: usize = 60;
 
-/// The whole picture: node, table, what is missing. No colours, no trailing spaces.
-pub fn render(snapshot: &Snapshot) -> String {
+/// The whole picture: node, table, what is missing.
+pub fn render(snapshot: &Snapshot, paint: Paint) -> String {
     let mut lines = vec![header::title(snapshot)];
     lines.extend(header::conditions(snapshot));
-    lines.extend(header::signals(snapshot).iter().map(signal));
+    lines.extend(header::signals(snapshot).iter().map(|line| signal(line, paint)));
     lines.push(String::new());
-    let mut table = vec![HEADINGS.map(|(heading, _)| heading.to_owned())];
-    table.extend(snapshot.rows.iter().map(cells));
-    for row in &mut table {
-        row[0] = shortened(&row[0], WIDEST);
+    let columns: Vec<_> =
+        HEADINGS.iter().enumerate().map(|(column, (name, _))| (*name, side(column))).collect();
+    let mut table = Table::new(&columns);
+    for row in &snapshot.rows {
+        let mut cells = cells(row);
+        cells[0] = shortened(&cells[0], WIDEST);
+        table.push(cells.map(Cell::plain).into());
     }
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..HEADINGS.len()).filter_map(width).collect();
-    for row in &table {
-        let padded = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
-            // Texts on the left, numbers on the right.
-            if column == 0 || column + 1 == HEADINGS.len() {
-                format!("{cell}{pad}")
-            } else {
-                format!("{pad}{cell}")
-            }
-        });
-        lines.push(padded.collect::<Vec<_>>().join("  "));
-    }
+    lines.extend(table.render(paint).lines().map(str::to_owned));
     if !snapshot.missing.is_empty() {
         lines.push(String::new());
         lines.extend(header::missing(snapshot));
@@ -41,8 +33,14 @@ pub fn render(snapshot: &Snapshot) -> String {
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-fn signal(line: &SignalLine) -> String {
-    format!("{}  {}  {}", line.amount, bar(line.filled), line.thresholds)
+/// Texts on the left, numbers on the right.
+pub const fn side(column: usize) -> Align {
+    if column == 0 || column + 1 == HEADINGS.len() { Align::Left } else { Align::Right }
+}
+
+fn signal(line: &SignalLine, paint: Paint) -> String {
+    let text = |text: &str| paint.text(line.tone, text);
+    format!("{}  {}  {}", line.amount, text(&bar(line.filled)), text(&line.thresholds))
 }
 
 /// A bar of characters; a question mark where nothing is known.
@@ -73,7 +71,7 @@ mod tests {
     #[test]
     fn the_text_is_a_whole_picture() {
         let expected = include_str!("once.txt");
-        assert_eq!(render(&sample::snapshot()), expected);
+        assert_eq!(render(&sample::snapshot(), Paint::none()), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use evictd::{
-    actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod, Reaper},
+    actuate::{EmptiedWatch, Evicted, Interpreter, KillError, KillMethod, Order, Reaper},
     pods::{Pod, PodIndex},
 };
 use evictd_core::{
@@ -56,7 +56,7 @@ fn evict(index: &PodIndex, pod: PodRef, signal: Signal) -> Evicted {
     // As the daemon has long done by then: the first reading of the clock may allocate.
     evictd::clock::now();
     let before = allocation::count();
-    let evicted = Interpreter::Enforce.evict(&eviction, index);
+    let evicted = Interpreter::Enforce.evict(&Order::from(&eviction), index);
     assert_eq!(allocation::count() - before, 0, "allocations on the kill path");
     evicted
 }
@@ -304,7 +304,7 @@ fn kernel_observing_touches_nothing() {
     let mut process = Process::start(&container, Role::Tree(0));
     let index = sandbox.index();
     let command = eviction(target(&index, "a"), Signal::PidAvailable);
-    let evicted = Interpreter::Observe.evict(&command, &index);
+    let evicted = Interpreter::Observe.evict(&Order::from(&command), &index);
     assert_eq!(evicted.outcome, Outcome::Observed { id: ID });
     assert!(evicted.killed.is_none() && evicted.emptied.is_none());
     assert!(process.is_alive());

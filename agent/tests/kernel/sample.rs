@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use evictd::{
     clock::now,
-    sample::{DiskWalk, NodeSampler, NodeSources, observe_pods},
+    config::MemorySource,
+    sample::{ContainersMemory, DiskWalk, NodeSampler, NodeSources, PodFigures, observe_pods},
 };
-use evictd_core::{NodeSignals, PodUsage, Signal};
+use evictd_core::{NodeSignals, PodUsage, Semantics, Signal};
 
 use crate::{
     cgroups::{Sandbox, Use},
@@ -16,7 +17,14 @@ use crate::{
 const MI: u64 = 1 << 20;
 
 fn sources(nodefs: &Path, pods_pids_limit: bool) -> NodeSources<'_> {
-    NodeSources { proc: Path::new("/proc"), nodefs, imagefs: None, pods_pids_limit }
+    NodeSources {
+        proc: Path::new("/proc"),
+        nodefs,
+        imagefs: None,
+        logs: None,
+        memory: MemorySource::Available,
+        pods_pids_limit,
+    }
 }
 
 fn available(signals: &NodeSignals, signal: Signal) -> i64 {
@@ -36,12 +44,21 @@ fn kernel_memory_of_a_pod_and_of_the_pods_cgroup() {
     let index = sandbox.index();
 
     let mut pods = Vec::new();
-    observe_pods(&index, Signal::MemoryAvailable, &mut pods);
+    let memory = PodFigures::For(Signal::MemoryAvailable);
+    observe_pods(&index, memory, Semantics::Strict, &mut pods);
     let working_set = pods[0].usage.memory_working_set.expect("known");
     assert!((32 * MI..40 * MI).contains(&working_set), "{working_set}");
     let memory_working_set = Some(working_set);
     let known = PodUsage { memory_working_set, tasks: Some(1), ..PodUsage::default() };
     assert_eq!(pods[0].usage, known, "only what was wanted");
+
+    let pod = index.get(0).expect("a pod");
+    let before = crate::allocation::count();
+    let memory = ContainersMemory::take(pod);
+    assert_eq!(crate::allocation::count(), before, "on the way to a kill");
+    let [container] = &memory.stats(pod)[..] else { panic!("{memory:?}") };
+    let of_container = container.memory_working_set.expect("known");
+    assert!((32 * MI..=working_set + MI).contains(&of_container), "{of_container}");
 
     let sampler = NodeSampler::open(sources(sandbox.files.path(), true), &sandbox.tree());
     let signals = sampler.expect("sampler").signals(now());
@@ -67,8 +84,10 @@ fn kernel_tasks_and_the_tighter_pids_limit() {
     let _process = Process::start(&container, Role::Tree(6));
     let index = sandbox.index();
     let mut pods = Vec::new();
-    observe_pods(&index, Signal::PidAvailable, &mut pods);
-    assert_eq!(pods[0].usage, PodUsage { tasks: Some(7), ..PodUsage::default() });
+    for semantics in [Semantics::Strict, Semantics::Kubelet] {
+        observe_pods(&index, PodFigures::For(Signal::PidAvailable), semantics, &mut pods);
+        assert_eq!(pods[0].usage, PodUsage { tasks: Some(7), ..PodUsage::default() });
+    }
 
     for (pods_limit, expected) in [(true, Some(93)), (false, None)] {
         let sampler = NodeSampler::open(sources(sandbox.files.path(), pods_limit), &sandbox.tree());
@@ -123,8 +142,10 @@ fn kernel_disk_usage_of_logs_and_volumes() {
     assert!(index.refresh(), "a log directory");
     let pod = index.by_uid("a").expect("in the index");
     let mut walk = DiskWalk::default();
-    let logs = walk.measure_contents(pod.logs_root()).expect("known");
-    let volumes = walk.measure(pod.empty_dirs().iter().map(AsRef::as_ref)).expect("known");
+    let mut walk = walk.begin();
+    let logs = walk.contents(pod.logs_root(), |_, _| ()).expect("known");
+    let [volume] = pod.empty_dirs() else { panic!("{pod:?}") };
+    let volumes = walk.tree(&volume.path).expect("known");
     assert_eq!((logs.inodes, volumes.inodes), (2, 2));
     assert!((100_000..130_000).contains(&logs.bytes), "{logs:?}");
     assert!((300_000..330_000).contains(&volumes.bytes), "{volumes:?}");

@@ -157,6 +157,7 @@ fn pod(i: usize) -> PodObservation {
         tasks: Some(5),
         logs: disk(memory / 8),
         rootfs: disk(memory / 4),
+        separate_logs: None,
         local_volumes: disk(memory),
     };
     PodObservation { facts: Arc::new(facts), usage, stats: Some(Arc::new(stats)) }

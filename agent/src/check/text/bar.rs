@@ -1,7 +1,10 @@
 //! The headroom of a threshold as a bar.
 
-use super::{UNKNOWN, table::Cell};
-use crate::check::in_force::InForce;
+use super::UNKNOWN;
+use crate::{
+    answer::{Cell, Tone},
+    check::in_force::InForce,
+};
 
 /// Cells of a bar.
 const WIDTH: i128 = 10;
@@ -15,16 +18,17 @@ pub fn headroom(row: &InForce) -> Cell {
     let room = i128::from(seen.capacity) - i128::from(quantity);
     let distance = i128::from(distance).max(0);
     if room <= 0 {
-        return Cell::bad(bar(0));
+        return Cell::new(Tone::Bad, bar(0));
     }
     // One cell as long as anything is left.
     let filled = (distance * WIDTH + room / 2) / room;
     let filled = filled.clamp(i128::from(distance > 0), WIDTH);
-    match filled {
-        0..=1 => Cell::bad(bar(filled)),
-        2..=3 => Cell::fair(bar(filled)),
-        _ => Cell::good(bar(filled)),
-    }
+    let tone = match filled {
+        0..=1 => Tone::Bad,
+        2..=3 => Tone::Fair,
+        _ => Tone::Good,
+    };
+    Cell::new(tone, bar(filled))
 }
 
 fn bar(filled: i128) -> String {

@@ -1,9 +1,7 @@
 //! The answer as text for people.
 
 mod bar;
-mod paint;
 mod paragraph;
-mod table;
 
 use std::fmt::Write as _;
 
@@ -15,11 +13,12 @@ use super::{
     in_force::{InForce, Origin},
     report::Report,
 };
-use crate::config::ConfigKind;
+use crate::{
+    answer::{Align, Cell, Paint, Table, Tone},
+    config::ConfigKind,
+};
 use bar::headroom;
-pub use paint::Paint;
 use paragraph::indented;
-use table::{Align, Cell, Table};
 
 /// Shown where there is nothing.
 const NOTHING: &str = "-";
@@ -98,7 +97,7 @@ fn line(report: &Report<'_>, row: &InForce) -> Vec<Cell> {
         Some(_) => amount(row.min_reclaim()),
     };
     let left = match row.is_met() {
-        Some(true) => Cell::bad("MET"),
+        Some(true) => Cell::new(Tone::Bad, "MET"),
         Some(false) | None => Cell::plain(amount(row.distance())),
     };
     vec![
@@ -142,7 +141,12 @@ fn remarks(report: &Report<'_>) -> String {
     for (reason, signals) in reasons {
         out.push_str(&indented(&format!("? {}: {reason}", signals.join(", ")), "  "));
     }
-    let bare: Vec<_> = Signal::ALL.into_iter().filter(|s| !in_force(s)).map(Signal::name).collect();
+    // Logs that lie with nodefs need none of their own.
+    let is_there = |signal: &Signal| {
+        signal.is_known_to(Semantics::Kubelet) || report.node.seen(*signal).is_some()
+    };
+    let bare = Signal::ALL.into_iter().filter(is_there).filter(|signal| !in_force(signal));
+    let bare: Vec<_> = bare.map(Signal::name).collect();
     if !bare.is_empty() && !report.rows.is_empty() {
         out.push_str(&indented(&format!("no threshold on {}", bare.join(", ")), "  "));
     }
@@ -152,10 +156,10 @@ fn remarks(report: &Report<'_>) -> String {
 fn about(finding: &Finding, paint: Paint) -> String {
     let severity = finding.severity.name();
     let mut out = match finding.severity {
-        Severity::Warning => paint.bad(severity),
-        Severity::Note => paint.faint(severity),
+        Severity::Warning => paint.text(Tone::Bad, severity),
+        Severity::Note => paint.text(Tone::Faint, severity),
     };
-    let _ = write!(out, " {}", paint.bold(finding.code));
+    let _ = write!(out, " {}", paint.text(Tone::Bold, finding.code));
     if !finding.because.is_empty() {
         let _ = write!(out, " ({})", finding.because.join(", "));
     }

@@ -32,6 +32,19 @@ fn an_empty_file_means_defaults() {
         assert_eq!(config.policy, Policy::linux_defaults());
         assert_eq!(config.root_directory, Path::new("/var/lib/kubelet"));
         assert_eq!(config.imagefs, None);
+        assert_eq!(config.memory_source, MemorySource::Available);
+    }
+}
+
+#[test]
+fn the_memory_source_is_a_choice_in_both_semantics() {
+    for semantics in ["strict", "kubelet"] {
+        for (written, source) in
+            [("available", MemorySource::Available), ("kubelet", MemorySource::Kubelet)]
+        {
+            let text = format!("semantics: {semantics}\nmemorySource: {written}\n");
+            assert_eq!(parse(&text).expect("valid").memory_source, source, "{text}");
+        }
     }
 }
 
@@ -56,6 +69,7 @@ fn every_field_is_used() {
     let paths = [&config.root_directory, &config.pod_logs_dir, &config.cgroup_root, &config.pods];
     assert_eq!(paths.map(PathBuf::as_path), ["/k", "/l", "/c", "/p"].map(Path::new));
     assert_eq!(config.imagefs.as_deref(), Some(Path::new("/i")));
+    assert_eq!(config.memory_source, MemorySource::Kubelet, "the default in these semantics");
     assert!(config.protect.covers("kube-system", "any") && !config.protect.covers("x", "z"));
 }
 
@@ -124,6 +138,17 @@ fn mistakes_are_told_with_their_place() {
             "evictionHard:\n  memory.free: 1Mi\n",
             "c.yaml:2:3: field evictionHard.memory.free: unsupported eviction signal \
              memory.free; allowed: memory.available, ",
+        ),
+        (
+            "a signal of strict semantics",
+            "semantics: kubelet\nevictionHard:\n  logfs.available: 1Mi\n",
+            "c.yaml:3:3: field evictionHard.logfs.available: unsupported eviction signal \
+             logfs.available; allowed: memory.available, ",
+        ),
+        (
+            "unknown memory source",
+            "memorySource: meminfo\n",
+            "c.yaml:1:15: field memorySource: unknown value `meminfo`; allowed: available, kubelet",
         ),
         (
             "bad quantity",

@@ -9,11 +9,14 @@ use ratatui::{
 };
 
 use super::table::Live;
-use crate::top::{
-    column::{HEADINGS, cells},
-    escape::escape,
-    header::{self, SignalLine, Tone},
-    text::{bar, shortened},
+use crate::{
+    answer::{Align, Tone},
+    top::{
+        column::{HEADINGS, cells},
+        escape::escape,
+        header::{self, SignalLine},
+        text::{bar, shortened, side},
+    },
 };
 
 /// Columns of numbers, their gaps, and the memory events.
@@ -53,13 +56,13 @@ fn head(live: &Live) -> Vec<Line<'static>> {
     };
     let mut lines = vec![Line::raw(header::title(snapshot))];
     lines.extend(header::conditions(snapshot).map(Line::raw));
-    lines.extend(header::signals(snapshot).into_iter().map(|line| signal(line, live.colours)));
+    lines.extend(header::signals(snapshot).iter().map(|line| signal(line, live.colours)));
     lines
 }
 
-fn signal(line: SignalLine, colours: bool) -> Line<'static> {
+fn signal(line: &SignalLine, colours: bool) -> Line<'static> {
     let colour = match line.tone {
-        Tone::Plain => None,
+        Tone::Plain | Tone::Bold | Tone::Faint => None,
         Tone::Good => Some(Color::Green),
         Tone::Fair => Some(Color::Yellow),
         Tone::Bad => Some(Color::Red),
@@ -110,15 +113,17 @@ fn table(frame: &mut Frame<'_>, area: Rect, live: &mut Live) {
     frame.render_widget(Table::new(body, widths).header(Row::new(heading)), area);
 }
 
-/// Texts on the left, numbers on the right.
 fn aligned(column: usize, text: String) -> Line<'static> {
     let line = Line::raw(text);
-    if column == 0 || column + 1 == HEADINGS.len() { line } else { line.right_aligned() }
+    match side(column) {
+        Align::Left => line,
+        Align::Right => line.right_aligned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ratatui::{Terminal, backend::TestBackend};
+    use ratatui::{Terminal, backend::TestBackend, buffer::Cell};
 
     use super::*;
     use crate::top::{live::table::tests::live, sample};
@@ -128,7 +133,7 @@ mod tests {
         terminal.draw(|frame| draw(frame, live)).unwrap();
         let buffer = terminal.backend().buffer();
         let lines = buffer.content().chunks(usize::from(width).max(1)).map(|line| {
-            let text: String = line.iter().map(|cell| cell.symbol()).collect();
+            let text: String = line.iter().map(Cell::symbol).collect();
             format!("{}\n", text.trim_end())
         });
         lines.collect()
@@ -158,7 +163,7 @@ mod tests {
     fn bars_are_coloured_by_distance_unless_colours_are_refused() {
         for (colours, expected) in [(true, Some(Color::Red)), (false, None)] {
             let line = header::signals(&sample::snapshot()).remove(0);
-            assert_eq!(signal(line, colours).spans[1].style.fg, expected);
+            assert_eq!(signal(&line, colours).spans[1].style.fg, expected);
         }
     }
 }

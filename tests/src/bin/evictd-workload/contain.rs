@@ -28,6 +28,17 @@ pub(crate) fn enter(lifetime: u64) -> Result<(), String> {
     }
 }
 
+/// At SIGTERM this process and its children end as if all were well.
+pub(crate) fn exit_on_term() {
+    extern "C" fn exit(_: libc::c_int) {
+        // SAFETY: _exit(2) may be called from a signal handler.
+        unsafe { libc::_exit(0) };
+    }
+    let handler: extern "C" fn(libc::c_int) = exit;
+    // SAFETY: the handler is of the right type and calls nothing that a handler may not.
+    unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
+}
+
 /// SIGTERM does nothing to this process and its children.
 pub(crate) fn ignore_term() {
     // SAFETY: SIG_IGN is a valid disposition; no handler of ours runs.

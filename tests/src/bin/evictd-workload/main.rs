@@ -23,7 +23,7 @@ evictd-workload COMMAND [--option N]...
   fork-bomb      [--max N]                            every process forks
   write-exactly  --file FILE [--bytes N --count N]    appends, and ends
   fork-exactly   [--count N]                          forks children that end, and ends
-each also: [--lifetime SECONDS] [--ignore-term 1]";
+each also: [--lifetime SECONDS] [--ignore-term 1] [--exit-on-term 1]";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     let done = Args::parse(words).and_then(|args| {
         if args.number("ignore-term", 0) == 1 {
             contain::ignore_term();
+        }
+        if args.number("exit-on-term", 0) == 1 {
+            contain::exit_on_term();
         }
         contain::enter(args.number("lifetime", 60))?;
         match command.as_str() {

@@ -12,13 +12,13 @@ use rustix::{
     process::Pid,
 };
 
-use crate::pods::{PodCgroup, for_each_dir};
+use super::{PodCgroup, for_each_dir};
 
 /// Cgroups nested deeper than this below a pod are not looked into.
 const MAX_DEPTH: u32 = 8;
 
 /// Calls `visit` with every process in the cgroup `dir` and below. A cgroup that is gone has none.
-pub(super) fn for_each_process(dir: impl AsFd, visit: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
+pub(crate) fn for_each_process(dir: impl AsFd, visit: &mut dyn FnMut(Pid)) -> Result<(), Errno> {
     below(dir.as_fd(), 0, visit)
 }
 
@@ -70,7 +70,7 @@ fn directly_in(dir: impl AsFd, visit: &mut dyn FnMut(Pid)) -> Result<(), Errno> 
 }
 
 /// Whether a process of the pod's v1 cgroups is not in its v2 cgroup.
-pub(super) fn any_outside_unified(cgroup: &PodCgroup) -> bool {
+pub(crate) fn any_outside_unified(cgroup: &PodCgroup) -> bool {
     let mut outside = false;
     for dir in cgroup.dirs().v1() {
         // What cannot be read cannot be swept either.
@@ -81,9 +81,28 @@ pub(super) fn any_outside_unified(cgroup: &PodCgroup) -> bool {
     outside
 }
 
+/// Whether this process is among those of the cgroup. Asked of the cgroup, since what `/proc/self/cgroup`
+/// says depends on the cgroup namespace.
+pub(crate) fn holds_this_process(cgroup: &PodCgroup) -> bool {
+    let own = rustix::process::getpid();
+    let mut found = false;
+    for dir in cgroup.dirs().each().into_iter().flatten() {
+        // What cannot be read cannot be told.
+        let _ = for_each_process(dir, &mut |pid| found |= pid == own);
+    }
+    found
+}
+
+/// Number of processes of the pod, as the kubelet counts them (E-54).
+pub(crate) fn count(cgroup: &PodCgroup) -> Option<u64> {
+    let mut count = 0;
+    for_each_process(cgroup.dirs().identity()?, &mut |_| count += 1).ok()?;
+    Some(count)
+}
+
 /// Which line of `/proc/PID/cgroup` counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hierarchy {
+pub(crate) enum Hierarchy {
     /// v2.
     Unified,
     /// Any.
@@ -92,7 +111,7 @@ pub(super) enum Hierarchy {
 
 /// Whether the process is in the pod's cgroup or below. A process that has ended counts as a member:
 /// nothing is left to be done about it.
-pub(super) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> bool {
+pub(crate) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> bool {
     let mut path = [0_u8; 32];
     let mut text = [0_u8; 8192];
     let Some(file) = open_proc(pid, "cgroup", &mut path) else {
@@ -115,7 +134,7 @@ pub(super) fn is_member(pid: Pid, cgroup: &PodCgroup, hierarchy: Hierarchy) -> b
 }
 
 /// Opens a file of `/proc/PID`.
-pub(super) fn open_proc(pid: Pid, file: &str, path: &mut [u8; 32]) -> Option<OwnedFd> {
+pub(crate) fn open_proc(pid: Pid, file: &str, path: &mut [u8; 32]) -> Option<OwnedFd> {
     let mut out = Cursor::new(&mut path[..]);
     write!(out, "/proc/{}/{file}\0", pid.as_raw_pid()).ok()?;
     let path = CStr::from_bytes_until_nul(path).ok()?;

@@ -1,6 +1,6 @@
 //! Aligned columns.
 
-use super::Paint;
+use super::{Paint, Tone};
 
 /// Which side the cells of a column stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,15 +11,7 @@ pub enum Align {
     Right,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Tone {
-    Plain,
-    Good,
-    Fair,
-    Bad,
-}
-
-/// A text and how it is coloured.
+/// A text and how it is shown.
 #[derive(Clone, Debug)]
 pub struct Cell {
     text: String,
@@ -27,24 +19,14 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Without colour.
+    /// In that tone.
+    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone }
+    }
+
+    /// As everything else.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Plain }
-    }
-
-    /// As it should be.
-    pub fn good(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Good, ..Self::plain(text) }
-    }
-
-    /// It comes near.
-    pub fn fair(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Fair, ..Self::plain(text) }
-    }
-
-    /// It needs attention.
-    pub fn bad(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Bad, ..Self::plain(text) }
+        Self::new(Tone::Plain, text)
     }
 
     /// The text.
@@ -56,28 +38,26 @@ impl Cell {
     fn width(&self) -> usize {
         self.text.chars().count()
     }
-
-    fn painted(&self, paint: Paint) -> String {
-        match self.tone {
-            Tone::Plain => self.text.clone(),
-            Tone::Good => paint.good(&self.text),
-            Tone::Fair => paint.fair(&self.text),
-            Tone::Bad => paint.bad(&self.text),
-        }
-    }
 }
 
-/// Rows under a heading.
+/// Rows, with or without a heading.
 #[derive(Debug)]
 pub struct Table {
-    columns: Vec<(&'static str, Align)>,
+    heading: Vec<Cell>,
+    columns: Vec<Align>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// A table with that heading.
     pub fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        let heading = columns.iter().map(|(name, _)| Cell::new(Tone::Bold, *name)).collect();
+        Self { heading, ..Self::without_heading(&columns.iter().map(|c| c.1).collect::<Vec<_>>()) }
+    }
+
+    /// A table of rows alone.
+    pub fn without_heading(columns: &[Align]) -> Self {
+        Self { heading: Vec::new(), columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; it has a cell for each column.
@@ -85,29 +65,36 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Adds a row in one tone.
+    pub fn push_all(&mut self, tone: Tone, row: Vec<String>) {
+        self.push(row.into_iter().map(|text| Cell::new(tone, text)).collect());
+    }
+
     /// Leaves out the columns that have nothing but `nothing` in every row.
-    pub fn without_columns_of(self, nothing: &str) -> Self {
-        let bare = |i: usize| self.rows.iter().all(|row| row[i].text == nothing);
-        let kept: Vec<usize> = (0..self.columns.len()).filter(|i| !bare(*i)).collect();
-        let pick = |row: &Vec<Cell>| kept.iter().map(|i| row[*i].clone()).collect();
-        Self {
-            columns: kept.iter().map(|i| self.columns[*i]).collect(),
-            rows: self.rows.iter().map(pick).collect(),
+    pub fn without_columns_of(mut self, nothing: &str) -> Self {
+        for i in (0..self.columns.len()).rev() {
+            if self.rows.iter().all(|row| row[i].text == nothing) {
+                self.columns.remove(i);
+                for row in self.rows.iter_mut().chain([&mut self.heading]) {
+                    row.remove(i);
+                }
+            }
         }
+        self
     }
 
     /// Two spaces between columns, none at the end of a line.
     pub fn render(&self, paint: Paint) -> String {
-        let heading: Vec<Cell> = self.columns.iter().map(|(name, _)| Cell::plain(*name)).collect();
-        let lines = || std::iter::once(&heading).chain(&self.rows);
+        let heading = Some(&self.heading).filter(|heading| !heading.is_empty());
+        let lines = || heading.into_iter().chain(&self.rows);
         let width = |i: usize| lines().filter_map(|r| r.get(i)).map(Cell::width).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let mut out = String::new();
         for row in lines() {
             let mut line = String::new();
-            for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
+            for ((cell, width), align) in row.iter().zip(&widths).zip(&self.columns) {
                 let pad = " ".repeat(width.saturating_sub(cell.width()));
-                let text = cell.painted(paint);
+                let text = paint.text(cell.tone, &cell.text);
                 match align {
                     Align::Left => line.extend([text.as_str(), &pad, "  "]),
                     Align::Right => line.extend([pad.as_str(), &text, "  "]),
@@ -128,10 +115,18 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let mut table =
             Table::new(&[("A", Align::Left), ("NUMBER", Align::Right), ("B", Align::Left)]);
-        table.push(vec![Cell::plain("long"), Cell::plain("1"), Cell::bad("█░")]);
-        table.push(vec![Cell::plain("x"), Cell::plain("12345678"), Cell::plain("")]);
+        table.push(vec![Cell::plain("long"), Cell::plain("1"), Cell::new(Tone::Bad, "█░")]);
+        table.push_all(Tone::Plain, ["x", "12345678", ""].map(str::to_owned).to_vec());
         let expected = "A       NUMBER  B\nlong         1  █░\nx     12345678\n";
         assert_eq!(table.render(Paint::none()), expected);
+    }
+
+    #[test]
+    fn a_table_without_heading_begins_with_its_rows() {
+        let mut table = Table::without_heading(&[Align::Left, Align::Right]);
+        table.push_all(Tone::Plain, ["a", "10"].map(str::to_owned).to_vec());
+        table.push_all(Tone::Plain, ["bc", "1"].map(str::to_owned).to_vec());
+        assert_eq!(table.render(Paint::none()), "a   10\nbc   1\n");
     }
 
     #[test]
