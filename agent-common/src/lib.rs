@@ -7,11 +7,15 @@
 
 mod counters;
 mod record;
+mod space;
 mod tripwire;
+mod watched;
 
-pub use counters::{DeviceCgroup, LogDirectory, Tasks, Writes};
+pub use counters::{DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes};
 pub use record::{Kind, ReclaimSource, Record};
+pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
 pub use tripwire::{LOGS_TRIPWIRE, MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
+pub use watched::{Place, Watched};
 
 /// The families of probes, in the order of the `DROPS` map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +33,24 @@ pub enum Probe {
     Reclaim,
     /// cgroup mkdir and rmdir.
     CgroupLife,
+    /// Blocks grown and released by owner.
+    Space,
 }
 
 impl Probe {
     /// Number of probes.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
 
     /// Every probe, by index.
-    pub const ALL: [Self; Self::COUNT] =
-        [Self::Writes, Self::Tasks, Self::MemoryEvents, Self::Oom, Self::Reclaim, Self::CgroupLife];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Writes,
+        Self::Tasks,
+        Self::MemoryEvents,
+        Self::Oom,
+        Self::Reclaim,
+        Self::CgroupLife,
+        Self::Space,
+    ];
 
     /// Name in reports.
     pub const fn name(self) -> &'static str {
@@ -48,6 +61,7 @@ impl Probe {
             Self::Oom => "oom",
             Self::Reclaim => "reclaim",
             Self::CgroupLife => "cgroup_life",
+            Self::Space => "space",
         }
     }
 }

@@ -56,6 +56,78 @@ mod tests {
         assert_eq!(crossed, 1);
     }
 
+    /// Two adders and one who arms, each in two steps: all orders of the six steps.
+    #[derive(Clone, Copy)]
+    struct Model {
+        spent: i64,
+        limit: i64,
+        /// What each adder saw when it added, once it has.
+        saw: [Option<i64>; 2],
+        compared: [bool; 2],
+        armed: bool,
+        looked: bool,
+        /// Somebody is woken: by a record, or by oneself.
+        woken: bool,
+    }
+
+    fn explore(model: Model, amounts: [i64; 2], limit: i64, ends: &mut u32) {
+        let mut over = true;
+        for adder in 0..2 {
+            let mut next = model;
+            match next.saw[adder] {
+                None => {
+                    next.saw[adder] = Some(next.spent);
+                    next.spent += amounts[adder];
+                }
+                Some(before) if !next.compared[adder] => {
+                    next.woken |= Tripwire::crosses(before, amounts[adder], next.limit);
+                    next.compared[adder] = true;
+                }
+                Some(_) => continue,
+            }
+            over = false;
+            explore(next, amounts, limit, ends);
+        }
+        if !model.looked {
+            let mut next = model;
+            if next.armed {
+                next.woken |= next.spent >= limit;
+                next.looked = true;
+            } else {
+                next.limit = limit;
+                next.armed = true;
+            }
+            over = false;
+            explore(next, amounts, limit, ends);
+        }
+        if over {
+            *ends += 1;
+            assert!(model.spent < limit || model.woken, "lost: {amounts:?} against {limit}");
+        }
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_in_any_order_of_steps() {
+        for old_limit in [i64::MAX, 0, 3] {
+            for amounts in [[1, 1], [5, 1], [1, 5], [7, 9]] {
+                for limit in 1..20 {
+                    let model = Model {
+                        spent: 0,
+                        limit: old_limit,
+                        saw: [None; 2],
+                        compared: [false; 2],
+                        armed: false,
+                        looked: false,
+                        woken: false,
+                    };
+                    let mut ends = 0;
+                    explore(model, amounts, limit, &mut ends);
+                    assert_eq!(ends, 90, "six steps, two of each, in order");
+                }
+            }
+        }
+    }
+
     #[test]
     fn edges() {
         assert!(Tripwire::crosses(99, 1, 100), "reaching the limit is crossing it");

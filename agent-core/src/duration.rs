@@ -37,6 +37,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// Parses a Go duration into nanoseconds, sign included.
 pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
     let invalid = || DurationError::Invalid(text.to_owned());
+    // Go refuses a number beyond this before it looks for the unit.
+    const MOST: u64 = i64::MIN.unsigned_abs();
     let negative = text.starts_with('-');
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
@@ -58,6 +60,10 @@ pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
+        let whole = match whole {
+            "" => 0,
+            _ => whole.parse().ok().filter(|whole| *whole <= MOST).ok_or_else(invalid)?,
+        };
         let end = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
         let (unit, after) = rest.split_at(end);
         rest = after;
@@ -68,9 +74,8 @@ pub(crate) fn parse_signed_nanos(text: &str) -> Result<i64, DurationError> {
                 text: text.to_owned(),
             })?,
         };
-        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         total += u128::from(whole) * u128::from(nanos) + fraction_nanos(fraction, nanos);
-        if total > u128::from(i64::MIN.unsigned_abs()) {
+        if total > u128::from(MOST) {
             return Err(invalid());
         }
     }
@@ -150,6 +155,12 @@ mod tests {
             ("3d", r#"time: unknown unit "d" in duration "3d""#),
             ("9999999h", r#"time: invalid duration "9999999h""#),
             ("99999999999999999999s", r#"time: invalid duration "99999999999999999999s""#),
+            ("99999999999999999999", r#"time: invalid duration "99999999999999999999""#),
+            (
+                "9223372036854775808d",
+                r#"time: unknown unit "d" in duration "9223372036854775808d""#,
+            ),
+            ("9223372036854775809d", r#"time: invalid duration "9223372036854775809d""#),
         ];
         for (text, error) in cases {
             assert_eq!(parse_signed_nanos(text).unwrap_err().to_string(), error);

@@ -138,8 +138,9 @@ impl fmt::Display for Quantity {
             let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].get(power).unwrap_or(&"");
             return write!(f, "{number}{suffix}");
         }
-        // Nine nano digits down, E (10^18) up: 27 powers of ten in steps of three.
-        let (number, steps) = without_factors(self.nanos, 1000, 9);
+        // From nano units in steps of three digits; the last suffix is E (10^18), nine steps up.
+        let most = if self.format == Format::DecimalExponent { usize::MAX } else { 9 };
+        let (number, steps) = without_factors(self.nanos, 1000, most);
         if self.format != Format::DecimalExponent {
             let suffix =
                 ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"].get(steps).unwrap_or(&"");
@@ -193,6 +194,9 @@ mod tests {
             ("1000e3", 1_000_000, "1e6"),
             ("12e-3", 1, "12e-3"),
             ("7e0", 7, "7e0"),
+            ("-9e+25", i64::MIN, "-90e24"),
+            ("1e4294967299", 1000, "1e4294967299"),
+            ("04e-8589934593", 1, "400e-3"),
             ("512Ki", 512 << 10, "512Ki"),
             ("0.5Ki", 512, "512"),
             ("1.0001Ki", 1025, "1024102400u"),
@@ -215,6 +219,12 @@ mod tests {
             ("9E", 9_000_000_000_000_000_000, "9E"),
             ("99E", i64::MAX, "99E"),
             ("99Ei", i64::MAX, "9223372036854775807"),
+            ("9000e99", i64::MAX, "170141183460469231731687303715884105727e-9"),
+            (
+                "170141183460469231731687303715884105727e-9",
+                i64::MAX,
+                "170141183460469231731687303715884105727e-9",
+            ),
             ("1e-400", 1, "1e-9"),
             ("1234567890123456789012.5", i64::MAX, "1234567890123456789012500m"),
         ];

@@ -17,6 +17,7 @@ mod memory_events;
 mod offsets;
 mod oom;
 mod reclaim;
+mod space;
 mod tasks;
 mod tripwires;
 mod writes;

@@ -1,12 +1,12 @@
 //! The maps shared with user space. Sizes may be overridden at load.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    btf_maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
     macros::btf_map,
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, Probe, ReclaimSource, Record, Tasks, Tripwire,
-    Writes,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites,
+    ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
 };
 
 /// Crossings and rare events.
@@ -25,13 +25,33 @@ pub static WRITES: PerCpuHashMap<DeviceCgroup, Writes, 4096> = PerCpuHashMap::ne
 #[btf_map]
 pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap::new();
 
+/// The run of writes that goes on on each CPU.
+#[btf_map]
+pub static RECENT: PerCpuArray<RecentWrites, 1> = PerCpuArray::new();
+
+/// The kiocb of each task that is in a write, on the kprobe rung.
+#[btf_map]
+pub static WRITING: LruHashMap<u64, u64, 4096> = LruHashMap::new();
+
 /// Forks and exits by cgroup.
 #[btf_map]
 pub static TASKS: PerCpuHashMap<u64, Tasks, 4096> = PerCpuHashMap::new();
 
-/// Watched filesystems: kernel `dev_t` to tripwire slot.
+/// Blocks grown and released by owner, on watched filesystems.
 #[btf_map]
-pub static WATCHED: HashMap<u32, u32, { MAX_TRIPWIRES as usize }> = HashMap::new();
+pub static SPACE: PerCpuHashMap<SpaceOwner, Space, 4096> = PerCpuHashMap::new();
+
+/// Who owns a file and what it held last. The least recently seen files make room for new ones.
+#[btf_map]
+pub static INODES: LruHashMap<FileKey, Held, 16384> = LruHashMap::new();
+
+/// The file that each CPU's write takes blocks for.
+#[btf_map]
+pub static GROWING: PerCpuArray<Growing, 1> = PerCpuArray::new();
+
+/// Watched filesystems. One value, so that a look-up is a comparison of a device or two.
+#[btf_map]
+pub static WATCHED: Array<Watched, 1> = Array::new();
 
 /// What has been used, by tripwire slot. Written by the kernel alone.
 #[btf_map]
@@ -44,6 +64,21 @@ pub static LIMITS: Array<i64, { MAX_TRIPWIRES as usize }> = Array::new();
 /// When a reclaim record was last sent, by source.
 #[btf_map]
 pub static RECLAIM_SENT: Array<u64, { ReclaimSource::COUNT }> = Array::new();
+
+/// Tripwire slot of a watched filesystem.
+#[inline(always)]
+pub fn slot_of(watched: &Watched, dev: u32) -> Option<u32> {
+    // Unrolled; ends at the first unused place.
+    for place in &watched.places {
+        if place.dev == dev {
+            return (dev != 0).then_some(place.slot);
+        }
+        if place.dev == 0 {
+            return None;
+        }
+    }
+    None
+}
 
 /// Counts one record or key that could not be delivered.
 #[inline(always)]

@@ -18,16 +18,44 @@ offsets! {
     INODE_INO,
     /// `inode.i_dentry.first`
     INODE_FIRST_DENTRY,
+    /// `inode.i_blocks`
+    INODE_BLOCKS,
+    /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).
+    INODE_LOCK_OWNER,
     /// `super_block.s_dev`
     SB_DEV,
+    /// `super_block.s_magic`
+    SB_MAGIC,
+    /// `super_block.s_blocksize`
+    SB_BLOCK_SIZE,
+    /// `ext4_inode_info.vfs_inode`
+    EXT4_INODE,
+    /// `ext4_inode_info.i_reserved_data_blocks`
+    EXT4_RESERVED,
+    /// `ext4_allocation_request.inode`
+    EXT4_REQUEST_INODE,
+    /// `ext4_allocation_request.len`
+    EXT4_REQUEST_LENGTH,
+    /// `ext4_allocation_request.flags`
+    EXT4_REQUEST_FLAGS,
     /// `dentry.d_u.d_alias`
     DENTRY_ALIAS,
     /// `dentry.d_parent`
     DENTRY_PARENT,
     /// `dentry.d_inode`
     DENTRY_INODE,
+    /// `xfs_inode.i_vnode`
+    XFS_INODE,
+    /// `xfs_inode.i_nblocks`
+    XFS_BLOCKS,
+    /// `xfs_inode.i_delayed_blks`
+    XFS_DELAYED,
     /// `kiocb.ki_filp`
     KIOCB_FILE,
+    /// `kiocb.ki_flags`
+    KIOCB_FLAGS,
+    /// `iov_iter.count`
+    ITER_COUNT,
     /// `file.f_inode`
     FILE_INODE,
     /// `file.f_path.dentry`
@@ -56,4 +84,6 @@ offsets! {
     FILE_NODE,
     /// 1 if `mark_victim` passes the task, 0 if only its pid.
     VICTIM_IS_TASK,
+    /// 1 if `ext4_da_reserve_space` passes the number of blocks, 0 if it is always one.
+    RESERVE_HAS_COUNT,
 }

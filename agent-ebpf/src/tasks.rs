@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use evictd_common::{Probe, TASKS_TRIPWIRE, Tasks};
+use evictd_common::{OTHER_CGROUP, Probe, TASKS_TRIPWIRE, Tasks};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
@@ -17,7 +17,12 @@ use crate::{
 /// `(parent, child)`
 #[btf_tracepoint]
 pub fn fork_btf(ctx: BtfTracePointContext) -> i32 {
-    count(cgroup_of::<Direct>(ctx.arg(1)), Tasks { forks: 1, exits: 0 });
+    let (parent, child): (Kernel, Kernel) = (ctx.arg(0), ctx.arg(1));
+    // Nearly always the child is where its parent is, and then the helper is the shorter way.
+    let same = Direct::pointer(parent, TASK_CGROUPS.load()) as u64
+        == Direct::pointer(child, TASK_CGROUPS.load()) as u64;
+    let cgroup_id = if same { current() } else { cgroup_of::<Direct>(child) };
+    count(cgroup_id, Tasks { forks: 1, exits: 0 });
     0
 }
 
@@ -64,17 +69,26 @@ fn current() -> u64 {
 
 #[inline(always)]
 fn count(cgroup_id: u64, change: Tasks) {
-    if let Some(tasks) = TASKS.get_ptr_mut(cgroup_id) {
-        // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
-        unsafe {
-            (*tasks).forks += change.forks;
-            (*tasks).exits += change.exits;
-        }
-    } else if TASKS.insert(cgroup_id, change, 0).is_err() {
+    if !add(cgroup_id, change) && TASKS.insert(cgroup_id, change, 0).is_err() {
         dropped(Probe::Tasks);
+        add(OTHER_CGROUP, change);
     }
     // Exits are not given back: they may be of other tasks than those that the budget is about.
     if change.forks > 0 {
         spend(Probe::Tasks, TASKS_TRIPWIRE, change.forks as i64);
     }
+}
+
+/// False if the cgroup is not known.
+#[inline(always)]
+fn add(cgroup_id: u64, change: Tasks) -> bool {
+    let Some(tasks) = TASKS.get_ptr_mut(cgroup_id) else {
+        return false;
+    };
+    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
+    unsafe {
+        (*tasks).forks += change.forks;
+        (*tasks).exits += change.exits;
+    }
+    true
 }

@@ -5,36 +5,126 @@
 //! (delayed allocation, none, data journalling) see buffered writes folio by folio.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_cgroup_id,
-    macros::{btf_tracepoint, fexit, raw_tracepoint},
-    programs::{BtfTracePointContext, FExitContext, RawTracePointContext},
+    helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid},
+    macros::{btf_tracepoint, fexit, kprobe, kretprobe, raw_tracepoint},
+    programs::{
+        BtfTracePointContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext,
+    },
 };
-use evictd_common::{DeviceCgroup, LOGS_TRIPWIRE, LogDirectory, Probe, Writes};
+use evictd_common::{
+    DeviceCgroup, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, Probe, RecentWrites, Writes,
+};
 
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
-    maps::{LOG_WRITES, WATCHED, WRITES, dropped},
+    maps::{LOG_WRITES, RECENT, WATCHED, WRITES, WRITING, dropped, slot_of},
     offsets::{
         DENTRY_ALIAS, DENTRY_INODE, DENTRY_PARENT, FILE_DENTRY, FILE_INODE, INODE_FIRST_DENTRY,
-        INODE_INO, INODE_SB, KIOCB_FILE, SB_DEV,
+        INODE_INO, INODE_SB, ITER_COUNT, KIOCB_FILE, KIOCB_FLAGS, SB_DEV, SB_MAGIC,
     },
     tripwires::spend,
 };
 
-/// `ext4_file_write_iter(kiocb, iov_iter) -> bytes`
-#[fexit]
-pub fn write_iter_exit(ctx: FExitContext) -> i32 {
-    let written: i64 = ctx.arg(2);
-    if written > 0 {
-        let file = Direct::pointer(ctx.arg(0), KIOCB_FILE.load());
-        let inode = Direct::pointer(file, FILE_INODE.load());
-        let dentry = Direct::pointer(file, FILE_DENTRY.load());
-        count::<Direct>(inode, written as u64, || {
-            let parent = Direct::pointer(dentry, DENTRY_PARENT.load());
-            Direct::long(Direct::pointer(parent, DENTRY_INODE.load()), INODE_INO.load())
-        });
+macro_rules! write_iter {
+    ($($exit:ident)*) => {$(
+        /// `*_file_write_iter(kiocb, iov_iter) -> bytes`
+        #[fexit]
+        pub fn $exit(ctx: FExitContext) -> i32 {
+            written_to_file::<Direct>(ctx.arg(0), ctx.arg(2));
+            0
+        }
+    )*};
+}
+
+write_iter!(ext4_write_iter_exit xfs_write_iter_exit btrfs_write_iter_exit);
+
+/// `*_file_write_iter(kiocb, iov_iter)`: keeps the kiocb for the function's return.
+#[kprobe]
+pub fn write_iter_enter(ctx: ProbeContext) -> u32 {
+    if let Some(kiocb) = ctx.arg::<u64>(0)
+        && WRITING.insert(bpf_get_current_pid_tgid(), kiocb, 0).is_err()
+    {
+        dropped(Probe::Writes);
     }
     0
+}
+
+/// `-> bytes`
+#[kretprobe]
+pub fn write_iter_return(ctx: RetProbeContext) -> u32 {
+    let task = bpf_get_current_pid_tgid();
+    // SAFETY: only this task has this key.
+    if let Some(&kiocb) = unsafe { WRITING.get(task) } {
+        let _ = WRITING.remove(task);
+        written_to_file::<Copied>(kiocb as Kernel, ctx.ret());
+    }
+    0
+}
+
+#[inline(always)]
+fn written_to_file<F: Follow>(kiocb: Kernel, written: i64) {
+    if written > 0 {
+        let file = F::pointer(kiocb, KIOCB_FILE.load());
+        count::<F>(F::pointer(file, FILE_INODE.load()), written as u64, || {
+            directory_of_file::<F>(file)
+        });
+    }
+}
+
+/// Inode number of the directory that the file was opened in.
+#[inline(always)]
+fn directory_of_file<F: Follow>(file: Kernel) -> u64 {
+    let parent = F::pointer(F::pointer(file, FILE_DENTRY.load()), DENTRY_PARENT.load());
+    F::long(F::pointer(parent, DENTRY_INODE.load()), INODE_INO.load())
+}
+
+macro_rules! about_to_write {
+    ($($btf:ident, $raw:ident, $counts:expr;)*) => {$(
+        /// `(kiocb, iov_iter, …)`: what is about to be written, in the writer's task.
+        #[btf_tracepoint]
+        pub fn $btf(ctx: BtfTracePointContext) -> i32 {
+            about_to_write::<Direct>(ctx.arg(0), ctx.arg(1), $counts);
+            0
+        }
+
+        /// `(kiocb, iov_iter, …)`: what is about to be written, in the writer's task.
+        #[raw_tracepoint]
+        pub fn $raw(ctx: RawTracePointContext) -> i32 {
+            about_to_write::<Copied>(ctx.arg(0), ctx.arg(1), $counts);
+            0
+        }
+    )*};
+}
+
+/// Which of a tracepoint's calls are counted.
+enum Counts {
+    All,
+    /// Writes, but not those of xfs, which has a tracepoint of its own.
+    WritesOfOthersThanXfs,
+}
+
+about_to_write! {
+    xfs_buffered_write_btf, xfs_buffered_write_raw, Counts::All;
+    xfs_direct_write_btf, xfs_direct_write_raw, Counts::All;
+    direct_io_btf, direct_io_raw, Counts::WritesOfOthersThanXfs;
+}
+
+/// `IOCB_WRITE`
+const IS_WRITE: u32 = 1 << 19;
+/// `XFS_SUPER_MAGIC`
+const XFS: u64 = 0x5846_5342;
+
+#[inline(always)]
+fn about_to_write<F: Follow>(kiocb: Kernel, iter: Kernel, counts: Counts) {
+    let file = F::pointer(kiocb, KIOCB_FILE.load());
+    let inode = F::pointer(file, FILE_INODE.load());
+    if matches!(counts, Counts::WritesOfOthersThanXfs)
+        && (F::int(kiocb, KIOCB_FLAGS.load()) & IS_WRITE == 0
+            || F::long(F::pointer(inode, INODE_SB.load()), SB_MAGIC.load()) == XFS)
+    {
+        return;
+    }
+    count::<F>(inode, F::long(iter, ITER_COUNT.load()), || directory_of_file::<F>(file));
 }
 
 macro_rules! write_end {
@@ -65,7 +155,7 @@ write_end!(journalled_write_end_btf, journalled_write_end_raw);
 
 /// Inode number of the directory in which `inode` was last looked up; 0 if it has no name.
 #[inline(always)]
-fn directory_of<F: Follow>(inode: Kernel) -> u64 {
+pub fn directory_of<F: Follow>(inode: Kernel) -> u64 {
     let alias = F::pointer(inode, INODE_FIRST_DENTRY.load());
     if alias.is_null() {
         return 0;
@@ -81,37 +171,82 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     if bytes == 0 {
         return;
     }
-    let dev = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
-    // SAFETY: no preconditions.
-    let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    add_to_cgroup(DeviceCgroup { cgroup_id, dev, reserved: 0 }, bytes);
-
-    // SAFETY: slots are never removed while the probe runs.
-    let Some(&slot) = (unsafe { WATCHED.get(dev) }) else {
+    let (Some(recent), Some(watched)) = (RECENT.get_ptr_mut(0), WATCHED.get(0)) else {
         return;
     };
-    let key = LogDirectory { inode: directory(), dev, reserved: 0 };
-    if let Some(writes) = LOG_WRITES.get_ptr_mut(key) {
-        add(writes, bytes);
-        spend(Probe::Writes, LOGS_TRIPWIRE, bytes as i64);
+    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer, and nothing else runs this
+    // program on this CPU before it ends.
+    let recent = unsafe { &mut *recent };
+    let number = F::long(inode, INODE_INO.load());
+    // SAFETY: no preconditions.
+    let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    if recent.address != inode as u64
+        || recent.inode != number
+        || recent.cgroup_id != cgroup_id
+        || recent.generation != watched.generation
+    {
+        post(recent);
+        let dev = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+        let slot = slot_of(watched, dev);
+        recent.address = inode as u64;
+        recent.inode = number;
+        recent.cgroup_id = cgroup_id;
+        recent.generation = watched.generation;
+        recent.dev = dev;
+        recent.slot = slot.unwrap_or(RecentWrites::UNWATCHED);
+        recent.log_directory = if slot.is_some() { log_directory(directory(), dev) } else { 0 };
     }
-    spend(Probe::Writes, slot, bytes as i64);
+    recent.writes.bytes += bytes;
+    recent.writes.calls += 1;
+    if recent.writes.bytes >= RecentWrites::MOST_BYTES
+        || recent.writes.calls >= RecentWrites::MOST_CALLS
+    {
+        post(recent);
+    }
+    if recent.slot != RecentWrites::UNWATCHED {
+        spend(Probe::Writes, recent.slot, bytes as i64);
+        if recent.log_directory != 0 {
+            spend(Probe::Writes, LOGS_TRIPWIRE, bytes as i64);
+        }
+    }
 }
 
+/// The directory, if its writes are counted.
 #[inline(always)]
-fn add_to_cgroup(key: DeviceCgroup, bytes: u64) {
-    if let Some(writes) = WRITES.get_ptr_mut(key) {
-        add(writes, bytes);
-    } else if WRITES.insert(key, Writes { bytes, calls: 1 }, 0).is_err() {
+fn log_directory(inode: u64, dev: u32) -> u64 {
+    let key = LogDirectory { inode, dev, reserved: 0 };
+    LOG_WRITES.get_ptr_mut(key).map_or(0, |_| inode)
+}
+
+/// Adds a run of writes to the counters.
+#[inline(always)]
+fn post(recent: &mut RecentWrites) {
+    let writes = recent.writes;
+    if writes.calls == 0 {
+        return;
+    }
+    recent.writes = Writes { bytes: 0, calls: 0 };
+    if let Some(sum) = WRITES.get_ptr_mut(recent.key()) {
+        add(sum, writes);
+    } else if WRITES.insert(recent.key(), writes, 0).is_err() {
         dropped(Probe::Writes);
+        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev: recent.dev, reserved: 0 };
+        if let Some(sum) = WRITES.get_ptr_mut(other) {
+            add(sum, writes);
+        }
+    }
+    if recent.log_directory != 0
+        && let Some(sum) = LOG_WRITES.get_ptr_mut(recent.log_key())
+    {
+        add(sum, writes);
     }
 }
 
 #[inline(always)]
-fn add(writes: *mut Writes, bytes: u64) {
+fn add(sum: *mut Writes, writes: Writes) {
     // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
     unsafe {
-        (*writes).bytes += bytes;
-        (*writes).calls += 1;
+        (*sum).bytes += writes.bytes;
+        (*sum).calls += writes.calls;
     }
 }

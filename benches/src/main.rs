@@ -1,6 +1,7 @@
 //! `evictd-bench`: measures evictd on this machine's real kernel.
 
 mod figures;
+mod probes;
 mod reaction;
 mod writers;
 
@@ -21,6 +22,8 @@ struct Cli {
 enum What {
     /// From a threshold crossed to the kill, over many incidents; and what each probe costs
     Reaction(reaction::Options),
+    /// Cost of a run of each kernel program, and of all of them to those who are watched
+    Probes(probes::Options),
     /// From a log writer's start to its name, among innocent writers; precision and recall
     Writers(writers::Options),
 }
@@ -28,6 +31,7 @@ enum What {
 fn main() -> ExitCode {
     let measured = match Cli::parse().what {
         What::Reaction(options) => reaction::run(&options),
+        What::Probes(options) => probes::run(&options),
         What::Writers(options) => writers::run(&options),
     };
     match measured {

@@ -21,6 +21,7 @@ pub mod record;
 pub mod report;
 pub mod roster;
 pub mod runtime;
+pub mod scratch;
 pub mod session;
 pub mod sweep;
 pub mod truth;

@@ -66,6 +66,8 @@ pub struct Started {
     pub cgroup: String,
     /// Number of pods read from the manifests.
     pub pods: u64,
+    /// Kernel memory of the BPF maps.
+    pub map_bytes: Option<u64>,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
 }

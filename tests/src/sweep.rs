@@ -4,7 +4,7 @@ use std::{env, fs, path::Path, process, sync::Arc};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use crate::{cgroup::Cgroup, hierarchies::Hierarchies};
+use crate::{cgroup::Cgroup, hierarchies::Hierarchies, scratch};
 
 /// Sandboxes' cgroups are `evictd-<pid>-<number>`.
 pub(crate) const CGROUP_PREFIX: &str = "evictd-";
@@ -25,8 +25,13 @@ pub fn leftovers(hierarchies: &Arc<Hierarchies>) {
     let temp = env::temp_dir();
     for name in orphans(&temp, DIR_PREFIX) {
         let dir = temp.join(&name);
-        // Not mounted is the usual case.
-        let _ = unmount(dir.join("nodefs"), UnmountFlags::DETACH);
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name == "nodefs" || name.to_string_lossy().starts_with(scratch::PREFIX) {
+                // Not mounted is the usual case.
+                let _ = unmount(entry.path(), UnmountFlags::DETACH);
+            }
+        }
         if let Err(e) = fs::remove_dir_all(&dir) {
             eprintln!("sweeping {}: {e}", dir.display());
         }

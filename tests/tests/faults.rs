@@ -37,6 +37,22 @@ fn every_family_without_a_rung_says_why() {
 }
 
 #[test]
+fn a_forced_rung_is_used_and_evictions_go_on_over_it() {
+    let _alone = common::alone();
+    let mut session =
+        session(&["--probe-rung", "writes=raw-tracepoint", "--probe-rung", "tasks=raw-tracepoint"]);
+    let started = session.started();
+    for family in ["writes", "tasks"] {
+        assert_eq!(started.rungs[family].rung.as_deref(), Some("raw-tracepoint"), "{family}");
+    }
+    assert!(started.map_bytes.is_some_and(|bytes| bytes > 0), "{started:?}");
+    println!("maps take {:?} bytes", started.map_bytes);
+    still_catches(&mut session, Kind::LogWriter);
+    still_catches(&mut session, Kind::ForkBomb);
+    assert!(session.stop().unwrap().status.success());
+}
+
+#[test]
 fn without_btf_the_rungs_that_need_it_are_off_with_a_reason_and_evictions_go_on() {
     let _alone = common::alone();
     let mut session = session(&["--btf", "/nonexistent/vmlinux"]);

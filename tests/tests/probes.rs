@@ -12,54 +12,20 @@ use std::{
 };
 
 use aya::Ebpf;
+use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, on_rungs_there_are, work};
 use evictd::probe::{
-    Attachment, Counters, Family, Hook, LADDER, LoadOptions, Ring, Rung, Standing, Tripwires, load,
+    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
 };
 use evictd_common::{
-    Kind, LOGS_TRIPWIRE, LogDirectory, ReclaimSource, Record, TASKS_TRIPWIRE, Writes, kernel_dev,
+    Kind, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
 };
 use evictd_tests::{
-    cgroup::Cgroup,
     container::{enter, tool},
     node::Node,
 };
-use rustix::fs::{major, minor};
 
 /// Records arrive within microseconds; this is for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn kernel_dev_of(path: &Path) -> u32 {
-    let dev = path.metadata().unwrap().dev();
-    kernel_dev(major(dev), minor(dev))
-}
-
-/// Runs a workload in `cgroup` to its end.
-fn work(cgroup: &Cgroup, args: &[&str]) {
-    let mut command = Command::new(tool("evictd-workload").unwrap());
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
-    enter(&mut command, cgroup).unwrap();
-    let status = command.status().unwrap();
-    assert!(status.success(), "{args:?}: {status}");
-}
-
-/// Loads one family on each of its rungs in turn; a rung that this kernel refuses is named.
-fn on_each_rung(family: Family, mut test: impl FnMut(&str, &mut Ebpf)) {
-    let (_, rungs) = LADDER.iter().find(|(f, _)| *f == family).unwrap();
-    let mut stood = 0;
-    for rung in *rungs {
-        let only = [(family, std::slice::from_ref(rung))];
-        let options = LoadOptions { ladder: &only, ..LoadOptions::default() };
-        let (mut ebpf, standings) = load(options).unwrap();
-        if standings[0].rung.is_none() {
-            println!("cannot run here: {} {}", family.name(), standings[0].refused[0].reason);
-            continue;
-        }
-        stood += 1;
-        println!("{} on {}", family.name(), rung.name);
-        test(rung.name, &mut ebpf);
-    }
-    assert!(stood > 0, "{} has no rung on this kernel", family.name());
-}
 
 /// The ring's records; those that nobody has asked for yet are kept.
 struct Records {
@@ -102,14 +68,14 @@ fn runtime() -> tokio::runtime::Runtime {
 fn writes_are_exact_per_cgroup_and_filesystem() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    let dev = kernel_dev_of(node.nodefs_root());
-    on_each_rung(Family::Writes, |rung, ebpf| {
+    on_each_filesystem(&node, Family::Writes, |rung, root, ebpf| {
+        let dev = kernel_dev_of(root);
         let counters = Counters::take(ebpf).unwrap();
         for (name, bytes, count) in
             [("tiny", 100, 3000), ("page", 4096, 500), ("large", 1 << 20, 5)]
         {
-            let cgroup = node.system().child(&format!("{name}-{rung}")).unwrap();
-            let file = node.nodefs_root().join(name);
+            let cgroup = node.system().child(&format!("{name}-{rung}-{dev}")).unwrap();
+            let file = root.join(name);
             let (b, c) = (bytes.to_string(), count.to_string());
             let file = file.to_str().unwrap();
             work(&cgroup, &["write-exactly", "--file", file, "--bytes", &b, "--count", &c]);
@@ -123,14 +89,14 @@ fn writes_are_exact_per_cgroup_and_filesystem() {
 fn log_writes_follow_the_directory_across_rotation() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    let dev = kernel_dev_of(node.nodefs_root());
-    on_each_rung(Family::Writes, |rung, ebpf| {
+    on_each_filesystem(&node, Family::Writes, |rung, root, ebpf| {
+        let dev = kernel_dev_of(root);
         let mut counters = Counters::take(ebpf).unwrap();
         let tripwires = Tripwires::take(ebpf).unwrap();
         counters.watch(dev, 1).unwrap();
-        let runtime = node.system().child(&format!("runtime-{rung}")).unwrap();
+        let runtime = node.system().child(&format!("runtime-{rung}-{dev}")).unwrap();
         let [mine, other] = ["mine", "other"].map(|name| {
-            let dir = node.nodefs_root().join(format!("{name}-{rung}"));
+            let dir = root.join(format!("{name}-{rung}"));
             std::fs::create_dir(&dir).unwrap();
             dir
         });
@@ -168,6 +134,35 @@ fn forks_and_exits_are_exact() {
         });
         assert_eq!((many.forks - few.forks, many.exits - few.exits), (250, 250), "{rung}");
     });
+}
+
+#[test]
+fn what_a_full_map_has_no_place_for_is_counted_under_the_other_cgroup() {
+    let _alone = common::alone();
+    let node = Node::create().unwrap();
+    let dev = kernel_dev_of(node.nodefs_root());
+    // Room for the other cgroup, for what else runs on this machine, and for a few more.
+    let map_sizes = &[("WRITES", 12), ("TASKS", 12)];
+    let (mut ebpf, _) = load(LoadOptions { map_sizes, ..LoadOptions::default() }).unwrap();
+    let mut counters = Counters::take(&mut ebpf).unwrap();
+    counters.watch(dev, 1).unwrap();
+    let mut ids = Vec::new();
+    for number in 0..14 {
+        let cgroup = node.system().child(&format!("full-{number}")).unwrap();
+        let file = node.nodefs_root().join(number.to_string());
+        let file = file.to_str().unwrap();
+        work(&cgroup, &["write-exactly", "--file", file, "--bytes", "4096", "--count", "100"]);
+        work(&cgroup, &["fork-exactly", "--count", "10"]);
+        ids.push(cgroup.inode().unwrap());
+    }
+    ids.push(OTHER_CGROUP);
+    let bytes = |id: &u64| counters.writes(*id, dev).map_or(0, |writes| writes.bytes);
+    let forks = |id: &u64| counters.tasks(*id).map_or(0, |tasks| tasks.forks);
+    assert_eq!(ids.iter().map(bytes).sum::<u64>(), 14 * 100 * 4096, "none is missing");
+    assert!(bytes(&OTHER_CGROUP) > 0 && counters.drops(Family::Writes) > 0, "it is seen");
+    let forks: u64 = ids.iter().map(forks).sum();
+    assert!(forks >= 140 && counters.drops(Family::Tasks) > 0, "{forks} forks");
+    assert!(evictd::probe::map_bytes().unwrap() > 256 << 10, "the ring alone has as much");
 }
 
 #[test]
@@ -243,16 +238,13 @@ fn an_oom_kill_is_reported_after_reclaim_began() {
 fn memory_events_are_reported() {
     let _alone = common::alone();
     let node = Node::create().unwrap();
-    runtime().block_on(async {
-        let (mut ebpf, standings) = load(LoadOptions::default()).unwrap();
-        let standing = standings.iter().find(|s| s.family == Family::MemoryEvents).unwrap();
-        if standing.rung.is_none() {
-            println!("cannot run here: memory_events {}", standing.refused[0].reason);
-            return;
-        }
-        let mut records = Records::take(&mut ebpf);
-        let (id, mut hog) = hog_at_its_limit(&node, "events");
-        records.expect(Kind::MemoryEvent, |record| record.cgroup_id == id).await;
+    let runtime = runtime();
+    // Kernels that take neither fentry nor kprobes have no rung, and each says so.
+    on_rungs_there_are(FsKind::Ext4, Family::MemoryEvents, |rung, ebpf| {
+        let _inside = runtime.enter();
+        let mut records = Records::take(ebpf);
+        let (id, mut hog) = hog_at_its_limit(&node, &format!("events-{rung}"));
+        runtime.block_on(records.expect(Kind::MemoryEvent, |record| record.cgroup_id == id));
         assert!(!hog.wait().unwrap().success());
     });
 }
@@ -278,13 +270,11 @@ fn cgroups_are_reported_when_they_come_and_go() {
 #[test]
 fn a_missing_tracepoint_or_function_takes_its_rung_off_with_a_reason() {
     let _alone = common::alone();
-    const NOWHERE: &[Attachment] =
-        &[Attachment { program: "fork_raw", target: "no_such_tracepoint", optional: false }];
-    const NO_FUNCTION: &[Attachment] =
-        &[Attachment { program: "fork_btf", target: "no_such_function", optional: false }];
-    const EXITS: &[Attachment] =
-        &[Attachment { program: "exit_raw", target: "sched_process_exit", optional: false }];
-    let rung = |name, hook, attachments| Rung { name, hook, attachments, offsets: &[] };
+    const NOWHERE: &[Attachment] = &[Attachment::need("fork_raw", "no_such_tracepoint")];
+    const NO_FUNCTION: &[Attachment] = &[Attachment::need("fork_btf", "no_such_function")];
+    const EXITS: &[Attachment] = &[Attachment::need("exit_raw", "sched_process_exit")];
+    let rung =
+        |name, hook, attachments| Rung { name, hook, attachments, offsets: &[], fs_offsets: &[] };
     let rungs = [
         rung("typed", Hook::BtfTracepoint, NO_FUNCTION),
         rung("raw", Hook::RawTracepoint, NOWHERE),

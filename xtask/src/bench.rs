@@ -33,6 +33,12 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Cost of a run of each kernel program, and of all of them to those who are watched
+    Probes {
+        /// Rounds with the probes on, and as many with them off, in turns
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
     /// Lets containers write their logs too fast: time until each is named, precision, recall
     Writers {
         /// Runaway writers
@@ -50,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Reaction { trials, output } => harness("reaction", *trials, output.as_deref()),
         What::Writers { trials, output } => harness("writers", *trials, output.as_deref()),
+        What::Probes { rounds } => probes(*rounds),
         What::Evaluator => evaluator::run(),
     }
 }
@@ -66,5 +73,15 @@ fn harness(what: &str, trials: u32, output: Option<&Path>) -> Result<ExitCode> {
     if let Some(output) = output {
         harness.arg("-o").arg(output);
     }
+    process::exec(&mut harness)
+}
+
+fn probes(rounds: u32) -> Result<ExitCode> {
+    require_root("bench")?;
+    let workspace = Workspace::load()?;
+    setup::ensure(&workspace.pins, &[Purpose::Build])?;
+    let programs = build::benches(&workspace)?;
+    let mut harness = Command::new(build::program(&programs, HARNESS)?);
+    harness.args(["probes", "--rounds", &rounds.to_string()]);
     process::exec(&mut harness)
 }

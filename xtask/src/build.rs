@@ -89,11 +89,19 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     executables(&mut cargo, "building the measuring harness", Wanted::Programs)
 }
 
-/// Builds, without running them, the static integration tests of the packages; optimised, so that
-/// they share what the programs were built from.
-pub(crate) fn static_tests(workspace: &Workspace, packages: &[&str]) -> Result<Programs> {
+/// Builds, without running them, the static integration tests of the packages, those with these names
+/// (`*` for all); in the profile of the programs, so that they share what those were built from.
+pub(crate) fn static_tests(
+    workspace: &Workspace,
+    profile: Profile,
+    packages: &[&str],
+    names: &[&str],
+) -> Result<Programs> {
     let mut cargo = cargo(workspace, "test", Linkage::Static)?;
-    cargo.args(["--no-run", "--release", "--test", "*"]);
+    cargo.arg("--no-run").args(names.iter().flat_map(|name| ["--test", name]));
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let what = "building the integration tests for the VM";
     executables(&mut cargo, what, Wanted::Tests)
@@ -110,7 +118,8 @@ pub(crate) fn cargo(workspace: &Workspace, action: &str, linkage: Linkage) -> Re
     Ok(cargo)
 }
 
-fn find_bpf_toolchain(cargo: &mut Command, pins: &Pins) -> Result<()> {
+/// Lets a command that builds evictd find the BPF toolchain.
+pub(crate) fn find_bpf_toolchain(cargo: &mut Command, pins: &Pins) -> Result<()> {
     let inherited = env::var_os("PATH").unwrap_or_default();
     let folders = [setup::bpf_linker(pins).folder()?];
     let folders = folders.into_iter().chain(env::split_paths(&inherited));

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 
 use crate::build::{self, Linkage};
+use crate::fuzz;
 use crate::process;
 use crate::progress::step;
 use crate::setup::{self, Purpose};
@@ -12,12 +13,16 @@ use crate::workspace::Workspace;
 
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies, and tries the
-/// evaluator's properties on many cases.
+/// Checks formatting, clippy (host crates and BPF programs), licences and dependencies, tries the
+/// evaluator's properties on many cases, and fuzzes the parsers.
 #[derive(clap::Args, Clone, Copy)]
-pub(crate) struct Options {}
+pub(crate) struct Options {
+    /// How long each fuzz target runs
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    fuzz_seconds: u32,
+}
 
-pub(crate) fn run(_options: Options) -> Result<ExitCode> {
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::Lint])?;
     let checks: [(&str, Command); 5] = [
@@ -32,6 +37,15 @@ pub(crate) fn run(_options: Options) -> Result<ExitCode> {
         if let Err(error) = step(name, || process::run(&mut command)) {
             eprintln!("{error:#}");
             failed.push(name);
+        }
+    }
+    match fuzz::all(&workspace, options.fuzz_seconds) {
+        Ok(fuzzed) if fuzzed.failed > 0 => failed.push("fuzzing"),
+        Ok(fuzzed) if fuzzed.skipped.is_empty() => {}
+        Ok(fuzzed) => eprintln!("not checked: fuzzing, {} targets", fuzzed.skipped.len()),
+        Err(error) => {
+            eprintln!("{error:#}");
+            failed.push("fuzzing");
         }
     }
     // The advisory database is a git repository, which many build machines cannot reach.

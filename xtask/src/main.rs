@@ -7,6 +7,7 @@ mod build;
 mod ci;
 mod conformance;
 mod demo;
+mod fuzz;
 mod process;
 mod progress;
 mod setup;
@@ -35,6 +36,7 @@ enum Task {
     Vm(vm::Options),
     Bench(bench::Options),
     Conformance(conformance::Options),
+    Fuzz(fuzz::Options),
     Ci(ci::Options),
 }
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Ci(options) => ci::run(options),
     };
     result.unwrap_or_else(|error| {

@@ -49,7 +49,7 @@ fn parse_share(signal: Signal, value: &str, strict: bool) -> Result<f32, PolicyE
             FloatError::Range => PolicyErrorKind::FloatRange { text },
         }
     })?;
-    if strict && (hundredths.is_nan() || value.ends_with("%%")) {
+    if strict && (!hundredths.is_finite() || value.ends_with("%%")) {
         let hint = "write a number and one %";
         return Err(PolicyErrorKind::Misleading { signal, value: value.to_owned(), hint });
     }

@@ -10,6 +10,9 @@ pub enum QuantityError {
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
     )]
     Format,
+    /// No digits before a suffix from `Pi` on, or an exponent below `e-9`. Before others none are 0.
+    #[error("unable to parse numeric part of quantity")]
+    Numeric,
     /// The suffix is none of the known ones.
     #[error("unable to parse quantity's suffix")]
     Suffix,
@@ -20,7 +23,7 @@ pub enum QuantityError {
 const BINARY_CAP: i128 = i64::MAX as i128 * NANOS;
 
 /// Digits are gathered up to this mantissa; further digits decide nothing but the rounding.
-const MANTISSA_CAP: u128 = 10_u128.pow(37);
+const MANTISSA_CAP: u128 = u128::MAX / 10;
 
 pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
     if text.is_empty() {
@@ -37,11 +40,19 @@ pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
         None => ("", rest),
     };
     let (scale, format) = interpret_suffix(suffix)?;
-    let cap = match format {
-        Format::BinarySi => BINARY_CAP,
-        Format::DecimalSi | Format::DecimalExponent => i128::MAX,
+    if whole.is_empty() && fraction.is_empty() && !scale.takes_no_digits() {
+        return Err(QuantityError::Numeric);
+    }
+    let nanos = match scale {
+        Scale::PowerOfTwo(bits) => binary_magnitude(whole, fraction, bits),
+        Scale::PowerOfTen(power) => decimal_magnitude(whole, fraction, power),
     };
-    let nanos = magnitude(whole, fraction, scale).min(cap);
+    // What is less than one is decimal, whatever the suffix.
+    let format = if (1..NANOS).contains(&nanos) && format == Format::BinarySi {
+        Format::DecimalSi
+    } else {
+        format
+    };
     let nanos = if negative { -nanos } else { nanos };
     let spelling = if is_taken_for_canonical(whole, fraction, scale) {
         Spelling::of(text)
@@ -89,6 +100,16 @@ enum Scale {
     PowerOfTen(i32),
 }
 
+impl Scale {
+    /// The API has a quick way for what is small and not too fine, on which no digits are 0.
+    const fn takes_no_digits(self) -> bool {
+        match self {
+            Self::PowerOfTwo(bits) => bits < 50,
+            Self::PowerOfTen(power) => power >= -9,
+        }
+    }
+}
+
 fn split_digits(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
@@ -126,14 +147,31 @@ fn interpret_exponent(suffix: &str) -> Result<(Scale, Format), QuantityError> {
     }
     let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
     let power: i64 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
-    // The kubelet keeps the lower half too.
+    // The kubelet keeps the lower half too: e4294967299 is e3.
     Ok((Scale::PowerOfTen(power as i32), Format::DecimalExponent))
 }
 
-/// Nano units of `whole.fraction × scale`, rounded up.
-fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
+/// Nano units of `whole.fraction × 2^bits`, rounded up.
+fn binary_magnitude(whole: &str, fraction: &str, bits: u32) -> i128 {
+    let number = |digit: u8| i128::from(digit - b'0');
+    // At most 2^90, which leaves room for a digit's multiple.
+    let unit = NANOS << bits;
+    // Tenth by tenth from the last digit on: what is cut off on the way is less than one nano unit.
+    let (mut nanos, mut cut) = (0, false);
+    for digit in fraction.bytes().rev().map(number) {
+        let tenths = digit * unit + nanos;
+        nanos = tenths / 10;
+        cut |= tenths % 10 != 0;
+    }
+    let units =
+        whole.bytes().map(number).fold(0_i128, |sum, d| sum.saturating_mul(10).saturating_add(d));
+    units.saturating_mul(unit).saturating_add(nanos + i128::from(cut)).min(BINARY_CAP)
+}
+
+/// Nano units of `whole.fraction × 10^exponent`, rounded up.
+fn decimal_magnitude(whole: &str, fraction: &str, exponent: i32) -> i128 {
     let mut mantissa: u128 = 0;
-    let mut power: i64 = 9;
+    let mut power = 9 + i64::from(exponent);
     // Something non-zero lies below the last digit kept: the result rounds up.
     let mut inexact = false;
     for (digits, is_fraction) in [(whole, false), (fraction, true)] {
@@ -147,22 +185,7 @@ fn magnitude(whole: &str, fraction: &str, scale: Scale) -> i128 {
             power += i64::from(!kept) - i64::from(is_fraction);
         }
     }
-    if mantissa == 0 {
-        return 0;
-    }
-    match scale {
-        Scale::PowerOfTen(exponent) => power += i64::from(exponent),
-        Scale::PowerOfTwo(bits) => {
-            // Room for the shift; what is cut lies far below one unit.
-            while mantissa >= 1 << (127 - bits) {
-                inexact |= !mantissa.is_multiple_of(10);
-                mantissa /= 10;
-                power += 1;
-            }
-            mantissa <<= bits;
-        }
-    }
-    scaled_up(mantissa, power, inexact)
+    if mantissa == 0 { 0 } else { scaled_up(mantissa, power, inexact) }
 }
 
 fn scaled_up(mantissa: u128, power: i64, inexact: bool) -> i128 {
@@ -200,6 +223,9 @@ mod tests {
             ("1e+", QuantityError::Suffix),
             ("1k3", QuantityError::Suffix),
             ("--1", QuantityError::Suffix),
+            ("Pi", QuantityError::Numeric),
+            ("+.Ei", QuantityError::Numeric),
+            ("e-10", QuantityError::Numeric),
         ];
         for (text, error) in cases {
             assert_eq!(parse(text), Err(error), "{text:?}");
@@ -207,8 +233,29 @@ mod tests {
     }
 
     #[test]
+    fn long_fractions_of_binary_units_are_exact() {
+        let cases = [
+            ("6.17908503005009225890004909005818Ei", 7_124_000_009_938_996_627_402_569_599),
+            ("20.10200080030005364050890199039092600400Pi", 22_632_840_828_408_183_487_995_963),
+            ("0.00000000000000000000000000000000000000001Ki", 1),
+        ];
+        for (text, nanos) in cases {
+            assert_eq!(parse(text).map(Quantity::nanos), Ok(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_less_than_one_is_decimal() {
+        let cases = [("0.0009Ki", Format::DecimalSi), ("0.001Ki", Format::BinarySi)];
+        for (text, format) in cases {
+            assert_eq!(parse(text).map(Quantity::format), Ok(format), "{text}");
+        }
+        assert_eq!(parse("0.5e0").map(Quantity::format), Ok(Format::DecimalExponent));
+    }
+
+    #[test]
     fn a_bare_suffix_is_zero_as_in_the_api() {
-        for text in ["Ki", "k", ".", "+", "e5"] {
+        for text in ["Ki", "k", ".", "+", "e5", "Ti", "e-9"] {
             assert_eq!(parse(text).map(Quantity::value), Ok(0), "{text:?}");
         }
     }

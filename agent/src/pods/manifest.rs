@@ -44,33 +44,11 @@ impl ManifestDirectory {
         // Before the content: what changes while it is read is then read again. A file that cannot
         // be used is not read again until it changes.
         self.seen = Some(fingerprint(&files));
-        let mut records = Vec::new();
-        let mut owners: BTreeMap<Arc<str>, String> = BTreeMap::new();
+        let mut manifests = Manifests::default();
         for file in &files {
-            let documents = Documents::read(file)?;
-            for document in documents.iter() {
-                let Some(record) = pod_record(document)? else {
-                    continue;
-                };
-                match owners.entry(record.uid.clone()) {
-                    Entry::Vacant(slot) => {
-                        let owner =
-                            format!("{}/{} in {}", record.namespace, record.name, file.display());
-                        slot.insert(owner);
-                    }
-                    Entry::Occupied(owner) => {
-                        let problem = format!(
-                            "`{}` is already the uid of pod {}; each pod needs its own",
-                            record.uid,
-                            owner.get()
-                        );
-                        return Err(document.error(&["metadata", "uid"], problem));
-                    }
-                }
-                records.push(record);
-            }
+            manifests.add(file, &Documents::read(file)?)?;
         }
-        Ok(records)
+        Ok(manifests.records)
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, InputError> {
@@ -87,6 +65,48 @@ impl ManifestDirectory {
         }
         files.sort();
         Ok(files)
+    }
+}
+
+/// Reads the pods of one manifest file's `text`, calling it `file` in errors.
+pub fn parse_manifest(file: &Path, text: &str) -> Result<Vec<PodRecord>, InputError> {
+    let mut manifests = Manifests::default();
+    manifests.add(file, &Documents::parse(file, text)?)?;
+    Ok(manifests.records)
+}
+
+/// The pods read so far.
+#[derive(Default)]
+struct Manifests {
+    records: Vec<PodRecord>,
+    /// By uid, the pod that has it and where it was read.
+    owners: BTreeMap<Arc<str>, String>,
+}
+
+impl Manifests {
+    fn add(&mut self, file: &Path, documents: &Documents<'_>) -> Result<(), InputError> {
+        for document in documents.iter() {
+            let Some(record) = pod_record(document)? else {
+                continue;
+            };
+            match self.owners.entry(record.uid.clone()) {
+                Entry::Vacant(slot) => {
+                    let owner =
+                        format!("{}/{} in {}", record.namespace, record.name, file.display());
+                    slot.insert(owner);
+                }
+                Entry::Occupied(owner) => {
+                    let problem = format!(
+                        "`{}` is already the uid of pod {}; each pod needs its own",
+                        record.uid,
+                        owner.get()
+                    );
+                    return Err(document.error(&["metadata", "uid"], problem));
+                }
+            }
+            self.records.push(record);
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,6 @@ pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
 pub use index::{PodIndex, PodSource};
 pub use layout::NodeLayout;
-pub use manifest::ManifestDirectory;
+pub use manifest::{ManifestDirectory, parse_manifest};
 pub use pod::{EmptyDir, LogDir, Pod};
 pub use record::{PodRecord, RecordError};

@@ -2,9 +2,12 @@
 
 use aya::{
     Ebpf, Pod,
-    maps::{HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
-use evictd_common::{DeviceCgroup, LogDirectory, Probe, Tasks, Writes};
+use evictd_common::{
+    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
+    Space, SpaceOwner, Tasks, Watched, Writes,
+};
 
 use super::load::LoadError;
 
@@ -12,26 +15,51 @@ use super::load::LoadError;
 pub struct Counters {
     writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
+    recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
-    watched: HashMap<MapData, u32, u32>,
+    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    inodes: HashMap<MapData, FileKey, Held>,
+    watched: Watched,
+    watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
 }
 
 impl Counters {
     /// Takes the maps out of the object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
-        Ok(Self {
+        let mut counters = Self {
             writes: super::load::take_map(ebpf, "WRITES")?,
             log_writes: super::load::take_map(ebpf, "LOG_WRITES")?,
+            recent: super::load::take_map(ebpf, "RECENT")?,
             tasks: super::load::take_map(ebpf, "TASKS")?,
-            watched: super::load::take_map(ebpf, "WATCHED")?,
+            space: super::load::take_map(ebpf, "SPACE")?,
+            inodes: super::load::take_map(ebpf, "INODES")?,
+            watched: Watched::default(),
+            watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
-        })
+        };
+        let other =
+            zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(OTHER_CGROUP, zeros, 0));
+        other.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        Ok(counters)
     }
 
     /// Counts a filesystem's writes against tripwire `slot`. `dev` is the kernel's `dev_t`.
     pub fn watch(&mut self, dev: u32, slot: u32) -> Result<(), MapError> {
-        self.watched.insert(dev, slot, 0)
+        if !self.watched.add(dev, slot) {
+            return Err(MapError::OutOfBounds { index: slot, max_entries: MAX_TRIPWIRES });
+        }
+        self.publish()?;
+        // While there is room: it is for when there is none.
+        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev, reserved: 0 };
+        self.writes.insert(other, zeros(Writes::default())?, 0)?;
+        self.space.insert(SpaceOwner::nobody(dev), zeros(Space::default())?, 0)
+    }
+
+    /// Lets the kernel look up anew what it remembers of the files that are written to.
+    fn publish(&mut self) -> Result<(), MapError> {
+        self.watched.generation = self.watched.generation.wrapping_add(1);
+        self.watched_map.set(0, self.watched, 0)
     }
 
     /// Starts to count writes into a log directory.
@@ -39,26 +67,78 @@ impl Counters {
         if self.log_writes.get(&directory, 0).is_ok() {
             return Ok(());
         }
-        let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
-        let zero = PerCpuValues::try_from(vec![Writes::default(); cpus]);
-        self.log_writes.insert(directory, zero.map_err(MapError::IoError)?, 0)
+        self.log_writes.insert(directory, zeros(Writes::default())?, 0)?;
+        self.publish()
     }
 
     /// Stops counting a log directory.
     pub fn forget_log_directory(&mut self, directory: &LogDirectory) {
         // Absent is as good as removed.
         let _ = self.log_writes.remove(directory);
+        let owner = SpaceOwner::log_directory(directory.inode, directory.dev);
+        let _ = self.space.remove(&owner);
     }
 
     /// What has been written into a log directory since it is watched.
     pub fn log_writes(&self, directory: &LogDirectory) -> Option<Writes> {
-        self.log_writes.get(directory, 0).ok().map(|values| sum_writes(&values))
+        let posted = self.log_writes.get(directory, 0).ok().map(|values| sum_writes(&values))?;
+        Some(self.with_recent(posted, |recent| recent.log_key() == *directory))
     }
 
     /// What a cgroup has written to a filesystem.
     pub fn writes(&self, cgroup_id: u64, dev: u32) -> Option<Writes> {
         let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
-        self.writes.get(&key, 0).ok().map(|values| sum_writes(&values))
+        let posted = self.writes.get(&key, 0).ok().map(|values| sum_writes(&values));
+        let all = self.with_recent(posted.unwrap_or_default(), |recent| recent.key() == key);
+        (posted.is_some() || all.calls > 0).then_some(all)
+    }
+
+    /// Adds the runs that go on. They are read after what was posted: a run that is posted in between
+    /// is missed this time rather than counted twice.
+    fn with_recent(&self, posted: Writes, is_meant: impl Fn(&RecentWrites) -> bool) -> Writes {
+        let Ok(values) = self.recent.get(&0, 0) else {
+            return posted;
+        };
+        values.iter().filter(|recent| is_meant(recent)).fold(posted, |sum, recent| Writes {
+            bytes: sum.bytes + recent.writes.bytes,
+            calls: sum.calls + recent.writes.calls,
+        })
+    }
+
+    /// Space that the files of a cgroup have taken and given back on a watched filesystem: files
+    /// that it was the first to grow, and that are in no log directory.
+    pub fn space(&self, cgroup_id: u64, dev: u32) -> Option<Space> {
+        self.space_of(SpaceOwner::cgroup(cgroup_id, dev))
+    }
+
+    /// Space that the files in a log directory have taken and given back.
+    pub fn log_space(&self, directory: &LogDirectory) -> Option<Space> {
+        self.space_of(SpaceOwner::log_directory(directory.inode, directory.dev))
+    }
+
+    /// Space given back (or taken) that is on nobody's account: by files that grew before the probes
+    /// were loaded, or whose owner is gone.
+    pub fn unowned_space(&self, dev: u32) -> Option<Space> {
+        self.space_of(SpaceOwner::nobody(dev))
+    }
+
+    fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
+        let values = self.space.get(&owner, 0).ok()?;
+        Some(values.iter().fold(Space::default(), |sum, value| Space {
+            grown: sum.grown + value.grown,
+            released: sum.released + value.released,
+        }))
+    }
+
+    /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
+    /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
+    pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
+        if self.space.get(&owner, 0).is_err() {
+            self.space.insert(owner, zeros(Space::default())?, 0)?;
+        }
+        let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
+        let SpaceOwner { id, is_log_directory, .. } = owner;
+        self.inodes.insert(file, Held { owner: id, is_log_directory, reserved: 0, bytes }, 0)
     }
 
     /// What a cgroup has forked and ended.
@@ -75,6 +155,7 @@ impl Counters {
         // Absent is as good as removed.
         let _ = self.tasks.remove(&cgroup_id);
         for dev in devs {
+            let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
             let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
         }
     }
@@ -83,6 +164,12 @@ impl Counters {
     pub fn drops(&self, probe: Probe) -> u64 {
         self.drops.get(&(probe as u32), 0).map_or(0, |values| values.iter().sum())
     }
+}
+
+/// The same value for every CPU.
+fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+    PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }
 
 fn sum_writes(values: &PerCpuValues<Writes>) -> Writes

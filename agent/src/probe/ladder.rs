@@ -2,7 +2,12 @@
 
 pub use evictd_common::Probe as Family;
 
-use super::offsets::{self, Offset};
+use std::{slice, str::FromStr};
+
+use super::{filesystem::FsKind, offsets::Offset};
+
+mod disk;
+mod node;
 
 /// What works less well without any rung of a family.
 pub(super) const fn cost_of_absence(family: Family) -> &'static str {
@@ -12,14 +17,16 @@ pub(super) const fn cost_of_absence(family: Family) -> &'static str {
         Family::MemoryEvents | Family::Reclaim => "memory is looked at by fill rate alone",
         Family::Oom => "victims of the OOM killer are not named",
         Family::CgroupLife => "new containers are known by the 1 s tick only",
+        Family::Space => "disk usage is known by walks and bytes written, not by blocks",
     }
 }
 
 /// What a rung misses of what the family is about; `None` if it misses nothing.
 pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
     match (family, rung) {
+        (Family::Writes, "kprobe") => Some("each write costs two traps more"),
         (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => {
-            Some("direct I/O is not counted, and each folio of a write costs a probe run")
+            Some("each folio of a write costs a probe run; direct I/O is counted since Linux 6.6")
         }
         _ => None,
     }
@@ -36,6 +43,8 @@ pub enum Hook {
     BtfTracepoint,
     /// Raw tracepoint.
     RawTracepoint,
+    /// kprobe or kretprobe, as the program says.
+    Kprobe,
 }
 
 /// One program and what it is attached to.
@@ -47,6 +56,25 @@ pub struct Attachment {
     pub target: &'static str,
     /// A rung stands without its optional attachments.
     pub optional: bool,
+    /// The filesystem that it is about, if it is about one. Left out where that is not in use.
+    pub filesystem: Option<FsKind>,
+}
+
+impl Attachment {
+    /// A program that the rung cannot do without.
+    pub const fn need(program: &'static str, target: &'static str) -> Self {
+        Self { program, target, optional: false, filesystem: None }
+    }
+
+    /// A program that the rung can do without.
+    pub const fn want(program: &'static str, target: &'static str) -> Self {
+        Self { program, target, optional: true, filesystem: None }
+    }
+
+    /// The same, where that filesystem is in use.
+    const fn on(self, filesystem: FsKind) -> Self {
+        Self { filesystem: Some(filesystem), ..self }
+    }
 }
 
 /// One way to serve a family.
@@ -60,179 +88,95 @@ pub struct Rung {
     pub attachments: &'static [Attachment],
     /// Struct offsets they read.
     pub offsets: &'static [Offset],
+    /// Struct offsets that are read where a filesystem is in use.
+    pub fs_offsets: &'static [(FsKind, &'static [Offset])],
 }
-
-const fn need(program: &'static str, target: &'static str) -> Attachment {
-    Attachment { program, target, optional: false }
-}
-
-const fn want(program: &'static str, target: &'static str) -> Attachment {
-    Attachment { program, target, optional: true }
-}
-
-/// Offsets from an inode to its filesystem and to the directory it was looked up in.
-const INODE: &[Offset] = &[
-    offsets::INODE_SB,
-    offsets::INODE_INO,
-    offsets::INODE_FIRST_DENTRY,
-    offsets::SB_DEV,
-    offsets::DENTRY_ALIAS,
-    offsets::DENTRY_PARENT,
-    offsets::DENTRY_INODE,
-];
-const KIOCB: &[Offset] = &[
-    offsets::INODE_SB,
-    offsets::INODE_INO,
-    offsets::SB_DEV,
-    offsets::DENTRY_PARENT,
-    offsets::DENTRY_INODE,
-    offsets::KIOCB_FILE,
-    offsets::FILE_INODE,
-    offsets::FILE_DENTRY,
-];
-const TASK: &[Offset] =
-    &[offsets::TASK_CGROUPS, offsets::CSS_SET_CGROUP, offsets::CGROUP_NODE, offsets::NODE_ID];
-const VICTIM: &[Offset] = &[
-    offsets::TASK_CGROUPS,
-    offsets::CSS_SET_CGROUP,
-    offsets::CGROUP_NODE,
-    offsets::NODE_ID,
-    offsets::TASK_TGID,
-    offsets::TASK_COMM,
-];
-const CGROUP: &[Offset] =
-    &[offsets::CGROUP_NODE, offsets::CGROUP_ROOT, offsets::ROOT_HIERARCHY, offsets::NODE_ID];
-const EVENTS_FILE: &[Offset] =
-    &[offsets::FILE_NODE, offsets::NODE_NAME, offsets::NODE_PARENT, offsets::NODE_ID];
 
 /// The ladder. Families in the order of reports, rungs best first.
 pub const LADDER: &[(Family, &[Rung])] = &[
-    (
-        Family::Writes,
-        &[
-            Rung {
-                name: "fexit",
-                hook: Hook::Fexit,
-                attachments: &[need("write_iter_exit", "ext4_file_write_iter")],
-                offsets: KIOCB,
-            },
-            Rung {
-                name: "btf-tracepoint",
-                hook: Hook::BtfTracepoint,
-                attachments: &[
-                    need("da_write_end_btf", "ext4_da_write_end"),
-                    want("write_end_btf", "ext4_write_end"),
-                    want("journalled_write_end_btf", "ext4_journalled_write_end"),
-                ],
-                offsets: INODE,
-            },
-            Rung {
-                name: "raw-tracepoint",
-                hook: Hook::RawTracepoint,
-                attachments: &[
-                    need("da_write_end_raw", "ext4_da_write_end"),
-                    want("write_end_raw", "ext4_write_end"),
-                    want("journalled_write_end_raw", "ext4_journalled_write_end"),
-                ],
-                offsets: INODE,
-            },
-        ],
-    ),
-    (
-        Family::Tasks,
-        &[
-            Rung {
-                name: "btf-tracepoint",
-                hook: Hook::BtfTracepoint,
-                attachments: &[
-                    need("fork_btf", "sched_process_fork"),
-                    need("exit_btf", "sched_process_exit"),
-                ],
-                offsets: TASK,
-            },
-            Rung {
-                name: "raw-tracepoint",
-                hook: Hook::RawTracepoint,
-                attachments: &[
-                    need("fork_raw", "sched_process_fork"),
-                    need("exit_raw", "sched_process_exit"),
-                ],
-                offsets: &[],
-            },
-        ],
-    ),
-    (
-        Family::MemoryEvents,
-        &[Rung {
-            name: "fentry",
-            hook: Hook::Fentry,
-            attachments: &[need("file_notify", "cgroup_file_notify")],
-            offsets: EVENTS_FILE,
-        }],
-    ),
-    (
-        Family::Oom,
-        &[
-            Rung {
-                name: "btf-tracepoint",
-                hook: Hook::BtfTracepoint,
-                attachments: &[need("mark_victim_btf", "mark_victim")],
-                offsets: VICTIM,
-            },
-            Rung {
-                name: "raw-tracepoint",
-                hook: Hook::RawTracepoint,
-                attachments: &[need("mark_victim_raw", "mark_victim")],
-                offsets: VICTIM,
-            },
-        ],
-    ),
-    (
-        Family::Reclaim,
-        &[
-            Rung {
-                name: "btf-tracepoint",
-                hook: Hook::BtfTracepoint,
-                attachments: &[
-                    need("memcg_reclaim_btf", "mm_vmscan_memcg_reclaim_begin"),
-                    want("direct_reclaim_btf", "mm_vmscan_direct_reclaim_begin"),
-                    want("wakeup_kswapd_btf", "mm_vmscan_wakeup_kswapd"),
-                ],
-                offsets: &[],
-            },
-            Rung {
-                name: "raw-tracepoint",
-                hook: Hook::RawTracepoint,
-                attachments: &[
-                    need("memcg_reclaim_raw", "mm_vmscan_memcg_reclaim_begin"),
-                    want("direct_reclaim_raw", "mm_vmscan_direct_reclaim_begin"),
-                    want("wakeup_kswapd_raw", "mm_vmscan_wakeup_kswapd"),
-                ],
-                offsets: &[],
-            },
-        ],
-    ),
-    (
-        Family::CgroupLife,
-        &[
-            Rung {
-                name: "btf-tracepoint",
-                hook: Hook::BtfTracepoint,
-                attachments: &[
-                    need("mkdir_btf", "cgroup_mkdir"),
-                    need("rmdir_btf", "cgroup_rmdir"),
-                ],
-                offsets: CGROUP,
-            },
-            Rung {
-                name: "raw-tracepoint",
-                hook: Hook::RawTracepoint,
-                attachments: &[
-                    need("mkdir_raw", "cgroup_mkdir"),
-                    need("rmdir_raw", "cgroup_rmdir"),
-                ],
-                offsets: CGROUP,
-            },
-        ],
-    ),
+    (Family::Writes, disk::WRITES),
+    (Family::Tasks, node::TASKS),
+    (Family::MemoryEvents, node::MEMORY_EVENTS),
+    (Family::Oom, node::OOM),
+    (Family::Reclaim, node::RECLAIM),
+    (Family::CgroupLife, node::CGROUP_LIFE),
+    (Family::Space, disk::SPACE),
 ];
+
+/// One rung that a family is to have, and no other: `FAMILY=RUNG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForcedRung {
+    family: Family,
+    rung: &'static Rung,
+}
+
+impl FromStr for ForcedRung {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (family, rung) = text.split_once('=').ok_or("not of the form FAMILY=RUNG")?;
+        let families = || LADDER.iter().map(|(family, _)| family.name());
+        let (family, rungs) = LADDER
+            .iter()
+            .find(|(known, _)| known.name() == family)
+            .ok_or_else(|| format!("no probe family {family}; allowed: {}", list(families())))?;
+        let found = rungs.iter().find(|known| known.name == rung);
+        found.map(|rung| Self { family: *family, rung }).ok_or_else(|| {
+            let allowed = list(rungs.iter().map(|rung| rung.name));
+            format!("{} has no rung {rung}; allowed: {allowed}", family.name())
+        })
+    }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The ladder with only the forced rung of each family that has one.
+pub fn with_forced(forced: &[ForcedRung]) -> Vec<(Family, &'static [Rung])> {
+    let of = |family| forced.iter().find(move |forced| forced.family == family);
+    let one = |(family, rungs): &(Family, &'static [Rung])| match of(*family) {
+        Some(forced) => (*family, slice::from_ref(forced.rung)),
+        None => (*family, *rungs),
+    };
+    LADDER.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rung_is_forced_by_name_and_the_error_lists_what_there_is() {
+        let forced: ForcedRung = "tasks=raw-tracepoint".parse().unwrap();
+        for (family, rungs) in with_forced(&[forced]) {
+            let names: Vec<&str> = rungs.iter().map(|rung| rung.name).collect();
+            if family == Family::Tasks {
+                assert_eq!(names, ["raw-tracepoint"]);
+            } else {
+                assert!(LADDER.contains(&(family, rungs)), "{names:?}");
+            }
+        }
+        let error = |text: &str| text.parse::<ForcedRung>().unwrap_err();
+        assert_eq!(error("tasks"), "not of the form FAMILY=RUNG");
+        assert_eq!(
+            error("forks=x"),
+            "no probe family forks; allowed: writes, tasks, memory_events, oom, reclaim, \
+             cgroup_life, space"
+        );
+        assert_eq!(
+            error("tasks=fentry"),
+            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint"
+        );
+    }
+
+    #[test]
+    fn rungs_of_a_family_have_names_of_their_own() {
+        for (family, rungs) in LADDER {
+            for (i, rung) in rungs.iter().enumerate() {
+                let twice = rungs.iter().skip(i + 1).any(|other| other.name == rung.name);
+                assert!(!twice, "{}: {}", family.name(), rung.name);
+            }
+        }
+    }
+}

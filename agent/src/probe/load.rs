@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{Map, MapError},
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -13,8 +13,9 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
+    filesystem::FsKind,
     ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
-    offsets,
+    offsets, sizes,
 };
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
@@ -101,11 +102,22 @@ pub struct LoadOptions<'a> {
     pub log: bool,
     /// The ladder, normally [`LADDER`].
     pub ladder: &'a [(Family, &'a [Rung])],
+    /// Entries of the counting maps, see [`map_sizes`](super::map_sizes).
+    pub map_sizes: &'a [(&'static str, u32)],
+    /// The filesystems whose writes and blocks are to be counted.
+    pub filesystems: &'a [FsKind],
 }
 
 impl Default for LoadOptions<'_> {
     fn default() -> Self {
-        Self { btf: Path::new(KERNEL_BTF), ring_bytes: None, log: false, ladder: LADDER }
+        Self {
+            btf: Path::new(KERNEL_BTF),
+            ring_bytes: None,
+            log: false,
+            ladder: LADDER,
+            map_sizes: &sizes::USUAL,
+            filesystems: &[FsKind::Ext4],
+        }
     }
 }
 
@@ -134,9 +146,16 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     if let Some(bytes) = options.ring_bytes {
         loader.map_max_entries("RECORDS", bytes);
     }
+    for (map, entries) in options.map_sizes {
+        loader.map_max_entries(map, *entries);
+    }
     let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::Object(Box::new(error)))?;
 
-    let climber = Climber { types: types.as_ref(), kernel_btf: kernel_btf.as_ref() };
+    let climber = Climber {
+        types: types.as_ref(),
+        kernel_btf: kernel_btf.as_ref(),
+        filesystems: options.filesystems,
+    };
     let standings: Vec<Standing> = options
         .ladder
         .iter()
@@ -157,12 +176,16 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     let offsets =
         offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
     let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
-    offsets.chain([("VICTIM_IS_TASK", u64::from(victim_is_task))]).collect()
+    // The tracepoint got its second argument in 6.10 or so.
+    let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
+    let flags = [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
+    offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
 struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
+    filesystems: &'a [FsKind],
 }
 
 impl Climber<'_> {
@@ -181,21 +204,27 @@ impl Climber<'_> {
     }
 
     fn stand(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<(), String> {
-        for offset in rung.offsets {
+        let in_use = |kind: &FsKind| self.filesystems.contains(kind);
+        let of_fs = rung.fs_offsets.iter().filter(|(kind, _)| in_use(kind));
+        for offset in rung.offsets.iter().chain(of_fs.flat_map(|(_, offsets)| *offsets)) {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
-        for (index, attachment) in rung.attachments.iter().enumerate() {
-            let attached = self.attach(ebpf, rung.hook, *attachment);
-            match attached {
+        let mut attached: Vec<&str> = Vec::new();
+        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        for attachment in rung.attachments.iter().filter(meant) {
+            match self.attach(ebpf, rung.hook, *attachment) {
+                Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
-                    for done in &rung.attachments[..index] {
-                        detach(ebpf, done.program);
+                    for program in attached {
+                        detach(ebpf, program);
                     }
                     return Err(reason);
                 }
-                Ok(()) => {}
             }
+        }
+        if attached.is_empty() {
+            return Err("no hook for the filesystems in use".to_owned());
         }
         Ok(())
     }
@@ -221,6 +250,14 @@ impl Climber<'_> {
                 program.load(target, btf()?).map_err(described)?;
                 program.attach().map_err(described)?;
             }
+            Hook::Kprobe => {
+                let program: &mut KProbe = found.try_into().map_err(described)?;
+                // One program serves several functions.
+                if program.fd().is_err() {
+                    program.load().map_err(described)?;
+                }
+                program.attach(target, 0).map_err(described)?;
+            }
             Hook::RawTracepoint => {
                 let program: &mut RawTracePoint = found.try_into().map_err(described)?;
                 program.load().map_err(described)?;
@@ -238,6 +275,7 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::RawTracePoint(program)) => program.unload(),
+        Some(Program::KProbe(program)) => program.unload(),
         _ => Ok(()),
     };
     if let Err(error) = unloaded {
@@ -250,7 +288,8 @@ fn describe(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
-            !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification")
+            let statistics = ["processed ", "verification ", "stack depth "];
+            !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
         });
         return match last {
             Some(line) => format!("the kernel refused the program: {io_error} ({line})"),

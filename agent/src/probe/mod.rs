@@ -2,16 +2,20 @@
 
 pub mod btf;
 mod counters;
+mod filesystem;
 mod ladder;
 mod load;
 mod offsets;
 mod reader;
 mod ring;
+mod sizes;
 mod tripwires;
 
 pub use counters::Counters;
-pub use ladder::{Attachment, Family, Hook, LADDER, Rung};
+pub use filesystem::FsKind;
+pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
-pub use reader::{CounterReader, log_directory};
+pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
+pub use sizes::{map_bytes, map_sizes};
 pub use tripwires::Tripwires;

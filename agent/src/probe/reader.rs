@@ -6,7 +6,9 @@ use aya::{
     Ebpf,
     maps::{Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
-use evictd_common::{DeviceCgroup, LogDirectory, Probe, Tasks, Writes, kernel_dev};
+use evictd_common::{
+    DeviceCgroup, LogDirectory, Probe, RecentWrites, Space, SpaceOwner, Tasks, Writes, kernel_dev,
+};
 use rustix::fs::{major, minor};
 
 use super::load::LoadError;
@@ -16,8 +18,28 @@ use super::load::LoadError;
 pub struct CounterReader {
     writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
+    recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
+    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     drops: PerCpuArray<MapData, u64>,
+}
+
+/// Bytes that were written by somebody.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// By cgroup id, to all filesystems that are probed.
+    pub cgroups: BTreeMap<u64, u64>,
+    /// Into log directories that are counted.
+    pub logs: BTreeMap<LogDirectory, u64>,
+}
+
+/// Bytes of blocks on watched filesystems, taken less given back since the probes were loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Grown {
+    /// By cgroup id.
+    pub cgroups: BTreeMap<u64, i64>,
+    /// By files in log directories.
+    pub logs: BTreeMap<LogDirectory, i64>,
 }
 
 impl CounterReader {
@@ -27,32 +49,61 @@ impl CounterReader {
         Ok(Self {
             writes: again(ebpf, "WRITES")?,
             log_writes: again(ebpf, "LOG_WRITES")?,
+            recent: again(ebpf, "RECENT")?,
             tasks: again(ebpf, "TASKS")?,
+            space: again(ebpf, "SPACE")?,
             drops: again(ebpf, "DROPS")?,
         })
     }
 
-    /// Bytes written by cgroup id, to all filesystems that are probed.
-    pub fn writes(&self) -> BTreeMap<u64, u64> {
+    /// What was written. A run of writes that the kernel adds up just now may be missed until the next
+    /// reading: at most [`RecentWrites::MOST_BYTES`] a CPU.
+    pub fn written(&self) -> Written {
         // A key that is removed meanwhile starts the kernel's walk over: by key, so that none counts
         // twice.
-        let by_key: BTreeMap<DeviceCgroup, u64> = self
-            .writes
-            .iter()
-            .filter_map(Result::ok)
-            .map(|(key, values)| (key, values.iter().map(|writes| writes.bytes).sum()))
-            .collect();
-        let mut by_cgroup = BTreeMap::new();
-        for (key, bytes) in by_key {
-            *by_cgroup.entry(key.cgroup_id).or_default() += bytes;
+        let sum = |values: &[Writes]| values.iter().map(|writes| writes.bytes).sum();
+        let entries = self.writes.iter().filter_map(Result::ok);
+        let mut by_key: BTreeMap<DeviceCgroup, u64> =
+            entries.map(|(key, values)| (key, sum(&values))).collect();
+        let entries = self.log_writes.iter().filter_map(Result::ok);
+        let mut logs: BTreeMap<LogDirectory, u64> =
+            entries.map(|(key, values)| (key, sum(&values))).collect();
+        for recent in self.recent.get(&0, 0).iter().flat_map(|values| values.iter()) {
+            let bytes = recent.writes.bytes;
+            if bytes > 0 {
+                *by_key.entry(recent.key()).or_default() += bytes;
+            }
+            if let Some(log) = logs.get_mut(&recent.log_key()) {
+                *log += bytes;
+            }
         }
-        by_cgroup
+        let mut cgroups = BTreeMap::new();
+        for (key, bytes) in by_key {
+            *cgroups.entry(key.cgroup_id).or_default() += bytes;
+        }
+        Written { cgroups, logs }
     }
 
-    /// Bytes written by log directory, for those that are counted.
-    pub fn log_writes(&self) -> BTreeMap<LogDirectory, u64> {
-        let entries = self.log_writes.iter().filter_map(Result::ok);
-        entries.map(|(key, values)| (key, values.iter().map(|w| w.bytes).sum())).collect()
+    /// Space taken and given back.
+    pub fn grown(&self) -> Grown {
+        let mut grown = Grown::default();
+        let by_key: BTreeMap<SpaceOwner, i64> = self
+            .space
+            .iter()
+            .filter_map(Result::ok)
+            .map(|(key, values)| {
+                let difference = |space: &Space| space.grown.wrapping_sub(space.released) as i64;
+                (key, values.iter().map(difference).sum())
+            })
+            .collect();
+        for (SpaceOwner { id, dev, is_log_directory }, bytes) in by_key {
+            if is_log_directory == 1 {
+                grown.logs.insert(LogDirectory { inode: id, dev, reserved: 0 }, bytes);
+            } else {
+                *grown.cgroups.entry(id).or_default() += bytes;
+            }
+        }
+        grown
     }
 
     /// Tasks created, by cgroup id.
@@ -78,13 +129,13 @@ where
     M: TryFrom<Map, Error = MapError>,
 {
     let duplicate = || {
-        let data = match ebpf.map(name) {
-            Some(Map::PerCpuHashMap(data) | Map::PerCpuArray(data)) => data,
+        let (data, is_array) = match ebpf.map(name) {
+            Some(Map::PerCpuHashMap(data)) => (data, false),
+            Some(Map::PerCpuArray(data)) => (data, true),
             Some(_) | None => return Err(MapError::InvalidName { name: name.to_owned() }),
         };
         let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError)?;
         let data = MapData::from_fd(fd)?;
-        let is_array = name == "DROPS";
         M::try_from(if is_array { Map::PerCpuArray(data) } else { Map::PerCpuHashMap(data) })
     };
     duplicate().map_err(|source| LoadError::Map { name, source: Box::new(source) })

@@ -66,6 +66,7 @@ fn as_a_run(args: &Args) -> run::Args {
         btf: PathBuf::from(KERNEL_BTF),
         // Not taken: a recorder answers nobody.
         socket: PathBuf::from(SOCKET),
+        probe_rung: Vec::new(),
         record: None,
         ring_bytes: None,
     }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ConfigArgs, Mode};
+use crate::{
+    config::{ConfigArgs, Mode},
+    probe::ForcedRung,
+};
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,11 @@ pub struct Args {
     /// changed through it. Another evictd that answers there keeps this one from starting.
     #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
     pub socket: PathBuf,
+
+    /// Serve a probe family from this rung or not at all, such as `tasks=raw-tracepoint`; may be
+    /// repeated. `evictd doctor` shows the families.
+    #[arg(long, value_name = "FAMILY=RUNG", hide = true)]
+    pub probe_rung: Vec<ForcedRung>,
 
     /// Also write a trace: every input of the evaluator and every command it gave, to play again with
     /// `evictd replay`. It has the pod figures that were wanted; `evictd record` writes all. Better not

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    probe::Family,
+    probe::{self, Family},
     state::{Board, NodeState, PodView, Publication},
     trace::Traced,
 };
@@ -295,9 +295,14 @@ impl Daemon {
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
             nodefs: filesystem(self.observer.sampler().nodefs(), at),
             logfs: self.observer.sampler().logfs().map(|logfs| filesystem(logfs, at)),
+            map_bytes: self.map_bytes(),
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));
+    }
+
+    fn map_bytes(&self) -> Option<u64> {
+        self.kernel.as_ref().and_then(|_| probe::map_bytes())
     }
 
     fn report_stop(&mut self, tally: &Tally) {
@@ -305,6 +310,7 @@ impl Daemon {
             programs: self.kernel.as_ref().map(Kernel::costs).unwrap_or_default(),
             drops: self.kernel.as_ref().map(Kernel::drops).unwrap_or_default(),
             records_dropped: self.reporter.dropped(),
+            map_bytes: self.map_bytes(),
             evictions: self.evictions.count(),
             wakes: tally.wakes().clone(),
             decision_ns: tally.decisions(),

@@ -10,6 +10,7 @@ mod kernel;
 mod log_file;
 mod log_writers;
 mod observe;
+mod pace;
 mod record;
 mod recording;
 mod reload;
@@ -37,7 +38,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{LADDER, LoadOptions},
+    probe::{FsKind, LoadOptions, map_sizes, with_forced},
     sample::CgroupMounts,
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -76,11 +77,16 @@ pub(crate) fn run(
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
+        let roots = [Some(sampler.nodefs()), sampler.imagefs()];
+        let filesystems: Vec<FsKind> =
+            roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
         let load = LoadOptions {
             btf: &args.btf,
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
-            ladder: LADDER,
+            ladder: &with_forced(&args.probe_rung),
+            map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
+            filesystems: &filesystems,
         };
         let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))

@@ -150,6 +150,8 @@ pub struct Started {
     pub nodefs: Filesystem,
     /// The filesystem of container logs now, where it is watched beside nodefs.
     pub logfs: Option<Filesystem>,
+    /// Kernel memory of the BPF maps, bytes; `null` if unknown.
+    pub map_bytes: Option<u64>,
 }
 
 /// The rung of one family.
@@ -293,6 +295,8 @@ pub struct Stopped {
     pub drops: BTreeMap<&'static str, u64>,
     /// Records evictd itself could not write out.
     pub records_dropped: u64,
+    /// Kernel memory of the BPF maps, bytes; `null` if unknown.
+    pub map_bytes: Option<u64>,
     /// Evictions decided.
     pub evictions: u64,
     /// Looks at the node, by reason.

@@ -7,15 +7,16 @@ use evictd_core::{NodeSignals, Policy, Signal, tripwire_budget};
 use rustix::fs::{major, minor};
 use tracing::warn;
 
-use super::disk_usage::log_directory;
+use super::{disk_usage::log_directory, pace::Pace};
 use crate::{
+    clock::now,
     pods::{Pod, PodIndex},
     probe::{Counters, Tripwires},
     sample::{Filesystem, NodeSampler},
 };
 
-/// The smallest budget of bytes. A writer that hovers just above a threshold (overwriting in place,
-/// say) wakes evictd once per this much, and the threshold is overshot by no more than this.
+/// The smallest budget of bytes: a threshold is overshot by no more than this, except in a storm
+/// ([`Pace`]).
 const LEAST_BYTES: u64 = 1 << 20;
 
 /// One tripwire: a filesystem's, that of the tasks, or that of the logs.
@@ -28,20 +29,24 @@ struct Slot {
     least: u64,
     /// What had been used before the signals were last sampled.
     mark: i64,
+    pace: Pace,
 }
 
 impl Slot {
     fn tasks() -> Self {
-        let signals = vec![Signal::PidAvailable];
-        Self { number: TASKS_TRIPWIRE, dev: None, signals, least: 1, mark: 0 }
+        Self { signals: vec![Signal::PidAvailable], ..Self::bare(TASKS_TRIPWIRE, 1) }
     }
 
-    const fn logs() -> Self {
-        Self { number: LOGS_TRIPWIRE, dev: None, signals: Vec::new(), least: 1, mark: 0 }
+    fn logs() -> Self {
+        Self::bare(LOGS_TRIPWIRE, 1)
     }
 
     fn filesystem(number: u32, dev: u32, signals: &[Signal]) -> Self {
-        Self { number, dev: Some(dev), signals: signals.to_vec(), least: LEAST_BYTES, mark: 0 }
+        Self { dev: Some(dev), signals: signals.to_vec(), ..Self::bare(number, LEAST_BYTES) }
+    }
+
+    fn bare(number: u32, least: u64) -> Self {
+        Self { number, dev: None, signals: Vec::new(), least, mark: 0, pace: Pace::default() }
     }
 }
 
@@ -99,9 +104,11 @@ impl Watch {
 
     /// Notes what has been used so far. To be called before the signals are sampled.
     pub fn mark(&mut self, tripwires: &Tripwires) {
+        let at = now();
         for slot in &mut self.slots {
             // An array slot can always be read; an old mark only makes the budget smaller.
             slot.mark = tripwires.spent(slot.number).unwrap_or(slot.mark);
+            slot.pace.note(slot.mark, at);
         }
     }
 
@@ -113,20 +120,23 @@ impl Watch {
     /// Arms every budget for the way that is left, and that of the logs for `log_bytes`, counted from
     /// the last [`Self::mark`]. True if one is used up already.
     pub fn arm(
-        &self,
+        &mut self,
         tripwires: &mut Tripwires,
         policy: &Policy,
         signals: &NodeSignals,
         log_bytes: Option<u64>,
     ) -> bool {
         let mut again = false;
-        for slot in &self.slots {
+        for slot in &mut self.slots {
             let budget = match slot.number {
                 LOGS_TRIPWIRE => log_bytes,
                 _ => budget(policy, signals, &slot.signals),
             };
             let armed = match budget {
-                Some(budget) => tripwires.arm(slot.number, slot.mark, budget.max(slot.least)),
+                Some(budget) => {
+                    let budget = slot.pace.limit(budget.max(slot.least));
+                    tripwires.arm(slot.number, slot.mark, budget)
+                }
                 None => tripwires.disarm(slot.number).map(|()| false),
             };
             again |= armed.unwrap_or_else(|error| {

@@ -70,6 +70,8 @@ pub struct LogCount {
     pub inode: u64,
     /// Bytes written into it since it is counted; `None` while it is not.
     pub written: Option<u64>,
+    /// Bytes of blocks that its files have taken less given back.
+    pub grown: Option<i64>,
 }
 
 /// Memory, bytes.

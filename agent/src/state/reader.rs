@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use evictd_common::LogDirectory;
 use evictd_core::{Qos, Quantity};
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// The families whose counters are read.
-pub const FAMILIES: [Family; 2] = [Family::Writes, Family::Tasks];
+pub const FAMILIES: [Family; 3] = [Family::Writes, Family::Tasks, Family::Space];
 
 /// Where counters come from. Reading changes nothing and takes some 50 µs a cgroup, so it is done
 /// away from the control loop.
@@ -36,8 +37,12 @@ pub struct StateReader {
     probes: Vec<ProbeState>,
 }
 
-/// Log bytes by directory, and whether they are counted at all.
-type Logs = BTreeMap<(u64, u64), u64>;
+/// What the kernel has counted of logs: bytes written, and space.
+#[derive(Default)]
+struct Logs {
+    written: BTreeMap<LogDirectory, u64>,
+    grown: BTreeMap<LogDirectory, i64>,
+}
 
 impl StateReader {
     /// Reads `counters` and the cgroups below `mounts`. Where there are no counters, `why` says why.
@@ -70,7 +75,7 @@ impl StateReader {
     /// Reads everything now.
     pub fn read(&self, pods: &[PodView], node: NodeState, source: Source) -> Reading {
         let at_ns = clock::now().as_nanos();
-        let (counts, logs) = self.counts(pods);
+        let (counts, logs) = self.counts();
         let entries = walk(&self.root);
         let accounts = Accounts { reader: self, entries: &entries, pods, counts: &counts, logs };
         let accounts = accounts.all();
@@ -79,8 +84,10 @@ impl StateReader {
 
     fn probes(&self) -> Vec<ProbeState> {
         let mut probes = self.probes.clone();
-        for (family, probe) in FAMILIES.iter().zip(&mut probes) {
-            probe.lost = self.counters.as_ref().map_or(0, |counters| counters.drops(*family));
+        for probe in &mut probes {
+            let family = FAMILIES.into_iter().find(|family| family.name() == probe.family);
+            let lost = |family| self.counters.as_ref().map(|counters| counters.drops(family));
+            probe.lost = family.and_then(lost).unwrap_or(0);
         }
         probes
     }
@@ -90,25 +97,32 @@ impl StateReader {
     }
 
     /// What the kernel has counted.
-    fn counts(&self, pods: &[PodView]) -> (BTreeMap<u64, Count>, Logs) {
-        let (mut counts, mut logs) = (BTreeMap::<u64, Count>::new(), Logs::new());
+    fn counts(&self) -> (BTreeMap<u64, Count>, Logs) {
+        let (mut counts, mut logs) = (BTreeMap::<u64, Count>::new(), Logs::default());
         let Some(counters) = &self.counters else {
             return (counts, logs);
         };
         if self.stands(Family::Writes) {
-            for (id, bytes) in counters.writes() {
+            let written = counters.written();
+            for (id, bytes) in written.cgroups {
                 counts.entry(id).or_default().written = Some(bytes);
             }
-            let written = counters.log_writes();
-            for log in pods.iter().flat_map(|pod| &pod.logs) {
-                if let Some(bytes) = written.get(&log_directory(log.dev, log.inode)) {
-                    logs.insert((log.dev, log.inode), *bytes);
-                }
-            }
+            logs.written = written.logs;
         }
         if self.stands(Family::Tasks) {
             for (id, forks) in counters.forks() {
                 counts.entry(id).or_default().forks = Some(forks);
+            }
+        }
+        if self.stands(Family::Space) {
+            let grown = counters.grown();
+            for (id, bytes) in grown.cgroups {
+                counts.entry(id).or_default().grown = Some(bytes);
+            }
+            logs.grown = grown.logs;
+            // A log that is counted and has no account yet has not grown.
+            for log in logs.written.keys() {
+                logs.grown.entry(*log).or_insert(0);
             }
         }
         (counts, logs)
@@ -224,8 +238,10 @@ impl Accounts<'_> {
     }
 
     fn log(&self, log: &LogDir) -> LogCount {
-        let written = self.logs.get(&(log.dev, log.inode)).copied();
-        LogCount { dev: log.dev, inode: log.inode, written }
+        let directory = log_directory(log.dev, log.inode);
+        let written = self.logs.written.get(&directory).copied();
+        let grown = self.logs.grown.get(&directory).copied();
+        LogCount { dev: log.dev, inode: log.inode, written, grown }
     }
 
     fn top(&self, cgroups: &[usize]) -> &Path {

@@ -65,6 +65,8 @@ pub struct Count {
     pub written: Option<u64>,
     /// Tasks created.
     pub forks: Option<u64>,
+    /// Bytes of blocks taken less given back, on nodefs and imagefs.
+    pub grown: Option<i64>,
 }
 
 impl ProbeState {
@@ -100,13 +102,11 @@ impl Reading {
     /// What a cgroup has done: zero without a count, where everybody is counted.
     pub fn count(&self, cgroup_id: u64) -> Count {
         let known = self.counts.get(&cgroup_id).copied().unwrap_or_default();
-        let or_zero = |count: Option<u64>, family| {
-            let zero = || self.probe(family).is_some_and(ProbeState::is_complete).then_some(0);
-            count.or_else(zero)
-        };
+        let complete = |family| self.probe(family).is_some_and(ProbeState::is_complete);
         Count {
-            written: or_zero(known.written, Family::Writes),
-            forks: or_zero(known.forks, Family::Tasks),
+            written: known.written.or(complete(Family::Writes).then_some(0)),
+            forks: known.forks.or(complete(Family::Tasks).then_some(0)),
+            grown: known.grown.or(complete(Family::Space).then_some(0)),
         }
     }
 }

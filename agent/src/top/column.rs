@@ -212,7 +212,7 @@ mod tests {
         let cells: Vec<_> = snapshot.rows.iter().map(|row| cells(row)[1..].join(" ")).collect();
         assert_eq!(
             cells,
-            ["0 12M ? 3 0 48M 64M ?", "0 ? ? 3 250 48M 64M ?", "12M - ? 3 0 1.0M - ?"]
+            ["0 12M 0 3 0 48M 64M ?", "0 ? 0 3 250 48M 64M ?", "12M - 0 3 0 1.0M - ?"]
         );
     }
 }

@@ -14,8 +14,8 @@ use crate::{
     node::Node,
     pods::{ManifestDirectory, PodSource},
     probe::{
-        CounterReader, Counters, Family, LADDER, LoadError, LoadOptions, Rung, Standing, load,
-        log_directory,
+        CounterReader, Counters, Family, FsKind, LADDER, LoadError, LoadOptions, Rung, Standing,
+        load, log_directory, map_sizes,
     },
     state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader},
 };
@@ -60,7 +60,7 @@ impl OwnProbes {
         };
         let node = Node::with_pods(&config, pods)?;
         let policy = Node::policy(&config, &node.sampler);
-        let (ebpf, counters, reader) = match load_probes() {
+        let (ebpf, counters, reader) = match load_probes(&node) {
             Ok(Loaded { ebpf, counters, reader, standings }) => {
                 let reader = StateReader::open(&node.mounts, Ok((reader, &standings)))?;
                 (Some(ebpf), Some(counters), reader)
@@ -107,12 +107,18 @@ impl OwnProbes {
         for gone in self.log_directories.difference(&now) {
             counters.forget_log_directory(gone);
         }
-        for directory in now.difference(&self.log_directories) {
-            // Logs are counted on watched filesystems only; the tripwires stay disarmed.
+        // Logs and space are counted on watched filesystems only.
+        let sampler = &self.node.sampler;
+        let roots = [Some(sampler.nodefs()), sampler.imagefs()];
+        let roots = roots.into_iter().flatten().map(|fs| log_directory(fs.dev(), 0).dev);
+        for dev in roots.chain(now.iter().map(|directory| directory.dev)) {
             let slot = FIRST_SLOT + u32::try_from(self.devices.len()).unwrap_or(LOGS_TRIPWIRE);
-            if slot < LOGS_TRIPWIRE && self.devices.insert(directory.dev) {
-                let _ = counters.watch(directory.dev, slot);
+            if slot < LOGS_TRIPWIRE && self.devices.insert(dev) {
+                // Its tripwire stays disarmed: nobody is woken.
+                let _ = counters.watch(dev, slot);
             }
+        }
+        for directory in now.difference(&self.log_directories) {
             // One that finds no room has no count: its rate is unknown.
             let _ = counters.watch_log_directory(*directory);
         }
@@ -121,10 +127,19 @@ impl OwnProbes {
 }
 
 /// Only what is read: no records, no tripwires.
-fn load_probes() -> Result<Loaded, LoadError> {
+fn load_probes(node: &Node) -> Result<Loaded, LoadError> {
+    let roots = [Some(node.sampler.nodefs()), node.sampler.imagefs()];
+    let filesystems: Vec<FsKind> =
+        roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
     let ladder: Vec<(Family, &[Rung])> =
         LADDER.iter().filter(|(family, _)| FAMILIES.contains(family)).copied().collect();
-    let (mut ebpf, standings) = load(LoadOptions { ladder: &ladder, ..LoadOptions::default() })?;
+    let options = LoadOptions {
+        ladder: &ladder,
+        map_sizes: &map_sizes(u32::try_from(node.index.len()).unwrap_or(u32::MAX)),
+        filesystems: &filesystems,
+        ..LoadOptions::default()
+    };
+    let (mut ebpf, standings) = load(options)?;
     let reader = CounterReader::open(&ebpf)?;
     let counters = Counters::take(&mut ebpf)?;
     Ok(Loaded { ebpf, counters, reader, standings })

@@ -42,7 +42,7 @@ pub fn cgroup(path: &str, id: u64) -> Account {
 
 /// A log directory by inode.
 pub fn log(inode: u64, written: u64) -> Option<LogCount> {
-    Some(LogCount { dev: 1, inode, written: Some(written) })
+    Some(LogCount { dev: 1, inode, written: Some(written), grown: Some(0) })
 }
 
 /// A reading at that second, with both families of probes.
@@ -61,10 +61,10 @@ pub fn reading(
         at_ns: second * 1_000_000_000,
         source: Source::Agent { pid: 1, version: "0.1.0".to_owned(), mode: "observe".to_owned() },
         node: node(),
-        probes: vec![probe(Family::Writes), probe(Family::Tasks)],
+        probes: [Family::Writes, Family::Tasks, Family::Space].map(probe).into(),
         counts: counts
             .into_iter()
-            .map(|(id, written, forks)| (id, Count { written, forks }))
+            .map(|(id, written, forks)| (id, Count { written, forks, grown: None }))
             .collect(),
         accounts,
     }

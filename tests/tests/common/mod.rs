@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod rungs;
+
 use std::{
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -12,6 +12,7 @@ use crate::process;
 use crate::workspace::{self, Pins};
 
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// A crate with one program of the same name.
 pub(crate) struct CargoTool {
@@ -39,18 +40,26 @@ pub(crate) fn bpf_linker(pins: &Pins) -> CargoTool {
 }
 
 pub(crate) fn cargo_deny() -> CargoTool {
-    CargoTool {
-        name: "cargo-deny",
-        version: CARGO_DENY.to_owned(),
-        variant: String::new(),
-        libraries: None,
-        // It runs for seconds, so a quick build beats a quick program.
-        arguments: ["--no-default-features", "--debug"].map(str::to_owned).to_vec(),
-        environment: vec![("CARGO_PROFILE_DEV_DEBUG", "none".into())],
-    }
+    CargoTool::built_quickly("cargo-deny", CARGO_DENY, &["--no-default-features"])
+}
+
+pub(crate) fn cargo_fuzz() -> CargoTool {
+    CargoTool::built_quickly("cargo-fuzz", CARGO_FUZZ, &[])
 }
 
 impl CargoTool {
+    /// A program that runs for seconds, so that a quick build beats a quick program.
+    fn built_quickly(name: &'static str, version: &str, arguments: &[&str]) -> Self {
+        Self {
+            name,
+            version: version.to_owned(),
+            variant: String::new(),
+            libraries: None,
+            arguments: arguments.iter().chain(&["--debug"]).map(|&a| a.to_owned()).collect(),
+            environment: vec![("CARGO_PROFILE_DEV_DEBUG", "none".into())],
+        }
+    }
+
     /// Folder of the program.
     pub(crate) fn folder(&self) -> Result<PathBuf> {
         Ok(self.root()?.join("bin"))

@@ -8,7 +8,7 @@ mod system;
 
 pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
-pub(crate) use cargo_tool::{bpf_linker, cargo_deny};
+pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
 pub(crate) use rustup::static_target;
 
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Also what the VM tests need: QEMU, kernels, the static Rust target
     #[arg(long)]
     vm: bool,
-    /// Also what `ci` needs: clippy for the BPF toolchain, cargo-deny
+    /// Also what `ci` needs: clippy for the BPF toolchain, cargo-deny, cargo-fuzz
     #[arg(long)]
     lint: bool,
 }
@@ -37,6 +37,7 @@ pub(crate) enum Purpose {
     StaticBuild,
     Vm,
     Lint,
+    Fuzz,
 }
 
 /// One thing that must be there.
@@ -53,7 +54,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut purposes = vec![Purpose::Build];
     purposes
         .extend(options.vm.then_some([Purpose::StaticBuild, Purpose::Vm]).into_iter().flatten());
-    purposes.extend(options.lint.then_some(Purpose::Lint));
+    purposes.extend(options.lint.then_some([Purpose::Lint, Purpose::Fuzz]).into_iter().flatten());
     ensure(&Workspace::load()?.pins, &purposes)?;
     eprintln!("setup: everything is there");
     Ok(ExitCode::SUCCESS)
@@ -105,6 +106,7 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(rustup::BpfLints(pins.clone())),
             Box::new(cargo_deny()),
         ],
+        Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }
 }
 

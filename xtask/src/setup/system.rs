@@ -31,6 +31,12 @@ pub(super) fn qemu() -> SystemPackages {
     SystemPackages { purpose: "QEMU", packages }
 }
 
+/// What libFuzzer is built with.
+pub(super) fn cpp_compiler() -> SystemPackages {
+    let packages = vec![("g++".to_owned(), Proof::Program("c++"))];
+    SystemPackages { purpose: "C++ compiler for libFuzzer", packages }
+}
+
 /// What bpf-linker is built with.
 pub(super) fn llvm(pins: &Pins) -> SystemPackages {
     let llvm = &pins.llvm;

@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::process;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
-use tally::Tally;
+pub(crate) use tally::Tally;
 
 /// Sets up and runs the tests: all suites, or those named.
 #[derive(clap::Args, Clone, Copy)]

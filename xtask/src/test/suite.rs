@@ -14,8 +14,15 @@ use crate::progress::step;
 use crate::workspace::Workspace;
 
 /// Packages whose tests belong to the unit suite.
-const UNIT_PACKAGES: [&str; 6] =
-    ["evictd-common", "evictd-core", "evictd-conformance", "evictd", "evictd-benches", "xtask"];
+const UNIT_PACKAGES: [&str; 7] = [
+    "evictd-common",
+    "evictd-core",
+    "evictd-conformance",
+    "evictd",
+    "evictd-benches",
+    "evictd-fuzz",
+    "xtask",
+];
 const INTEGRATION_PACKAGE: &str = "evictd-tests";
 
 /// Unit tests and the tests of single crates.

@@ -26,7 +26,7 @@ const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let mut programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-    let mut tests = build::static_tests(workspace, &PACKAGES)?;
+    let mut tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
     let test_names: BTreeSet<String> = tests.keys().cloned().collect();
     programs.append(&mut tests);
 

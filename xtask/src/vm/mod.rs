@@ -20,17 +20,24 @@ use guest::{GuestLine, Verdict};
 use initramfs::{Initramfs, Step};
 use kernel::Kernel;
 
-/// Boots KERNEL and runs one of the packed static binaries in it, such as `evictd --version`.
+/// Boots KERNEL and runs some integration tests in it, or one of the packed static binaries, such
+/// as `evictd --version`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Kernel to boot
     #[arg(value_parser = kernel::by_name)]
     kernel: &'static Kernel,
-    /// Seconds after which the command is ended
+    /// Integration test of evictd-tests to run, such as `probes`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    test: Vec<String>,
+    /// Unoptimised programs, which are built sooner
+    #[arg(long)]
+    debug: bool,
+    /// Seconds after which a test or the command is ended
     #[arg(long, default_value_t = 600)]
     timeout: u64,
     /// Program in the guest's /bin, and its arguments
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required_unless_present = "test")]
     command: Vec<String>,
 }
 
@@ -40,23 +47,35 @@ pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(120);
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::StaticBuild, Purpose::Vm])?;
-    let programs = build::programs(&workspace, Profile::Release, Linkage::Static)?;
+    let profile = if options.debug { Profile::Debug } else { Profile::Release };
+    let mut programs = build::programs(&workspace, profile, Linkage::Static)?;
+    if !options.test.is_empty() {
+        let names: Vec<&str> = options.test.iter().map(String::as_str).collect();
+        programs.append(&mut build::static_tests(&workspace, profile, &["evictd-tests"], &names)?);
+    }
     let limit = Duration::from_secs(options.timeout);
-    let steps = [Step { name: "command".to_owned(), limit, command: options.command.clone() }];
+    let steps = plan(options, limit);
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {
         Initramfs::pack(&folder.join("initramfs.cpio"), &programs, &steps)
     })?;
 
-    let mut verdict = Verdict::Failed("not run".to_owned());
-    let what = format!("Linux {} runs {}", options.kernel.name, options.command.join(" "));
+    let mut verdict: Option<Verdict> = None;
+    let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let what = format!("Linux {} runs {}", options.kernel.name, names.join(", "));
+    let all = limit * u32::try_from(steps.len()).unwrap_or(u32::MAX) + BOOT_LIMIT;
     step(&what, || {
-        machine.boot(limit + BOOT_LIMIT, |line| match GuestLine::parse(line) {
+        machine.boot(all, |line| match GuestLine::parse(line) {
             GuestLine::Output(text) => println!("{text}"),
-            GuestLine::Ended { verdict: end, .. } => verdict = end,
+            // The first failure is the answer.
+            GuestLine::Ended { verdict: end, .. } => {
+                if !matches!(verdict, Some(Verdict::Exited(_) | Verdict::Failed(_))) {
+                    verdict = Some(end);
+                }
+            }
             GuestLine::Kernel(_) | GuestLine::Started(_) | GuestLine::Done => {}
         })
     })?;
-    Ok(match verdict {
+    Ok(match verdict.unwrap_or(Verdict::Failed("nothing was run".to_owned())) {
         Verdict::Ok => ExitCode::SUCCESS,
         Verdict::Exited(code) => ExitCode::from(code),
         Verdict::Failed(reason) => {
@@ -64,4 +83,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// The tests, each printing what it prints, then the command.
+fn plan(options: &Options, limit: Duration) -> Vec<Step> {
+    let test = |name: &String| Step {
+        name: name.clone(),
+        limit,
+        command: vec![name.clone(), "--test-threads=1".to_owned(), "--nocapture".to_owned()],
+    };
+    let command = (!options.command.is_empty()).then(|| Step {
+        name: options.command.join(" "),
+        limit,
+        command: options.command.clone(),
+    });
+    options.test.iter().map(test).chain(command).collect()
 }

@@ -19,6 +19,9 @@ use part::Part;
 /// Larger files are refused: neither a configuration nor a manifest comes near.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
+/// Mappings and sequences within each other, twice as many as a Pod can have. Each takes stack to read.
+const MAX_DEPTH: usize = 32;
+
 /// The YAML documents of one file; empty documents are left out.
 pub(crate) struct Documents<'f> {
     file: &'f Path,
@@ -41,7 +44,10 @@ impl<'f> Documents<'f> {
     /// Parses `text` as the content of `file`.
     pub(crate) fn parse(file: &'f Path, text: &str) -> Result<Self, InputError> {
         // `y` and `on` are texts, as in YAML 1.2 and JSON.
-        let options = serde_saphyr::options! { strict_booleans: true };
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+        };
         let roots = serde_saphyr::from_multiple_with_options::<Node>(text, options)
             .map_err(|e| InputError::syntax(file, e.without_snippet()))?;
         Ok(Self { file, roots })
@@ -54,9 +60,9 @@ impl<'f> Documents<'f> {
 
     /// The document, where a file may have only one; `None` if it is empty.
     pub(crate) fn only(&self) -> Result<Option<Document<'_>>, InputError> {
-        if self.roots.len() > 1 {
-            let problem = format!("{} YAML documents; allowed: one", self.roots.len());
-            return Err(InputError::in_file(self.file, problem));
+        if let Some(second) = self.iter().nth(1) {
+            let problem = format!("{} YAML documents", self.roots.len());
+            return Err(second.error(&[], problem).allowed("one"));
         }
         Ok(self.iter().next())
     }

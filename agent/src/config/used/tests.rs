@@ -209,7 +209,11 @@ fn mistakes_are_told_with_their_place() {
         ("twice", "mode: observe\nmode: observe\n", "c.yaml:2:1: field mode: written twice"),
         ("broken", "mode: [observe\n", "c.yaml:"),
         ("tab", "evictionHard:\n\tx: 1\n", "c.yaml:2:2: not valid YAML: tabs disallowed"),
-        ("two documents", "mode: observe\n---\nmode: enforce\n", "c.yaml: 2 YAML documents"),
+        (
+            "two documents",
+            "mode: observe\n---\nmode: enforce\n",
+            "c.yaml:3:1: 2 YAML documents; allowed: one",
+        ),
     ];
     for (name, text, expected) in cases {
         let error = parse(text).expect_err(name);

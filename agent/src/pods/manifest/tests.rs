@@ -163,6 +163,8 @@ fn mistakes_are_told_with_their_place() {
             format!("{GOOD}---\n{GOOD}"),
             "a.yaml:24:8: field metadata.uid: `u-1` is already the uid of pod shop/web in ",
         ),
+        ("too deep", "[".repeat(33) + &"]".repeat(33), "a.yaml:1:33: not valid YAML: "),
+        ("far too deep", "[".repeat(100_000), "a.yaml:1:256: not valid YAML: recursion limit"),
         ("not YAML", "kind: [Pod\n".to_owned(), "a.yaml:"),
         ("not a mapping", "just text\n".to_owned(), "a.yaml:1:1: field kind: is required"),
     ];

@@ -4,6 +4,7 @@
 mod args;
 mod background;
 mod bomb;
+mod churn;
 mod contain;
 mod exactly;
 mod hog;
@@ -22,6 +23,7 @@ evictd-workload COMMAND [--option N]...
   memory-hog     [--mib-per-s N] [--max-mib N]        rate 0 is full speed
   fork-bomb      [--max N]                            every process forks
   write-exactly  --file FILE [--bytes N --count N]    appends, and ends
+  churn          --dir DIR [--count N] [--seed N]     grows and shrinks files, and ends
   fork-exactly   [--count N]                          forks children that end, and ends
 each also: [--lifetime SECONDS] [--ignore-term 1] [--exit-on-term 1]";
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
             "memory-hog" => hog::memory_hog(&args),
             "fork-bomb" => bomb::fork_bomb(&args),
             "write-exactly" => exactly::write_exactly(&args),
+            "churn" => churn::churn(&args),
             "fork-exactly" => exactly::fork_exactly(&args),
             _ => Err(USAGE.to_owned()),
         }

@@ -1,0 +1,105 @@
+//! Space held on a filesystem, by owner.
+//!
+//! An owner is the cgroup that grew a file from nothing, or the log directory the file is in. Whoever
+//! frees the blocks later, they are taken off the owner. The kernel keeps what each inode held when
+//! it was last seen, so growth and release are differences of the filesystem's own figures: nothing
+//! is counted twice, and an event that was missed is made good by the next one.
+
+/// Key of `SPACE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub struct SpaceOwner {
+    /// cgroup v2 id, or inode of the log directory; 0 is nobody: blocks whose owner is not known.
+    pub id: u64,
+    /// Kernel `dev_t` of the filesystem.
+    pub dev: u32,
+    /// 0 for a cgroup, 1 for a log directory.
+    pub is_log_directory: u32,
+}
+
+impl SpaceOwner {
+    /// A cgroup's blocks on a filesystem.
+    pub const fn cgroup(id: u64, dev: u32) -> Self {
+        Self { id, dev, is_log_directory: 0 }
+    }
+
+    /// The blocks of the files in a log directory.
+    pub const fn log_directory(inode: u64, dev: u32) -> Self {
+        Self { id: inode, dev, is_log_directory: 1 }
+    }
+
+    /// Blocks whose owner is not known: files that grew before the probe was loaded, whose owner is
+    /// gone, or that fell out of the table of inodes.
+    pub const fn nobody(dev: u32) -> Self {
+        Self::cgroup(0, dev)
+    }
+}
+
+/// Value of `SPACE`, per CPU, ever growing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Space {
+    /// Bytes of blocks taken.
+    pub grown: u64,
+    /// Bytes of blocks given back.
+    pub released: u64,
+}
+
+/// Key of `INODES`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub struct FileKey {
+    /// Inode number.
+    pub inode: u64,
+    /// Kernel `dev_t` of its filesystem.
+    pub dev: u32,
+    /// Always zero.
+    pub reserved: u32,
+}
+
+/// Value of `INODES`: who owns a file, and what it held when it was last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Held {
+    /// The owner's id, see [`SpaceOwner`].
+    pub owner: u64,
+    /// See [`SpaceOwner`].
+    pub is_log_directory: u32,
+    /// Always zero.
+    pub reserved: u32,
+    /// Bytes of blocks, those that are only reserved included: what `stat` tells. Signed, because
+    /// the difference of two is.
+    pub bytes: i64,
+}
+
+/// Value of `GROWING`, one a CPU: the file that a write there has taken blocks for. It is looked at
+/// when the write ends, not once a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Growing {
+    /// Address of the inode in the kernel.
+    pub address: u64,
+    /// Blocks since it was last looked at.
+    pub blocks: u64,
+}
+
+const _: () = {
+    assert!(size_of::<SpaceOwner>() == 16);
+    assert!(size_of::<Space>() == 16);
+    assert!(size_of::<FileKey>() == 16);
+    assert!(size_of::<Held>() == 24);
+};
+
+#[cfg(feature = "user")]
+mod pod {
+    use super::{FileKey, Held, Space, SpaceOwner};
+
+    // SAFETY: repr(C) integers without padding; every bit pattern is valid.
+    unsafe impl aya::Pod for SpaceOwner {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Space {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for FileKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Held {}
+}

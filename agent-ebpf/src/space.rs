@@ -1,0 +1,177 @@
+//! Blocks that files take and give back.
+//!
+//! Every hook reads what the inode holds now: its blocks plus those only reserved, as `stat` tells
+//! it. What that differs from the last reading is charged to the file's owner. Delayed allocation
+//! moves blocks from reserved to allocated, which changes nothing here. Some tracepoints come before
+//! the figures change; those correct the reading by what they announce.
+
+mod ext4;
+mod xfs;
+
+use core::intrinsics::{AtomicOrdering, atomic_xchg};
+
+use aya_ebpf::helpers::bpf_get_current_cgroup_id;
+use evictd_common::{FileKey, Held, LogDirectory, Probe, Space, SpaceOwner};
+
+use crate::{
+    kernel::{Follow, Kernel},
+    maps::{INODES, LOG_WRITES, SPACE, WATCHED, dropped, slot_of},
+    offsets::{INODE_INO, INODE_SB, SB_BLOCK_SIZE, SB_DEV},
+    writes::directory_of,
+};
+
+/// `BPF_NOEXIST`
+const IF_ABSENT: u64 = 1;
+
+/// What an event says. A plain struct: of an enum's payload the compiler leaves bytes undefined,
+/// which the verifier refuses to see moved.
+#[derive(Clone, Copy)]
+pub struct Event {
+    kind: Kind,
+    /// In blocks of the filesystem.
+    blocks: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum Kind {
+    Grown,
+    Falling,
+    Look,
+    Gone,
+}
+
+impl Event {
+    /// The current task has made the file larger, by so much if it was not known before.
+    pub const fn grown(blocks: i64) -> Self {
+        Self { kind: Kind::Grown, blocks }
+    }
+
+    /// The file's figures are about to fall by so much.
+    pub const fn falling(blocks: i64) -> Self {
+        Self { kind: Kind::Falling, blocks }
+    }
+
+    /// The figures may have changed.
+    pub const LOOK: Self = Self { kind: Kind::Look, blocks: 0 };
+    /// The file is gone, but for blocks still reserved.
+    pub const GONE: Self = Self { kind: Kind::Gone, blocks: 0 };
+}
+
+/// Looks at a file. `held_now` reads the bytes that it holds, given the size of a block.
+#[inline(always)]
+fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
+    let sb = F::pointer(inode, INODE_SB.load());
+    let dev = F::int(sb, SB_DEV.load());
+    if WATCHED.get(0).and_then(|watched| slot_of(watched, dev)).is_none() {
+        return;
+    }
+    let block = F::long(sb, SB_BLOCK_SIZE.load()) as i64;
+    let key = FileKey { inode: F::long(inode, INODE_INO.load()), dev, reserved: 0 };
+    let Some(held) = INODES.get_ptr_mut(key) else {
+        return meet::<F>(inode, key, held_now(block), event, block);
+    };
+    let mut now = held_now(block);
+    if event.kind == Kind::Falling {
+        now -= event.blocks * block;
+    }
+    // SAFETY: the pointer comes from a map lookup; `bytes` is only ever changed atomically.
+    let before =
+        unsafe { atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now) };
+    let change = now - before;
+    if event.kind == Kind::Gone && now == 0 {
+        // Blocks that are reserved to the end are released after this; the entry stays for them.
+        let _ = INODES.remove(key);
+    }
+    if change == 0 {
+        return;
+    }
+    // SAFETY: as above.
+    let owner = unsafe {
+        SpaceOwner { id: (*held).owner, dev, is_log_directory: (*held).is_log_directory }
+    };
+    let grown = change > 0 && event.kind == Kind::Grown;
+    if !(grown && before == 0) && charge(owner, change) {
+        return;
+    }
+    // A file that grows from nothing (its number may be another file's) or whose owner is gone
+    // belongs to who grows it.
+    let owner = if grown { owner_now::<F>(inode, dev) } else { SpaceOwner::nobody(dev) };
+    if grown {
+        // SAFETY: as above; two growers at once settle on one of them.
+        unsafe {
+            (*held).owner = owner.id;
+            (*held).is_log_directory = owner.is_log_directory;
+        }
+    }
+    charge_new(owner, change);
+}
+
+/// A file that is not known: it is from now on if it has grown, else its change is nobody's.
+#[inline(always)]
+fn meet<F: Follow>(inode: Kernel, key: FileKey, bytes: i64, event: Event, block: i64) {
+    let change = event.blocks * block;
+    match event.kind {
+        Kind::Grown => {
+            let owner = owner_now::<F>(inode, key.dev);
+            let SpaceOwner { id, is_log_directory, .. } = owner;
+            let held = Held { owner: id, is_log_directory, reserved: 0, bytes };
+            if INODES.insert(key, held, IF_ABSENT).is_err() {
+                dropped(Probe::Space);
+            }
+            if change > 0 {
+                charge_new(owner, change);
+            }
+        }
+        Kind::Falling => charge_new(SpaceOwner::nobody(key.dev), -change),
+        Kind::Look | Kind::Gone => {}
+    }
+}
+
+/// Who owns a file that grows now for the first time: its log directory, else the current cgroup.
+#[inline(always)]
+fn owner_now<F: Follow>(inode: Kernel, dev: u32) -> SpaceOwner {
+    let directory = LogDirectory { inode: directory_of::<F>(inode), dev, reserved: 0 };
+    if LOG_WRITES.get_ptr_mut(directory).is_some() {
+        return SpaceOwner::log_directory(directory.inode, dev);
+    }
+    // SAFETY: no preconditions.
+    SpaceOwner::cgroup(unsafe { bpf_get_current_cgroup_id() }, dev)
+}
+
+/// Adds to an owner that is known. False if it is not.
+#[inline(always)]
+fn charge(owner: SpaceOwner, change: i64) -> bool {
+    let Some(space) = SPACE.get_ptr_mut(owner) else {
+        return false;
+    };
+    let change = of(change);
+    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
+    unsafe {
+        (*space).grown += change.grown;
+        (*space).released += change.released;
+    }
+    true
+}
+
+/// Adds to an owner, known or not. A full map counts to nobody.
+#[inline(always)]
+fn charge_new(owner: SpaceOwner, change: i64) {
+    if charge(owner, change) || SPACE.insert(owner, of(change), IF_ABSENT).is_ok() {
+        return;
+    }
+    // Another CPU was first, or the map is full.
+    if !charge(owner, change) {
+        charge(SpaceOwner::nobody(owner.dev), change);
+        dropped(Probe::Space);
+    }
+}
+
+#[inline(always)]
+const fn of(change: i64) -> Space {
+    if change > 0 {
+        Space { grown: change as u64, released: 0 }
+    } else {
+        Space { grown: 0, released: change.unsigned_abs() }
+    }
+}

@@ -1,0 +1,154 @@
+//! The families about filesystems.
+
+use super::{Attachment, Hook, Rung};
+use crate::probe::{
+    filesystem::FsKind::{Btrfs, Ext4, Xfs},
+    offsets::{self, Offset},
+};
+
+/// From an inode to its filesystem and its number.
+const INODE: &[Offset] = &[offsets::INODE_SB, offsets::INODE_INO, offsets::SB_DEV];
+/// From an inode to the directory it was looked up in.
+const EXT4_INODE: &[Offset] = &[
+    offsets::INODE_FIRST_DENTRY,
+    offsets::DENTRY_ALIAS,
+    offsets::DENTRY_PARENT,
+    offsets::DENTRY_INODE,
+];
+/// From a write to its file.
+const KIOCB: &[Offset] = &[
+    offsets::INODE_SB,
+    offsets::INODE_INO,
+    offsets::SB_DEV,
+    offsets::DENTRY_PARENT,
+    offsets::DENTRY_INODE,
+    offsets::KIOCB_FILE,
+    offsets::FILE_INODE,
+    offsets::FILE_DENTRY,
+];
+/// From a write that begins to its file and its length.
+const ABOUT_TO_WRITE: &[Offset] = &[
+    offsets::DENTRY_PARENT,
+    offsets::DENTRY_INODE,
+    offsets::KIOCB_FILE,
+    offsets::FILE_INODE,
+    offsets::FILE_DENTRY,
+    offsets::ITER_COUNT,
+];
+/// Whose an inode is.
+const INODE_SPACE: &[Offset] = &[
+    offsets::INODE_SB,
+    offsets::INODE_INO,
+    offsets::INODE_FIRST_DENTRY,
+    offsets::SB_DEV,
+    offsets::SB_BLOCK_SIZE,
+    offsets::DENTRY_ALIAS,
+    offsets::DENTRY_PARENT,
+    offsets::DENTRY_INODE,
+];
+/// What an ext4 inode holds.
+const EXT4_SPACE: &[Offset] = &[
+    offsets::INODE_BLOCKS,
+    offsets::EXT4_INODE,
+    offsets::EXT4_RESERVED,
+    offsets::EXT4_REQUEST_INODE,
+    offsets::EXT4_REQUEST_LENGTH,
+    offsets::EXT4_REQUEST_FLAGS,
+];
+/// What an xfs inode holds.
+const XFS_SPACE: &[Offset] = &[offsets::XFS_INODE, offsets::XFS_BLOCKS, offsets::XFS_DELAYED];
+
+/// Bytes written. btrfs has no tracepoint that tells them.
+pub(super) const WRITES: &[Rung] = &[
+    Rung {
+        name: "fexit",
+        hook: Hook::Fexit,
+        attachments: &[
+            Attachment::need("ext4_write_iter_exit", "ext4_file_write_iter").on(Ext4),
+            Attachment::need("xfs_write_iter_exit", "xfs_file_write_iter").on(Xfs),
+            Attachment::need("btrfs_write_iter_exit", "btrfs_file_write_iter").on(Btrfs),
+        ],
+        offsets: KIOCB,
+        fs_offsets: &[],
+    },
+    Rung {
+        name: "kprobe",
+        hook: Hook::Kprobe,
+        attachments: &[
+            Attachment::need("write_iter_enter", "ext4_file_write_iter").on(Ext4),
+            Attachment::need("write_iter_return", "ext4_file_write_iter").on(Ext4),
+            Attachment::need("write_iter_enter", "xfs_file_write_iter").on(Xfs),
+            Attachment::need("write_iter_return", "xfs_file_write_iter").on(Xfs),
+            Attachment::need("write_iter_enter", "btrfs_file_write_iter").on(Btrfs),
+            Attachment::need("write_iter_return", "btrfs_file_write_iter").on(Btrfs),
+        ],
+        offsets: KIOCB,
+        fs_offsets: &[],
+    },
+    Rung {
+        name: "btf-tracepoint",
+        hook: Hook::BtfTracepoint,
+        attachments: &[
+            Attachment::need("da_write_end_btf", "ext4_da_write_end").on(Ext4),
+            Attachment::want("write_end_btf", "ext4_write_end").on(Ext4),
+            Attachment::want("journalled_write_end_btf", "ext4_journalled_write_end").on(Ext4),
+            Attachment::want("direct_io_btf", "iomap_dio_rw_begin").on(Ext4),
+            Attachment::need("xfs_buffered_write_btf", "xfs_file_buffered_write").on(Xfs),
+            Attachment::need("xfs_direct_write_btf", "xfs_file_direct_write").on(Xfs),
+        ],
+        offsets: INODE,
+        fs_offsets: &[(Ext4, EXT4_INODE), (Xfs, ABOUT_TO_WRITE)],
+    },
+    Rung {
+        name: "raw-tracepoint",
+        hook: Hook::RawTracepoint,
+        attachments: &[
+            Attachment::need("da_write_end_raw", "ext4_da_write_end").on(Ext4),
+            Attachment::want("write_end_raw", "ext4_write_end").on(Ext4),
+            Attachment::want("journalled_write_end_raw", "ext4_journalled_write_end").on(Ext4),
+            Attachment::want("direct_io_raw", "iomap_dio_rw_begin").on(Ext4),
+            Attachment::need("xfs_buffered_write_raw", "xfs_file_buffered_write").on(Xfs),
+            Attachment::need("xfs_direct_write_raw", "xfs_file_direct_write").on(Xfs),
+        ],
+        offsets: INODE,
+        fs_offsets: &[(Ext4, EXT4_INODE), (Xfs, ABOUT_TO_WRITE)],
+    },
+];
+
+/// Blocks taken and given back. btrfs has no tracepoints that tell them by file.
+pub(super) const SPACE: &[Rung] = &[
+    Rung {
+        name: "btf-tracepoint",
+        hook: Hook::BtfTracepoint,
+        attachments: &[
+            Attachment::need("ext4_written_btf", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_reserve_btf", "ext4_da_reserve_space").on(Ext4),
+            Attachment::need("ext4_unreserve_btf", "ext4_da_release_space").on(Ext4),
+            Attachment::need("ext4_allocate_btf", "ext4_allocate_blocks").on(Ext4),
+            Attachment::need("ext4_free_btf", "ext4_free_blocks").on(Ext4),
+            Attachment::need("ext4_free_inode_btf", "ext4_free_inode").on(Ext4),
+            Attachment::want("ext4_update_reserve_btf", "ext4_da_update_reserve_space").on(Ext4),
+            Attachment::need("xfs_lock_btf", "xfs_ilock").on(Xfs),
+            Attachment::need("xfs_unlock_btf", "xfs_iunlock").on(Xfs),
+        ],
+        offsets: INODE_SPACE,
+        fs_offsets: &[(Ext4, EXT4_SPACE), (Xfs, XFS_SPACE)],
+    },
+    Rung {
+        name: "raw-tracepoint",
+        hook: Hook::RawTracepoint,
+        attachments: &[
+            Attachment::need("ext4_written_raw", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_reserve_raw", "ext4_da_reserve_space").on(Ext4),
+            Attachment::need("ext4_unreserve_raw", "ext4_da_release_space").on(Ext4),
+            Attachment::need("ext4_allocate_raw", "ext4_allocate_blocks").on(Ext4),
+            Attachment::need("ext4_free_raw", "ext4_free_blocks").on(Ext4),
+            Attachment::need("ext4_free_inode_raw", "ext4_free_inode").on(Ext4),
+            Attachment::want("ext4_update_reserve_raw", "ext4_da_update_reserve_space").on(Ext4),
+            Attachment::need("xfs_lock_raw", "xfs_ilock").on(Xfs),
+            Attachment::need("xfs_unlock_raw", "xfs_iunlock").on(Xfs),
+        ],
+        offsets: INODE_SPACE,
+        fs_offsets: &[(Ext4, EXT4_SPACE), (Xfs, XFS_SPACE)],
+    },
+];
