@@ -156,7 +156,7 @@ mod tests {
         }
         let small = screen(&mut live, 100, 5);
         assert!(small.contains("CONTAINER OR CGROUP"), "the table stays: {small}");
-        assert!(screen(&mut Live { snapshot: None, ..live }, 80, 5).contains("not over yet"));
+        assert!(screen(&mut Live { snapshot: None, ..live }, 80, 6).contains("not over yet"));
     }
 
     #[test]
