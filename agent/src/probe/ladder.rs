@@ -25,9 +25,9 @@ pub(super) const fn cost_of_absence(family: Family) -> &'static str {
 pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
     match (family, rung) {
         (Family::Writes, "kprobe") => Some("each write costs two traps more"),
-        (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => {
-            Some("each folio of a write costs a probe run; direct I/O is counted since Linux 6.6")
-        }
+        (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => Some(
+            "each folio of a write costs a probe run; without the tracepoint iomap_dio_rw_begin direct I/O is missed",
+        ),
         _ => None,
     }
 }
