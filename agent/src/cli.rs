@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, doctor, rank, record, replay, run};
+use crate::{check, doctor, rank, record, replay, run, top};
 
 /// Watches one node from inside the kernel and evicts pods before the node dies.
 ///
@@ -45,6 +45,10 @@ enum Command {
     /// What this machine offers evictd: kernel, cgroups, capabilities, the rung of each probe family,
     /// what is degraded and why. Loads the probes for a moment and detaches them.
     Doctor(doctor::Args),
+
+    /// Who writes, forks and grows on this node, and how near its thresholds are: a live table, text or
+    /// JSON. Asks a running evictd, or loads the probes itself.
+    Top(top::Args),
 }
 
 /// Parses the command line, runs the command and gives the exit code.
@@ -56,5 +60,6 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Doctor(args) => doctor::main(&args),
+        Command::Top(args) => top::main(&args),
     }
 }

@@ -1,7 +1,8 @@
 //! evictd: keeps Kubernetes nodes alive under pressure.
 //!
 //! Data flows one way: [`probe`] and [`sample`] see, [`run`] collects what they saw into one
-//! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what.
+//! observation, `evictd_core` decides, [`actuate`] acts. [`pods`] knows who owns what. [`state`] is
+//! what others are told of it.
 
 pub mod actuate;
 mod answer;
@@ -22,4 +23,6 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sample;
+pub mod state;
+pub mod top;
 pub mod trace;

@@ -27,6 +27,11 @@ impl Node {
     /// An [`InputError`](crate::config::InputError) for a manifest that cannot be used; else what
     /// this machine lacks.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::with_pods(config, PodSource::Manifests(ManifestDirectory::new(config.pods.clone())))
+    }
+
+    /// As [`Self::open`], with pods from elsewhere.
+    pub fn with_pods(config: &Config, source: PodSource) -> anyhow::Result<Self> {
         let mounts = CgroupMounts::detect(Path::new("/proc/mounts"))?;
         let layout = NodeLayout {
             root_directory: config.root_directory.clone(),
@@ -44,7 +49,6 @@ impl Node {
             pods_pids_limit: is_strict,
         };
         let sampler = NodeSampler::open(sources, &tree)?;
-        let source = PodSource::Manifests(ManifestDirectory::new(config.pods.clone()));
         let index = PodIndex::open(source, layout, config.protect.clone(), tree)?;
         Ok(Self { mounts, sampler, index })
     }

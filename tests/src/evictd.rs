@@ -102,6 +102,11 @@ pub fn config(node: &Node, semantics: &str, more: &str) -> String {
     )
 }
 
+/// Where evictd on `node` answers.
+pub fn socket(node: &Node) -> PathBuf {
+    node.dir().join("evictd.sock")
+}
+
 /// A running evictd. Killed and reaped on drop.
 #[derive(Debug)]
 pub struct Evictd {
@@ -138,6 +143,8 @@ impl Evictd {
             .arg(&config_path)
             .arg("--pods")
             .arg(node.manifests_dir())
+            .arg("--socket")
+            .arg(socket(node))
             .args(&options.more_args)
             .envs(options.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

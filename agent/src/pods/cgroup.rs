@@ -116,6 +116,11 @@ impl CgroupTree {
         self.roots.open_below(&self.pods)
     }
 
+    /// The cgroup at `relative` in each hierarchy that has it.
+    pub fn open_dirs(&self, relative: &CStr) -> CgroupDirs {
+        self.roots.open_below(relative)
+    }
+
     /// The inode that the cgroup at `relative` has now, if there is one.
     pub fn inode(&self, relative: &CStr) -> Option<u64> {
         self.lookup(relative).ok()

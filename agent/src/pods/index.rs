@@ -10,18 +10,22 @@ use crate::config::{InputError, Protect};
 pub enum PodSource {
     /// A directory of Pod manifests.
     Manifests(ManifestDirectory),
+    /// No source: cgroups are looked at as such.
+    Nowhere,
 }
 
 impl PodSource {
     fn changed(&self) -> bool {
         match self {
             Self::Manifests(directory) => directory.changed(),
+            Self::Nowhere => false,
         }
     }
 
     fn read(&mut self) -> Result<Vec<PodRecord>, InputError> {
         match self {
             Self::Manifests(directory) => directory.read(),
+            Self::Nowhere => Ok(Vec::new()),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     log::start_log,
     probe::KERNEL_BTF,
     run::{self, Configuration, Recording},
+    state::SOCKET,
     trace::Figures,
 };
 use progress::Progress;
@@ -63,6 +64,8 @@ fn as_a_run(args: &Args) -> run::Args {
         verbose_probes: false,
         probe_stats: false,
         btf: PathBuf::from(KERNEL_BTF),
+        // Not taken: a recorder answers nobody.
+        socket: PathBuf::from(SOCKET),
         probe_rung: Vec::new(),
         record: None,
         ring_bytes: None,

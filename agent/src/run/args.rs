@@ -31,6 +31,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
 
+    /// Where `evictd top` may ask what is going on: a unix socket, for this user alone. Nothing can be
+    /// changed through it. Another evictd that answers there keeps this one from starting.
+    #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
+    pub socket: PathBuf,
+
     /// Serve a probe family from this rung or not at all, such as `tasks=raw-tracepoint`; may be
     /// repeated. `evictd doctor` shows the families.
     #[arg(long, value_name = "FAMILY=RUNG", hide = true)]

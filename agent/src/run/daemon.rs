@@ -1,6 +1,6 @@
 //! The control loop: one owner of all state, woken by the kernel, by time, or by a signal to stop.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
 use tokio::{
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     clock::now,
     probe::{self, Family},
+    state::{Board, NodeState, PodView, Publication},
     trace::Traced,
 };
 
@@ -45,6 +46,8 @@ pub struct Daemon {
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
+    /// Where those who ask are told; `None` where nobody can.
+    pub board: Option<Arc<Board>>,
     /// Where it is told.
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
@@ -108,6 +111,9 @@ impl Daemon {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
+            if is_tick {
+                self.publish();
+            }
         }
         self.report_stop(&tally);
         self.evaluator.finish(now())
@@ -117,6 +123,26 @@ impl Daemon {
     fn tick(&mut self) {
         self.observer.refresh(self.kernel.as_mut());
         self.observer.prepare(self.kernel.as_ref());
+    }
+
+    /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
+    fn publish(&self) {
+        let at = now();
+        let Some(board) = self.board.as_ref().filter(|board| board.is_wanted(at)) else {
+            return;
+        };
+        let Self { evaluator, observer, .. } = self;
+        board.publish(Publication {
+            at,
+            node: NodeState::of(
+                evaluator.policy(),
+                evaluator.forecast(),
+                &observer.observation().signals,
+                Some(evaluator.conditions()),
+            ),
+            pods: PodView::all(observer.index()),
+            mode: self.evictions.mode().to_string(),
+        });
     }
 
     /// When the loop must turn at the latest.

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     pods::PodIndex,
-    probe::{Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load},
+    probe::{
+        CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load,
+    },
     sample::NodeSampler,
 };
 
@@ -24,6 +26,7 @@ pub struct Kernel {
     ebpf: Ebpf,
     ring: Ring,
     counters: Counters,
+    reader: Option<CounterReader>,
     tripwires: Tripwires,
     watch: Watch,
     standings: Vec<Standing>,
@@ -44,6 +47,9 @@ impl Kernel {
             fd.map_err(|error| warn!("the kernel does not measure the probes: {error}")).ok()
         });
         let (mut ebpf, standings) = load(options)?;
+        let reader = CounterReader::open(&ebpf)
+            .map_err(|error| warn!("nobody else can read the counters: {error}"))
+            .ok();
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
         Ok(Self {
@@ -51,11 +57,17 @@ impl Kernel {
             tripwires: Tripwires::take(&mut ebpf)?,
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
+            reader,
             watch,
             standings,
             ebpf,
             _stats: stats,
         })
+    }
+
+    /// The counters, for a thread that only reads, and how each family stands. Once.
+    pub fn take_reader(&mut self) -> Option<(CounterReader, &[Standing])> {
+        Some((self.reader.take()?, &self.standings))
     }
 
     /// The counters of writes, if any rung counts them.

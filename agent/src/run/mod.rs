@@ -20,7 +20,7 @@ mod tally;
 mod told;
 mod watch;
 
-use std::{io, process::ExitCode};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use evictd_core::Evaluator;
 use tracing::warn;
@@ -39,6 +39,8 @@ use crate::{
     node::Node,
     privilege,
     probe::{FsKind, LoadOptions, map_sizes, with_forced},
+    sample::CgroupMounts,
+    state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
 use daemon::Daemon;
@@ -68,6 +70,10 @@ pub(crate) fn run(
     privilege::check(config.mode)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
+    let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
+    // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
+    // nobody and may run beside another.
+    let socket = if reads_all { None } else { claim(&args.socket)? };
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -82,14 +88,19 @@ pub(crate) fn run(
             map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
             filesystems: &filesystems,
         };
-        let kernel = Kernel::open(load, args.probe_stats, &sampler)
-            .map_err(|error| warn!("no probes, only the clock: {error}"))
-            .ok();
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
+            .inspect_err(|error| warn!("no probes, only the clock: {error}"))
+            .map_err(|error| error.to_string());
+        let board = match &socket {
+            Some(socket) => answer(socket, &mounts, kernel.as_mut())
+                .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))
+                .ok(),
+            None => None,
+        };
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
-        let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
         let observer = Observer::new(sampler, index);
         let daemon = Daemon {
             observer: if reads_all { observer.reading_all() } else { observer },
@@ -99,7 +110,8 @@ pub(crate) fn run(
             },
             evictions: Evictions::new(config.mode),
             configuration,
-            kernel,
+            kernel: kernel.ok(),
+            board,
             reporter: if reads_all {
                 Reporter::new(io::sink())
             } else {
@@ -110,4 +122,33 @@ pub(crate) fn run(
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Takes the socket. One that cannot be made costs `evictd top` its answers, nothing else; one that is
+/// another evictd's is an error.
+fn claim(path: &Path) -> Result<Option<Socket>, SocketError> {
+    match state::claim(path) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(taken @ SocketError::Taken { .. }) => Err(taken),
+        Err(error @ (SocketError::NoSocket(_) | SocketError::Io { .. })) => {
+            warn!("evictd top cannot ask: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Starts to answer on the socket.
+fn answer(
+    socket: &Socket,
+    mounts: &CgroupMounts,
+    kernel: Result<&mut Kernel, &mut String>,
+) -> anyhow::Result<Arc<Board>> {
+    let counters = match kernel {
+        Ok(kernel) => kernel.take_reader().ok_or_else(|| "the maps cannot be shared".to_owned()),
+        Err(why) => Err(why.clone()),
+    };
+    let reader = StateReader::open(mounts, counters)?;
+    let board = Arc::new(Board::default());
+    Server::start(socket.listener()?, board.clone(), reader)?;
+    Ok(board)
 }

@@ -56,7 +56,7 @@ impl CounterFile {
 }
 
 /// The number after `key` in lines of `key value …`; the key includes a colon where the file has one.
-pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         if words.next()? == key { words.next()?.parse().ok() } else { None }

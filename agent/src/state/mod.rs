@@ -1,0 +1,32 @@
+//! What is going on on this node, as `evictd top` shows it: readings of the kernel's counters, and
+//! how a running evictd gives them away.
+//!
+//! A [`Reading`] holds counters, not rates: whoever asks forms those from two of them, so that nobody's
+//! asking changes what somebody else sees.
+
+mod account;
+mod answer;
+mod board;
+mod client;
+mod events;
+mod node;
+mod owners;
+mod pods;
+mod protocol;
+mod reader;
+mod reading;
+mod socket;
+mod walk;
+
+pub use account::{Account, LogCount, Memory, MemoryEvents, Owner};
+pub use answer::Server;
+pub use board::{Board, Publication};
+pub use client::{AskError, ask};
+pub use node::{NodeState, SignalState, ThresholdKind, ThresholdState, Unit};
+pub use pods::PodView;
+pub use reader::{FAMILIES, StateReader};
+pub use reading::{Count, ProbeState, Reading, Source};
+pub use socket::{Socket, SocketError, claim};
+
+/// Where a running evictd answers.
+pub const SOCKET: &str = "/run/evictd/evictd.sock";
