@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, ConfigArgs, ConfigKind, InputError, WrittenSemantics};
+use crate::config::{Config, ConfigKind, InputError, Sources, WrittenSemantics};
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
@@ -53,20 +53,17 @@ impl Args {
     pub fn read(&self) -> Result<Config, InputError> {
         // The kubelet's rules take whatever evictd's take, so this tells whose file it is.
         let lenient = Some(self.semantics.unwrap_or(WrittenSemantics::Kubelet));
-        let alone = ConfigArgs {
-            config: Some(self.file.clone()),
-            semantics: lenient,
-            ..ConfigArgs::default()
-        };
+        let alone =
+            Sources { config: Some(self.file.clone()), semantics: lenient, ..Sources::default() };
         match alone.read()?.eviction.kind {
-            ConfigKind::Evictd => ConfigArgs { semantics: self.semantics, ..alone }.read(),
+            ConfigKind::Evictd => Sources { semantics: self.semantics, ..alone }.read(),
             ConfigKind::Kubelet => self.with_kubelet_sources(alone).read(),
         }
     }
 
     /// Adds the kubelet's drop-ins and flags.
-    pub fn with_kubelet_sources(&self, args: ConfigArgs) -> ConfigArgs {
-        ConfigArgs {
+    pub fn with_kubelet_sources(&self, args: Sources) -> Sources {
+        Sources {
             kubelet_config_dir: self.kubelet_config_dir.clone(),
             kubelet_flags: self.kubelet_flags.clone(),
             ..args

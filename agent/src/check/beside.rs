@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::Args;
-use crate::config::{Config, ConfigArgs, ConfigKind, InputError, WrittenSemantics};
+use crate::config::{Config, ConfigKind, InputError, Sources, WrittenSemantics};
 
 /// Where a kubelet's configuration usually is.
 pub const USUAL_FILE: &str = "/var/lib/kubelet/config.yaml";
@@ -44,10 +44,10 @@ impl Beside {
     }
 
     fn read(path: &Path, args: &Args) -> Result<Self, InputError> {
-        let file = ConfigArgs {
+        let file = Sources {
             kubelet_config: Some(path.to_owned()),
             semantics: Some(WrittenSemantics::Kubelet),
-            ..ConfigArgs::default()
+            ..Sources::default()
         };
         let config = args.with_kubelet_sources(file).read()?;
         Ok(Self::Kubelet { path: path.to_owned(), config: Box::new(config) })

@@ -17,7 +17,7 @@ use super::{
     report::Report,
 };
 use crate::{
-    config::{Config, ConfigArgs, WrittenSemantics},
+    config::{Config, Sources, WrittenSemantics},
     sample::CgroupKind,
 };
 
@@ -46,7 +46,7 @@ impl Case {
         let text = format!("{head}{fields}");
         fs::write(&file, &text).expect("write");
         let semantics = Some(WrittenSemantics::Kubelet);
-        let args = ConfigArgs { config: Some(file), semantics, ..ConfigArgs::default() };
+        let args = Sources { config: Some(file), semantics, ..Sources::default() };
         let config = args.read().unwrap_or_else(|e| panic!("{e}"));
         Self { text, config, facts: node(), beside: Beside::Nobody }
     }

@@ -26,7 +26,7 @@ pub use error::InputError;
 pub use eviction::{ConfigKind, EvictionSettings};
 pub use place::Place;
 pub use protect::{Protect, ProtectRule};
-pub use sources::ConfigArgs;
+pub use sources::{ConfigArgs, Sources};
 pub use used::Config;
 pub use watch::Watch;
 pub use written::{MemorySource, Mode, WrittenSemantics};

@@ -1,4 +1,4 @@
-//! Where the configuration comes from: the part of the command line that every command on a node has.
+//! Where the configuration comes from: the part of the command line that most commands have.
 
 use std::path::PathBuf;
 
@@ -14,14 +14,10 @@ use super::{
 /// A field that evictd's own file has wins over the kubelet's; of the kubelet's, flags win over drop-ins
 /// and these over its file.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct ConfigArgs {
+pub struct Sources {
     /// Configuration, YAML: evictd's own, with the kubelet's field names for everything the kubelet
     /// has, or a KubeletConfiguration. A field written in evictd's own wins over the kubelet's.
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present_any = ["kubelet_config", "kubelet_config_dir", "kubelet_flags"]
-    )]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// The kubelet's configuration (its `--config`): a KubeletConfiguration.
@@ -43,6 +39,14 @@ pub struct ConfigArgs {
     /// `semantics` of the configuration; strict if neither says.
     #[arg(long)]
     pub semantics: Option<WrittenSemantics>,
+}
+
+/// A node: its configuration and its pods.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub sources: Sources,
 
     /// Standalone: a directory of ordinary Pod manifests. Wins over `pods` of the configuration.
     #[arg(long, value_name = "DIR")]
@@ -51,6 +55,30 @@ pub struct ConfigArgs {
 
 impl ConfigArgs {
     /// Reads and checks all of them.
+    ///
+    /// # Errors
+    /// What is wrong with them; also when none is named: what a node evicts by is not guessed.
+    pub fn read(&self) -> Result<Config, InputError> {
+        if !self.sources.is_any() {
+            let problem = "is needed, or --kubelet-config FILE, --kubelet-flags FLAGS";
+            return Err(InputError::in_file("--config FILE".as_ref(), problem.to_owned()));
+        }
+        let mut config = self.sources.read()?;
+        config.pods = self.pods.clone().unwrap_or(config.pods);
+        Ok(config)
+    }
+}
+
+impl Sources {
+    /// True when any file or flags are named.
+    pub const fn is_any(&self) -> bool {
+        self.config.is_some()
+            || self.kubelet_config.is_some()
+            || self.kubelet_config_dir.is_some()
+            || self.kubelet_flags.is_some()
+    }
+
+    /// Reads and checks all of them; the defaults where none is named.
     pub fn read(&self) -> Result<Config, InputError> {
         let flags = self.kubelet_flags.as_deref().map(flags::read).transpose()?;
         let paths = self.kubelet_paths(flags.as_ref());
@@ -75,9 +103,7 @@ impl ConfigArgs {
         }
         layers.drop_ins = paths.config_dir.as_deref().map(drop_ins::read).transpose()?;
         layers.flags = flags.map(|flags| flags.layer);
-        let mut config = Config::of(own, &layers, self.semantics.map(Into::into))?;
-        config.pods = self.pods.clone().unwrap_or(config.pods);
-        Ok(config)
+        Config::of(own, &layers, self.semantics.map(Into::into))
     }
 
     /// The files that [`Self::read`] reads, as far as they can be named now.

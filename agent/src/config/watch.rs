@@ -18,14 +18,14 @@ impl Watch {
 
     /// Whether a source came, went or changed since the last [`Self::read`].
     pub fn changed(&self) -> bool {
-        self.seen != Some(fingerprint(&self.args.files()))
+        self.seen != Some(fingerprint(&self.args.sources.files()))
     }
 
     /// Reads and checks all of them.
     pub fn read(&mut self) -> Result<Config, InputError> {
         // Before the content: what changes while it is read is then read again. Sources that cannot
         // be used are not read again until they change.
-        self.seen = Some(fingerprint(&self.args.files()));
+        self.seen = Some(fingerprint(&self.args.sources.files()));
         self.args.read()
     }
 }
@@ -35,6 +35,7 @@ mod tests {
     use std::{fs, os::unix::fs::symlink, path::Path};
 
     use super::*;
+    use crate::config::Sources;
 
     const KUBELET: &str = "{kind: KubeletConfiguration, apiVersion: kubelet.config.k8s.io/v1beta1}";
 
@@ -56,13 +57,14 @@ mod tests {
         write("kubelet.yaml", KUBELET);
         write("flags.env", "ARGS=--v=2\n");
         fs::create_dir(path("conf.d")).expect("a directory");
-        let mut watch = Watch::new(ConfigArgs {
+        let sources = Sources {
             config: Some(path("evictd.yaml")),
             kubelet_config: Some(path("kubelet.yaml")),
             kubelet_config_dir: Some(path("conf.d")),
             kubelet_flags: Some(format!("@{}", path("flags.env").display())),
-            ..ConfigArgs::default()
-        });
+            ..Sources::default()
+        };
+        let mut watch = Watch::new(ConfigArgs { sources, pods: None });
         assert!(watch.changed(), "never read");
         watch.read().expect("valid");
         let changes: [(&str, &dyn Fn()); 6] = [

@@ -7,7 +7,7 @@ use evictd_core::{MonoTime, Observation, Policy};
 use super::Args;
 use crate::{
     clock,
-    config::InputError,
+    config::{ConfigArgs, InputError},
     node::Node,
     run::{DiskUsages, kernel_dev_of},
     sample::{PodFigures, observe_pods},
@@ -24,8 +24,8 @@ pub(super) struct Observed {
 
 /// Reads this node once: signals, and of every pod what the signal needs.
 pub(super) fn now(args: &Args) -> anyhow::Result<Observed> {
-    let mut config = args.policy.read()?;
-    config.pods = args.pods.clone().unwrap_or(config.pods);
+    let sources = args.policy.sources.clone();
+    let config = ConfigArgs { sources, pods: args.pods.clone() }.read()?;
     let Node { sampler, mut index, .. } = Node::open(&config)?;
     index.refresh();
     let figures = PodFigures::For(args.signal);

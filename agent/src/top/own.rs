@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Args;
 use crate::{
     clock,
-    config::{Config, ConfigArgs},
+    config::{Config, Sources},
     node::Node,
     pods::{ManifestDirectory, PodSource},
     probe::{
@@ -147,12 +147,8 @@ fn load_probes(node: &Node) -> Result<Loaded, LoadError> {
 
 /// The configuration, and in words what is from where.
 fn configured(args: &Args) -> anyhow::Result<(Config, String)> {
-    let sources = ConfigArgs {
-        config: args.config.clone(),
-        pods: args.pods.clone(),
-        ..ConfigArgs::default()
-    };
-    let mut config = sources.read()?;
+    let mut config = Sources { config: args.config.clone(), ..Sources::default() }.read()?;
+    config.pods = args.pods.clone().unwrap_or(config.pods);
     let mut words = match &args.config {
         Some(path) => format!("thresholds of {}", path.display()),
         None => "the kubelet's default thresholds".to_owned(),

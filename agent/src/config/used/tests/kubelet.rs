@@ -6,7 +6,7 @@ use evictd_core::{EvictionMaps, MapField};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{ConfigArgs, ConfigKind};
+use crate::config::{ConfigKind, Sources};
 
 const HEAD: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
 
@@ -20,7 +20,7 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn args(&self, dir: &TempDir) -> ConfigArgs {
+    fn args(&self, dir: &TempDir) -> Sources {
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -30,12 +30,12 @@ impl Given<'_> {
         for (name, text) in self.drop_ins {
             write(&format!("conf.d/{name}"), &format!("{HEAD}{text}"));
         }
-        ConfigArgs {
+        Sources {
             config: (!self.own.is_empty()).then(|| write("evictd.yaml", self.own)),
             kubelet_config: self.file.map(|text| write("kubelet.yaml", &format!("{HEAD}{text}"))),
             kubelet_config_dir: (!self.drop_ins.is_empty()).then(|| dir.path().join("conf.d")),
             kubelet_flags: self.flags.map(str::to_owned),
-            ..ConfigArgs::default()
+            ..Sources::default()
         }
     }
 
@@ -204,8 +204,7 @@ fn the_kubelets_files_are_found_through_its_flags() {
     let env = dir.path().join("flags.env");
     let text = format!("ARGS=\"--config={} --eviction-soft=\"\n", file.display());
     fs::write(&env, text).expect("written");
-    let args =
-        ConfigArgs { kubelet_flags: Some(format!("@{}", env.display())), ..ConfigArgs::default() };
+    let args = Sources { kubelet_flags: Some(format!("@{}", env.display())), ..Sources::default() };
     let config = args.read().expect("valid");
     assert_eq!(hard(&config.eviction.maps), "pid.available=7");
     assert_eq!(args.files(), [env, file]);
