@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::guest::GuestLine;
@@ -29,6 +29,17 @@ const HARDWARE: &str = "-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 
      -device isa-debug-exit,iobase=0xf4,iosize=0x04";
 /// Lines of the kernel's console shown when a machine fails.
 const CONSOLE_TAIL: usize = 60;
+
+/// A machine that dies before init runs is booted so often in all.
+const BOOTS: u32 = 3;
+
+/// How a boot ended.
+enum End {
+    /// Init ran to its end.
+    Done,
+    /// The machine went off before that.
+    Off { init_ran: bool, status: ExitStatus },
+}
 
 /// A machine ready to boot.
 pub(crate) struct Machine {
@@ -59,16 +70,35 @@ impl Machine {
     }
 
     /// Boots, hands each line of the guest's results to `each`, and returns when the machine is
-    /// off. Anything but a run to init's `done` is an error.
+    /// off. Anything but a run to init's `done` is an error. A machine that goes off before init has
+    /// said anything is booted again: emulated processors now and then trip over kernel code that
+    /// another one is patching, long before anything of ours runs.
     pub(crate) fn boot(&self, limit: Duration, mut each: impl FnMut(&str)) -> Result<()> {
+        for _ in 1..BOOTS {
+            match self.boot_once(limit, &mut each)? {
+                End::Done => return Ok(()),
+                End::Off { init_ran: true, status } => return Err(self.went_off(status)),
+                End::Off { init_ran: false, status } => {
+                    eprintln!("the machine went off before init ran (QEMU: {status}): once more");
+                }
+            }
+        }
+        match self.boot_once(limit, &mut each)? {
+            End::Done => Ok(()),
+            End::Off { status, .. } => Err(self.went_off(status)),
+        }
+    }
+
+    fn boot_once(&self, limit: Duration, each: &mut impl FnMut(&str)) -> Result<End> {
         let deadline = Instant::now() + limit;
         let mut qemu = Running(self.start()?);
         let stdout = qemu.0.stdout.take().context("QEMU has no output")?;
         let lines = read_lines(stdout);
-        let mut done = false;
+        let (mut init_ran, mut done) = (false, false);
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
+                    init_ran = true;
                     done |= GuestLine::parse(&line) == GuestLine::Done;
                     each(&line);
                 }
@@ -79,10 +109,11 @@ impl Machine {
             }
         }
         let status = qemu.0.wait()?;
-        if !done {
-            bail!("the machine went off before its work was done (QEMU: {status}){}", self.tail());
-        }
-        Ok(())
+        Ok(if done { End::Done } else { End::Off { init_ran, status } })
+    }
+
+    fn went_off(&self, status: ExitStatus) -> anyhow::Error {
+        anyhow!("the machine went off before its work was done (QEMU: {status}){}", self.tail())
     }
 
     fn start(&self) -> Result<Child> {
