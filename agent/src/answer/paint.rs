@@ -55,6 +55,11 @@ impl Paint {
         Self { enabled: false }
     }
 
+    /// Whether there are colours.
+    pub const fn is_enabled(self) -> bool {
+        self.enabled
+    }
+
     /// The text in that tone.
     pub fn text(self, tone: Tone, text: &str) -> String {
         match tone.code() {

@@ -6,6 +6,7 @@ mod text;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
+use crate::answer::Paint;
 use report::Verdict;
 
 /// What the command line asks for.
@@ -27,8 +28,7 @@ pub fn main(args: &Args) -> ExitCode {
     let written = if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)
     } else {
-        let colours = rustix::termios::isatty(&out) && std::env::var_os("NO_COLOR").is_none();
-        text::write(&mut out, &report, colours)
+        text::write(&mut out, &report, Paint::detect())
     };
     match written {
         Ok(()) if report.verdict != Verdict::Unable => ExitCode::SUCCESS,

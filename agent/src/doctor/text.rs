@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::report::{Report, Verdict};
+use crate::answer::{Paint, Tone};
 
 /// How good a line is.
 #[derive(Clone, Copy)]
@@ -21,25 +22,25 @@ impl Mark {
         }
     }
 
-    const fn colour(self) -> &'static str {
+    const fn tone(self) -> Tone {
         match self {
-            Self::Good => "\x1b[32m",
-            Self::Less => "\x1b[33m",
-            Self::Bad => "\x1b[31m",
+            Self::Good => Tone::Good,
+            Self::Less => Tone::Fair,
+            Self::Bad => Tone::Bad,
         }
     }
 }
 
-/// Where lines go, and whether marks are coloured.
+/// Where lines go, and in which colours.
 struct Page<'w, W> {
     out: &'w mut W,
-    colours: bool,
+    paint: Paint,
 }
 
 impl<W: Write> Page<'_, W> {
     fn line(&mut self, mark: Mark, what: &str, text: &str) -> io::Result<()> {
-        let (before, after) = if self.colours { (mark.colour(), "\x1b[0m") } else { ("", "") };
-        writeln!(self.out, "{before}{}{after} {what:<17} {text}", mark.text())
+        let mark = self.paint.text(mark.tone(), mark.text());
+        writeln!(self.out, "{mark} {what:<17} {text}")
     }
 
     fn detail(&mut self, text: &str) -> io::Result<()> {
@@ -48,8 +49,8 @@ impl<W: Write> Page<'_, W> {
 }
 
 /// Writes the report: a line a fact, marked by how good it is, reasons below it.
-pub fn write(out: &mut impl Write, report: &Report, colours: bool) -> io::Result<()> {
-    let mut page = Page { out, colours };
+pub fn write(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()> {
+    let mut page = Page { out, paint };
     kernel(&mut page, report)?;
     capabilities(&mut page, report)?;
     probes(&mut page, report)?;

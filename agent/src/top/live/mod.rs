@@ -22,6 +22,7 @@ use ratatui::{
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::{Args, snapshot::Snapshot, watch::Watch};
+use crate::answer::Paint;
 use table::{Live, Wish};
 
 /// How long a key or a new snapshot may go unseen.
@@ -65,7 +66,7 @@ fn run(
     snapshots: &Receiver<Seen>,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
-    let mut live = Live::new(args, std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()));
+    let mut live = Live::new(args, Paint::detect().is_enabled());
     let mut intervals = 0;
     let mut changed = true;
     while !stop.load(Ordering::Relaxed) {
