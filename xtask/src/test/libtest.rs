@@ -1,6 +1,8 @@
 //! Reader of what Rust's test programs print (with `--show-output`).
 
-use super::tally::Tally;
+use std::collections::BTreeMap;
+
+use super::tally::{Failure, Tally};
 
 /// A test says so on a line of its own when the machine lacks what it needs; it then counts as
 /// skipped although it returned.
@@ -18,7 +20,12 @@ pub(crate) struct Reader {
     /// Tests of the current program that could not run.
     unable: Vec<(String, String)>,
     failed: Vec<String>,
+    /// What its failed tests printed.
+    outputs: BTreeMap<String, Vec<String>>,
 }
+
+/// Lines of a failed test's output that its summary repeats.
+const LAST_LINES: usize = 40;
 
 /// Where in the output the reader is.
 #[derive(Default)]
@@ -29,7 +36,9 @@ enum Place {
     Successes {
         test: String,
     },
-    Failures,
+    Failures {
+        test: String,
+    },
 }
 
 /// Whether a line is worth a person's attention.
@@ -48,7 +57,7 @@ impl Reader {
         }
         match line {
             "successes:" => self.place = Place::Successes { test: String::new() },
-            "failures:" => self.place = Place::Failures,
+            "failures:" => self.place = Place::Failures { test: String::new() },
             _ => {}
         }
         match &mut self.place {
@@ -56,7 +65,14 @@ impl Reader {
                 self.verdict(line);
                 Show::Yes
             }
-            Place::Failures => Show::Yes,
+            Place::Failures { test } => {
+                if let Some(name) = section(line) {
+                    name.clone_into(test);
+                } else if !test.is_empty() {
+                    self.outputs.entry(test.clone()).or_default().push(line.to_owned());
+                }
+                Show::Yes
+            }
             Place::Successes { test } => {
                 if let Some(name) = section(line) {
                     name.clone_into(test);
@@ -119,7 +135,13 @@ impl Reader {
         let passed = count(counts, "passed");
         self.tally.passed += passed.saturating_sub(u32::try_from(unable.len()).unwrap_or(passed));
         self.tally.failed += count(counts, "failed");
-        self.tally.failures.append(&mut self.failed);
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for what in self.failed.drain(..) {
+            let mut output = outputs.remove(&what).unwrap_or_default();
+            output.retain(|line| !line.trim().is_empty());
+            output.drain(..output.len().saturating_sub(LAST_LINES));
+            self.tally.failures.push(Failure { what, output });
+        }
         for (test, reason) in unable {
             self.tally.skip(&test, &reason);
         }
@@ -165,7 +187,8 @@ mod tests {
              test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n",
         );
         assert_eq!((tally.passed, tally.failed), (3, 1));
-        assert_eq!(tally.failures, ["b"]);
+        let failure = Failure { what: "b".to_owned(), output: vec!["boom".to_owned()] };
+        assert_eq!(tally.failures, [failure]);
         assert_eq!(tally.skipped, ["e: needs a moon"]);
     }
 
@@ -187,7 +210,7 @@ mod tests {
             "running 2 tests\ntest a ... mkfs done\nFAILED\ntest b ... ok\n\
              test result: FAILED. 1 passed; 1 failed; 0 ignored\n",
         );
-        assert_eq!(tally.failures, ["a"]);
+        assert_eq!(tally.failures[0].what, "a");
     }
 
     #[test]
@@ -204,7 +227,8 @@ mod tests {
         for (name, text, passed) in cases {
             let tally = read(text);
             assert_eq!((tally.passed, tally.failed), (passed, 1), "{name}");
-            assert_eq!(tally.failures, ["a test program ended without a result, in a"], "{name}");
+            let what = "a test program ended without a result, in a";
+            assert_eq!(tally.failures[0].what, what, "{name}");
         }
     }
 

@@ -9,8 +9,15 @@ pub(crate) struct Tally {
     pub(crate) failed: u32,
     /// What could not run, and why; one entry for each skipped test.
     pub(crate) skipped: Vec<String>,
-    /// Where a failure was not one of a named test, or which test it was.
-    pub(crate) failures: Vec<String>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// One failed test, or what else went wrong.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) what: String,
+    /// The end of what it printed.
+    pub(crate) output: Vec<String>,
 }
 
 impl Tally {
@@ -27,7 +34,7 @@ impl Tally {
 
     pub(crate) fn fail(&mut self, what: impl Into<String>) {
         self.failed += 1;
-        self.failures.push(what.into());
+        self.failures.push(Failure { what: what.into(), output: Vec::new() });
     }
 
     pub(crate) fn skip(&mut self, what: &str, reason: &str) {
@@ -36,22 +43,30 @@ impl Tally {
 
     /// Puts a suite's name before what is listed.
     pub(crate) fn within(mut self, suite: &str) -> Self {
-        for entry in self.skipped.iter_mut().chain(&mut self.failures) {
+        let failures = self.failures.iter_mut().map(|failure| &mut failure.what);
+        for entry in self.skipped.iter_mut().chain(failures) {
             entry.insert_str(0, &format!("{suite}: "));
         }
         self
     }
 }
 
-/// Lists failures and what could not run, then the closing line that CI reads.
+/// Lists what could not run and what failed, then the closing line that CI reads.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (title, entries) in [("failed", &self.failures), ("could not run", &self.skipped)] {
-            if !entries.is_empty() {
-                writeln!(f, "\n{title}:")?;
-            }
-            for entry in entries {
-                writeln!(f, "  {entry}")?;
+        if !self.skipped.is_empty() {
+            writeln!(f, "\ncould not run:")?;
+        }
+        for entry in &self.skipped {
+            writeln!(f, "  {entry}")?;
+        }
+        if !self.failures.is_empty() {
+            writeln!(f, "\nfailed:")?;
+        }
+        for Failure { what, output } in &self.failures {
+            writeln!(f, "  {what}")?;
+            for line in output {
+                writeln!(f, "      {line}")?;
             }
         }
         let Self { passed, failed, skipped, .. } = self;
@@ -68,13 +83,14 @@ mod tests {
         let mut part = Tally::default();
         part.pass();
         part.fail("a::b");
+        part.failures[0].output.push("boom".to_owned());
         part.skip("c::d", "not root");
         let mut total = Tally::default();
         total.pass();
         total.add(part.within("host"));
         assert_eq!(
             total.to_string(),
-            "\nfailed:\n  host: a::b\n\ncould not run:\n  host: c::d: not root\n\n\
+            "\ncould not run:\n  host: c::d: not root\n\nfailed:\n  host: a::b\n      boom\n\n\
              2 passed, 1 failed, 1 skipped\n"
         );
     }

@@ -167,7 +167,7 @@ mod tests {
             let end = format!("evictd-vm: incidents: start\nevictd-vm: incidents: {verdict}\n");
             let tally = tally(&format!("{FAULTS}{end}evictd-vm: done\n"), Ok(()));
             assert_eq!((tally.passed, tally.failed), counts, "{name}");
-            assert_eq!(tally.failures[0], "faults: b", "{name}");
+            assert_eq!(tally.failures[0].what, "faults: b", "{name}");
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
     fn a_machine_that_dies_is_a_failure() {
         let tally = tally(FAULTS, Err(anyhow::anyhow!("went off")));
         assert_eq!((tally.passed, tally.failed), (1, 2));
-        assert_eq!(tally.failures[1], "went off");
+        assert_eq!(tally.failures[1].what, "went off");
     }
 
     #[test]
