@@ -59,22 +59,29 @@ pub struct Attachment {
     pub optional: bool,
     /// The filesystem that it is about, if it is about one. Left out where that is not in use.
     pub filesystem: Option<FsKind>,
+    /// Programs that do its work too where they run. Left out beside one of them.
+    pub instead: &'static [&'static str],
 }
 
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: false, filesystem: None }
+        Self { program, target, optional: false, filesystem: None, instead: &[] }
     }
 
     /// A program that the rung can do without.
     pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: true, filesystem: None }
+        Self { program, target, optional: true, filesystem: None, instead: &[] }
     }
 
     /// The same, where that filesystem is in use.
     const fn on(self, filesystem: FsKind) -> Self {
         Self { filesystem: Some(filesystem), ..self }
+    }
+
+    /// The same, but not beside any of these programs.
+    const fn not_beside(self, instead: &'static [&'static str]) -> Self {
+        Self { instead, ..self }
     }
 }
 

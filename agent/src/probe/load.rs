@@ -131,10 +131,12 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
     let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
-    let globals: Vec<(&str, u64)> = match &types {
+    let mut globals: Vec<(&str, u64)> = match &types {
         Ok(btf) => globals(btf),
         Err(_) => Vec::new(),
     };
+    let write_end = types.as_ref().is_ok_and(|btf| writes_end_space(&options, btf));
+    globals.push(("WRITES_END_SPACE", u64::from(write_end)));
 
     let mut loader = EbpfLoader::new();
     loader.btf(kernel_btf.as_ref().ok());
@@ -155,6 +157,7 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         types: types.as_ref(),
         kernel_btf: kernel_btf.as_ref(),
         filesystems: options.filesystems,
+        writes_end_space: write_end,
     };
     let standings: Vec<Standing> = options
         .ladder
@@ -182,10 +185,23 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
+/// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
+/// wanted, and the kernel has what it reads.
+fn writes_end_space(options: &LoadOptions<'_>, btf: &Btf) -> bool {
+    let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
+    options.filesystems.contains(&FsKind::Ext4)
+        && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
+            let ext4 = rung.fs_offsets.iter().filter(|(kind, _)| *kind == FsKind::Ext4);
+            let mut offsets = rung.offsets.iter().chain(ext4.flat_map(|(_, offsets)| *offsets));
+            offsets.all(|offset| offset.resolve(btf).is_ok())
+        })
+}
+
 struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
+    writes_end_space: bool,
 }
 
 impl Climber<'_> {
@@ -212,6 +228,9 @@ impl Climber<'_> {
         let mut attached: Vec<&str> = Vec::new();
         let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
         for attachment in rung.attachments.iter().filter(meant) {
+            if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
+                continue;
+            }
             match self.attach(ebpf, rung.hook, *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
@@ -266,6 +285,11 @@ impl Climber<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a program is loaded, which it is only while its rung stands.
+fn runs(ebpf: &Ebpf, program: &str) -> bool {
+    ebpf.program(program).is_some_and(|program| program.fd().is_ok())
 }
 
 /// Unloading a program detaches it.
