@@ -31,6 +31,18 @@ pub(super) fn qemu() -> SystemPackages {
     SystemPackages { purpose: "QEMU", packages }
 }
 
+/// Tools that attribute writes, as Debian has them.
+pub(super) fn peers() -> SystemPackages {
+    let packages = [
+        ("bpftrace", "bpftrace"),
+        ("bpfcc-tools", "filetop-bpfcc"),
+        ("libbpf-tools", "filetop"),
+    ];
+    let packages =
+        packages.map(|(package, program)| (package.to_owned(), Proof::Program(program))).into();
+    SystemPackages { purpose: "tools to measure beside", packages }
+}
+
 /// What libFuzzer is built with.
 pub(super) fn cpp_compiler() -> SystemPackages {
     let packages = vec![("g++".to_owned(), Proof::Program("c++"))];
