@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_is_pending_counts_until_somebody_else_looks() {
-        let growing = Growing { block: 4096, looks: 7, blocks: 1, pending: 2, ..Growing::default() };
+        let growing =
+            Growing { block: 4096, looks: 7, blocks: 1, pending: 2, ..Growing::default() };
         let held = |looks| Held { owner: 1, is_log_directory: 0, reserved: 0, bytes: 9, looks };
         assert_eq!(growing.pending(&held(7)), 3 * 4096);
         assert_eq!(growing.pending(&held(8)), 0);

@@ -149,7 +149,8 @@ impl Figures {
         for work in WORKS {
             let Some(Costs { empty, programs }) = self.programs.get(work.name) else { continue };
             let name = work.name;
-            let _ = writeln!(text, "{name:<16} {:<26} {:>9} {:>8.0}", "(empty)", empty.runs, empty.ns);
+            let _ =
+                writeln!(text, "{name:<16} {:<26} {:>9} {:>8.0}", "(empty)", empty.runs, empty.ns);
             for (program, cost) in programs {
                 let net = (cost.ns - empty.ns).max(0.0);
                 let _ = writeln!(

@@ -60,8 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut answers = vec![step("this kernel", || on_host(&workspace))?];
     if !options.host {
         // The object is the same in both profiles.
-        let tests =
-            build::static_tests(&workspace, Profile::Debug, &["evictd-tests"], &[TEST])?;
+        let tests = build::static_tests(&workspace, Profile::Debug, &["evictd-tests"], &[TEST])?;
         let mut programs = build::programs(&workspace, Profile::Debug, Linkage::Static)?;
         programs.extend(tests);
         for kernel in &KERNELS {
@@ -72,7 +71,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.accept {
         return accept(&workspace, answers);
     }
-    Ok(if answers.iter().all(|answer| answer.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if answers.iter().all(|answer| answer.passed) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn on_host(workspace: &Workspace) -> Result<Answer> {
@@ -98,7 +101,7 @@ fn in_vm(workspace: &Workspace, kernel: &Kernel, programs: &Programs) -> Result<
         command: vec![TEST.to_owned(), "--nocapture".to_owned()],
     }];
     let machine = Machine::prepare(workspace, kernel, |folder| {
-        Initramfs::pack(&folder.join("initramfs.cpio"), programs, &steps)
+        Initramfs::pack(&folder.join("initramfs.cpio"), kernel, programs, &steps)
     })?;
     let (mut measured, mut passed, mut read) = (None, false, Ok(()));
     machine.boot(LIMIT + BOOT_LIMIT, |line| match GuestLine::parse(line) {
@@ -197,8 +200,10 @@ mod tests {
             vec![record(r#"{"6.1":{"a":2,"b":3}}"#), record(r#"{"6.1":{"a":4,"xfs":7}}"#)];
         let new = merged(&old, measured);
         assert_eq!(new, record(r#"{"6.1":{"a":4,"b":3,"xfs":7},"6.18":{"a":5}}"#));
-        let lines: Vec<String> =
-            changes(&old, &new).iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let lines: Vec<String> = changes(&old, &new)
+            .iter()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
         assert_eq!(lines, ["6.1 a 1 -> 4", "6.1 b new, 3", "6.1 xfs new, 7", "6.1 gone gone"]);
     }
 }

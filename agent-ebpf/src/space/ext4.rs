@@ -1,9 +1,5 @@
 //! ext4: its reserve, allocate and free tracepoints.
 
-use aya_ebpf::{
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
-};
 use super::{Event, growing, look};
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
@@ -11,6 +7,10 @@ use crate::{
         EXT4_INODE, EXT4_REQUEST_FLAGS, EXT4_REQUEST_INODE, EXT4_REQUEST_LENGTH, EXT4_RESERVED,
         INODE_BLOCKS, RESERVE_HAS_COUNT,
     },
+};
+use aya_ebpf::{
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
 };
 
 /// `EXT4_MB_DELALLOC_RESERVED`: the blocks were reserved before.

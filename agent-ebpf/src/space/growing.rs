@@ -27,9 +27,7 @@ pub fn taken<F: Follow>(inode: Kernel, blocks: i64, see: impl Fn(Kernel, Event) 
     let number = F::long(inode, INODE_INO.load());
     // SAFETY: no preconditions.
     let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    if growing.address == inode as u64
-        && growing.inode == number
-        && growing.cgroup_id == cgroup_id
+    if growing.address == inode as u64 && growing.inode == number && growing.cgroup_id == cgroup_id
     {
         if has_an_end::<F>(inode) {
             growing.blocks += blocks as u64;

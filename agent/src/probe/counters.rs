@@ -5,8 +5,8 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
-    Space, SpaceOwner, Tasks, Watched, Writes,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe,
+    RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;

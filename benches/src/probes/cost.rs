@@ -6,7 +6,11 @@ use anyhow::{Context as _, Result};
 use aya::sys::Stats;
 use serde::Serialize;
 
-use super::{Probes, floor::Floor, work::{Place, WORKS, Work}};
+use super::{
+    Probes,
+    floor::Floor,
+    work::{Place, WORKS, Work},
+};
 
 /// Runs of a program and the time they took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

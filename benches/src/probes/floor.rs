@@ -60,7 +60,8 @@ impl Floor {
             prog_fd: program.as_raw_fd().cast_unsigned(),
             reserved: 0,
         };
-        let attached = bpf(BPF_RAW_TRACEPOINT_OPEN, &open).with_context(|| tracepoint.to_owned())?;
+        let attached =
+            bpf(BPF_RAW_TRACEPOINT_OPEN, &open).with_context(|| tracepoint.to_owned())?;
         Ok(Self { program, _attached: attached })
     }
 

@@ -49,7 +49,9 @@ pub(super) const TOOLS: [Tool; 6] = [
     },
     Tool {
         name: "bpftrace sys_enter_write",
-        command: one_liner!("tracepoint:syscalls:sys_enter_write { @[cgroup] = sum(args->count); }"),
+        command: one_liner!(
+            "tracepoint:syscalls:sys_enter_write { @[cgroup] = sum(args->count); }"
+        ),
         ready: "ready",
     },
     Tool {

@@ -86,10 +86,7 @@ pub(super) fn measure(
     Ok(ratios_of(&alone, &beside))
 }
 
-fn ratios_of(
-    alone: &[Pass],
-    beside: &BTreeMap<&'static str, Vec<(Pass, Pass)>>,
-) -> Ratios {
+fn ratios_of(alone: &[Pass], beside: &BTreeMap<&'static str, Vec<(Pass, Pass)>>) -> Ratios {
     let mut ratios = Ratios::default();
     for (number, work) in WORKS.iter().enumerate() {
         let took = alone.iter().filter_map(|pass| pass.get(number));
