@@ -1,6 +1,6 @@
 //! Loads the BPF object and climbs each family's ladder.
 
-use std::{fmt, path::Path};
+use std::{error::Error, fmt, io, path::Path};
 
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
@@ -20,6 +20,7 @@ use super::{
     ladder::{
         Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
     },
+    lockdown::lockdown,
     offsets::{self, Offset},
     sizes,
     tracefs::Tracefs,
@@ -103,7 +104,7 @@ pub enum LoadError {
     },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
+    Ring(#[source] io::Error),
 }
 
 /// Takes a map out of the object.
@@ -364,8 +365,28 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
     }
 }
 
-/// One line: the verifier's log can be thousands.
+/// One line: the verifier's log can be thousands. What lockdown may have forbidden says so.
 fn describe(error: &ProgramError) -> String {
+    let text = describe_refusal(error);
+    match lockdown().filter(|level| level != "none" && is_not_permitted(error)) {
+        Some(level) => format!("{text}; kernel lockdown is at {level}"),
+        None => text,
+    }
+}
+
+fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if errno == Some(libc::EPERM) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn describe_refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
@@ -381,7 +402,7 @@ fn describe(error: &ProgramError) -> String {
 }
 
 /// An error and what caused it, in one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
