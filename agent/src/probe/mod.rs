@@ -2,6 +2,7 @@
 
 pub mod btf;
 mod counters;
+mod departed;
 mod filesystem;
 mod ladder;
 mod load;

@@ -1,11 +1,17 @@
 //! The loaded probes, as the control loop uses them.
 
-use std::{collections::BTreeMap, io, os::fd::OwnedFd};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
 use evictd_common::{Probe, Record};
-use evictd_core::{NodeSignals, Policy};
+use evictd_core::{MonoTime, NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
@@ -18,8 +24,12 @@ use crate::{
     probe::{
         CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load,
     },
-    sample::NodeSampler,
+    sample::{CgroupMounts, NodeSampler},
+    state::dead,
 };
+
+/// How often dead cgroups are looked for where the kernel does not tell of them.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// The probes and their maps. Dropping it detaches every program.
 pub struct Kernel {
@@ -31,6 +41,11 @@ pub struct Kernel {
     watch: Watch,
     standings: Vec<Standing>,
     log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    /// Where the hierarchy is mounted by whose ids is counted.
+    cgroups: PathBuf,
+    /// Records of cgroups that were lost by the last sweep.
+    lost_lives: u64,
+    swept: MonoTime,
     /// The kernel measures run times while this is open.
     _stats: Option<OwnedFd>,
 }
@@ -41,6 +56,7 @@ impl Kernel {
         options: LoadOptions<'_>,
         stats: bool,
         sampler: &NodeSampler,
+        mounts: &CgroupMounts,
     ) -> Result<Self, LoadError> {
         let log = options.log;
         let stats = stats.then(|| aya::sys::enable_stats(Stats::RunTime)).and_then(|fd| {
@@ -61,6 +77,9 @@ impl Kernel {
             watch,
             standings,
             ebpf,
+            cgroups: mounts.identity().unwrap_or(Path::new("/sys/fs/cgroup")).to_owned(),
+            lost_lives: 0,
+            swept: MonoTime::default(),
             _stats: stats,
         })
     }
@@ -118,12 +137,26 @@ impl Kernel {
         self.watch.follow(index, &mut self.counters);
     }
 
-    /// Drops the keys of cgroups that are gone.
+    /// Drops the keys of cgroups that are gone: space and tasks at once, writes when they are final.
     pub fn forget(&mut self, cgroups: &[u64]) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
             self.counters.forget_cgroup(*cgroup, &devs);
         }
+    }
+
+    /// Drops what keys there still are of cgroups that are gone. Where the kernel does not tell of these,
+    /// or could not, they are found by looking at every cgroup.
+    pub fn drop_dead_keys(&mut self, now: MonoTime) {
+        let lost = self.counters.drops(Probe::CgroupLife);
+        let missed = lost > self.lost_lives
+            || (!self.stands(Family::CgroupLife) && now >= self.swept.after(SWEEP));
+        if missed {
+            (self.lost_lives, self.swept) = (lost, now);
+            let dead = dead(&self.counters.counted_cgroups(), &self.cgroups);
+            self.forget(&dead);
+        }
+        self.counters.settle_departed();
     }
 
     /// Which rung serves each family.

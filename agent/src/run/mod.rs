@@ -9,6 +9,8 @@ mod inbox;
 mod kernel;
 mod log_file;
 mod log_writers;
+mod memory_events;
+mod names;
 mod observe;
 mod pace;
 mod record;
@@ -46,6 +48,7 @@ use crate::{
 use daemon::Daemon;
 use evictions::Evictions;
 use kernel::Kernel;
+use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
 use reporter::Reporter;
 
@@ -88,7 +91,7 @@ pub(crate) fn run(
             map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
             filesystems: &filesystems,
         };
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, &mounts)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
         let board = match &socket {
@@ -111,6 +114,7 @@ pub(crate) fn run(
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
+            memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
             reporter: if reads_all {
                 Reporter::new(io::sink())
