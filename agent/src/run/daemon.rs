@@ -80,6 +80,8 @@ impl Daemon {
         let mut schedule = Schedule::new(now(), probed);
         let mut tally = Tally::default();
         self.tick();
+        // Counted from here on.
+        self.tell_of_memory(&Inbox::default(), true);
         self.report_start();
         loop {
             let mut inbox = Inbox::default();
