@@ -1,7 +1,6 @@
 //! ext4: its reserve, allocate and free tracepoints.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_task,
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
@@ -13,8 +12,9 @@ use crate::{
     maps::GROWING,
     offsets::{
         EXT4_INODE, EXT4_REQUEST_FLAGS, EXT4_REQUEST_INODE, EXT4_REQUEST_LENGTH, EXT4_RESERVED,
-        INODE_BLOCKS, INODE_LOCK_OWNER, RESERVE_HAS_COUNT,
+        INODE_BLOCKS, RESERVE_HAS_COUNT,
     },
+    write_lock,
 };
 
 /// `EXT4_MB_DELALLOC_RESERVED`: the blocks were reserved before.
@@ -121,13 +121,7 @@ fn look_later<F: Follow>(inode: Kernel, blocks: i64) -> bool {
         return false;
     }
     // Kernels with another kind of lock: look at once.
-    if INODE_LOCK_OWNER.load() == 0 {
-        return false;
-    }
-    // SAFETY: no preconditions.
-    let task = unsafe { bpf_get_current_task() };
-    // The lowest bits are flags.
-    if F::long(inode, INODE_LOCK_OWNER.load()) & !7 != task {
+    if !write_lock::is_known() || !write_lock::is_own::<F>(inode) {
         return false;
     }
     growing.blocks += blocks as u64;

@@ -32,7 +32,7 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let logs_apart = sampler.logfs().is_some();
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
         Self { sampler, index, disks, log_writers, reads_all: false, observation }
     }
