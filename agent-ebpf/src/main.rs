@@ -1,7 +1,7 @@
 //! evictd's kernel probes: one file per probe family.
 //!
 //! Counters are added up in per-CPU maps; only crossings and rare events go through the ring
-//! buffer. Each family has programs for several rungs (fexit, BTF tracepoint, raw tracepoint); user
+//! buffer. Each family has programs for several rungs (fexit, BTF, raw and plain tracepoints); user
 //! space attaches one rung of each.
 
 #![no_std]
@@ -12,6 +12,7 @@
 
 mod btrfs;
 mod cgroup_life;
+mod fields;
 mod kernel;
 mod kernel_thread;
 mod maps;

@@ -9,6 +9,7 @@ mod calls;
 mod dirty_folio;
 mod iomap;
 mod mapped;
+mod plain;
 
 use aya_ebpf::{
     helpers::bpf_get_current_cgroup_id,
@@ -78,6 +79,25 @@ pub fn directory_of<F: Follow>(inode: Kernel) -> u64 {
 
 #[inline(always)]
 fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) {
+    let number = F::long(inode, INODE_INO.load());
+    let superblock = || F::pointer(inode, INODE_SB.load());
+    let dev = || F::int(superblock(), SB_DEV.load());
+    let directory = |dev| LogDirectory {
+        inode: directory(),
+        dev: device_of_file::<F>(inode, superblock(), dev),
+        reserved: 0,
+    };
+    count_file((inode as u64, number), bytes, dev, directory);
+}
+
+/// `address` and `number` together tell one file from another. `directory` is given the device.
+#[inline(always)]
+fn count_file(
+    (address, number): (u64, u64),
+    bytes: u64,
+    dev: impl FnOnce() -> u32,
+    directory: impl FnOnce(u32) -> LogDirectory,
+) {
     if bytes == 0 {
         return;
     }
@@ -87,19 +107,17 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer, and nothing else runs this
     // program on this CPU before it ends.
     let recent = unsafe { &mut *recent };
-    let number = F::long(inode, INODE_INO.load());
     // SAFETY: no preconditions.
     let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    if recent.address != inode as u64
+    if recent.address != address
         || recent.inode != number
         || recent.cgroup_id != cgroup_id
         || recent.generation != watched.generation
     {
         post(recent);
-        let superblock = F::pointer(inode, INODE_SB.load());
-        let dev = F::int(superblock, SB_DEV.load());
+        let dev = dev();
         let slot = slot_of(watched, dev);
-        recent.address = inode as u64;
+        recent.address = address;
         recent.inode = number;
         recent.cgroup_id = cgroup_id;
         recent.generation = watched.generation;
@@ -107,8 +125,9 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
         recent.slot = slot.unwrap_or(RecentWrites::UNWATCHED);
         recent.log_directory = 0;
         if slot.is_some() {
-            recent.log_device = device_of_file::<F>(inode, superblock, dev);
-            recent.log_directory = log_directory(directory(), recent.log_device);
+            let directory = directory(dev);
+            recent.log_device = directory.dev;
+            recent.log_directory = log_directory(directory);
         }
     }
     recent.writes.bytes += bytes;
@@ -128,9 +147,8 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
 
 /// The directory, if its writes are counted.
 #[inline(always)]
-fn log_directory(inode: u64, dev: u32) -> u64 {
-    let key = LogDirectory { inode, dev, reserved: 0 };
-    LOG_WRITES.get_ptr_mut(key).map_or(0, |_| inode)
+fn log_directory(directory: LogDirectory) -> u64 {
+    LOG_WRITES.get_ptr_mut(directory).map_or(0, |_| directory.inode)
 }
 
 /// Adds a run of writes to the counters.
