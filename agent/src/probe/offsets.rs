@@ -18,7 +18,7 @@ pub struct Offset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Value {
     enumerator: &'static str,
-    as_macro: Option<u64>,
+    as_macro: &'static [u64],
 }
 
 macro_rules! offsets {
@@ -29,7 +29,7 @@ macro_rules! offsets {
         $(pub(super) const $value: Offset = Offset {
             global: stringify!($value),
             members: &[],
-            value: Some(Value { enumerator: $enumerator, as_macro: None$(.or(Some($macro)))? }),
+            value: Some(Value { enumerator: $enumerator, as_macro: &[$($macro)?] }),
         };)*
         /// Every offset the BPF object knows.
         pub(super) const ALL: &[Offset] = &[$($name,)* $($value),*];
@@ -104,7 +104,7 @@ impl Offset {
     pub fn resolve(&self, btf: &Btf) -> Result<u64, BtfError> {
         if let Some(Value { enumerator, as_macro }) = self.value {
             let found = btf.enumerator(enumerator);
-            return found.or_else(|error| as_macro.ok_or(error));
+            return found.or_else(|error| as_macro.first().copied().ok_or(error));
         }
         let mut answer = Err(BtfError::NoStruct(self.global.to_owned()));
         for (name, member) in self.members {
