@@ -4,6 +4,8 @@
 //! written. The tracepoints `ext4_da_write_end`, `ext4_write_end` and `ext4_journalled_write_end`
 //! (delayed allocation, none, data journalling) see buffered writes folio by folio.
 
+mod plain;
+
 use aya_ebpf::{
     helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid},
     macros::{btf_tracepoint, fexit, kprobe, kretprobe, raw_tracepoint},
@@ -168,6 +170,19 @@ pub fn directory_of<F: Follow>(inode: Kernel) -> u64 {
 
 #[inline(always)]
 fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) {
+    let number = F::long(inode, INODE_INO.load());
+    let dev = || F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+    count_file((inode as u64, number), bytes, dev, directory);
+}
+
+/// `address` and `number` together tell one file from another.
+#[inline(always)]
+fn count_file(
+    (address, number): (u64, u64),
+    bytes: u64,
+    dev: impl FnOnce() -> u32,
+    directory: impl FnOnce() -> u64,
+) {
     if bytes == 0 {
         return;
     }
@@ -177,18 +192,17 @@ fn count<F: Follow>(inode: Kernel, bytes: u64, directory: impl FnOnce() -> u64) 
     // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer, and nothing else runs this
     // program on this CPU before it ends.
     let recent = unsafe { &mut *recent };
-    let number = F::long(inode, INODE_INO.load());
     // SAFETY: no preconditions.
     let cgroup_id = unsafe { bpf_get_current_cgroup_id() };
-    if recent.address != inode as u64
+    if recent.address != address
         || recent.inode != number
         || recent.cgroup_id != cgroup_id
         || recent.generation != watched.generation
     {
         post(recent);
-        let dev = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+        let dev = dev();
         let slot = slot_of(watched, dev);
-        recent.address = inode as u64;
+        recent.address = address;
         recent.inode = number;
         recent.cgroup_id = cgroup_id;
         recent.generation = watched.generation;

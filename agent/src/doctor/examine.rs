@@ -12,8 +12,9 @@ use crate::{
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(btf: &Path) -> Report {
-    let (probes, no_probes) = match probe::load(LoadOptions { btf, ..LoadOptions::default() }) {
+pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
+    let options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
+    let (probes, no_probes) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
             (standings.into_iter().map(probe).collect(), None)
         }

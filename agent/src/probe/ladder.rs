@@ -4,7 +4,7 @@ pub use evictd_common::Probe as Family;
 
 use std::{slice, str::FromStr};
 
-use super::{filesystem::FsKind, offsets::Offset};
+use super::{cgroup_files::FileSource, filesystem::FsKind, offsets::Offset, tracefs::Field};
 
 mod disk;
 mod node;
@@ -13,7 +13,7 @@ mod node;
 pub(super) const fn cost_of_absence(family: Family) -> &'static str {
     match family {
         Family::Writes => "disks are looked at by fill rate, and no writer is named",
-        Family::Tasks => "pid thresholds are seen by the 1 s tick only",
+        Family::Tasks => "tasks are looked at by fill rate, and nobody's forks are counted",
         Family::MemoryEvents | Family::Reclaim => "memory is looked at by fill rate alone",
         Family::Oom => "victims of the OOM killer are not named",
         Family::CgroupLife => "new containers are known by the 1 s tick only",
@@ -29,9 +29,28 @@ pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
             "each folio of a write costs a probe run; \
              without the tracepoint iomap_dio_rw_begin direct I/O is missed",
         ),
+        (Family::Writes, PLAIN) => Some(
+            "log writers are not watched and direct I/O of ext4 is not counted, \
+             so pods are walked to rank them",
+        ),
+        (Family::Tasks, POLLING) => Some(cost_of_absence(family)),
+        (Family::MemoryEvents, INOTIFY) => {
+            Some("told once in 10 ms at most, and of pods whose cgroup is known")
+        }
+        (Family::MemoryEvents, EVENTFD) => Some("only OOM is told, neither high nor max"),
+        (Family::CgroupLife, INOTIFY) => Some("only cgroups of pods and containers are seen"),
+        (Family::Oom, PLAIN) => Some("victims are known by process, not by cgroup"),
         _ => None,
     }
 }
+
+/// Name of the rungs that are plain tracepoints.
+const PLAIN: &str = "tracepoint";
+
+/// Names of the rungs that are files.
+const INOTIFY: &str = "inotify";
+const EVENTFD: &str = "eventfd";
+const POLLING: &str = "polling";
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +63,12 @@ pub enum Hook {
     BtfTracepoint,
     /// Raw tracepoint.
     RawTracepoint,
+    /// Tracepoint of tracefs (perf), by `category/name`.
+    Tracepoint,
     /// kprobe or kretprobe, as the program says.
     Kprobe,
+    /// No program: files of cgroups.
+    Files(FileSource),
 }
 
 /// One program and what it is attached to.
@@ -59,17 +82,24 @@ pub struct Attachment {
     pub optional: bool,
     /// The filesystem that it is about, if it is about one. Left out where that is not in use.
     pub filesystem: Option<FsKind>,
+    /// What it reads of a tracepoint's record.
+    pub fields: &'static [Field],
 }
 
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: false, filesystem: None }
+        Self { program, target, optional: false, filesystem: None, fields: &[] }
     }
 
     /// A program that the rung can do without.
     pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: true, filesystem: None }
+        Self { program, target, optional: true, filesystem: None, fields: &[] }
+    }
+
+    /// The same, which reads these fields.
+    pub const fn reading(self, fields: &'static [Field]) -> Self {
+        Self { fields, ..self }
     }
 
     /// The same, where that filesystem is in use.
@@ -91,6 +121,38 @@ pub struct Rung {
     pub offsets: &'static [Offset],
     /// Struct offsets that are read where a filesystem is in use.
     pub fs_offsets: &'static [(FsKind, &'static [Offset])],
+}
+
+impl Rung {
+    /// A rung of files.
+    const fn files(name: &'static str, source: FileSource) -> Self {
+        let hook = Hook::Files(source);
+        Self { name, hook, attachments: &[], offsets: &[], fs_offsets: &[] }
+    }
+
+    /// The files that it is, if it is no program.
+    pub const fn source(&self) -> Option<FileSource> {
+        match self.hook {
+            Hook::Files(source) => Some(source),
+            Hook::Fentry
+            | Hook::Fexit
+            | Hook::BtfTracepoint
+            | Hook::RawTracepoint
+            | Hook::Tracepoint
+            | Hook::Kprobe => None,
+        }
+    }
+}
+
+/// The files that this rung of a family is, if it is no program.
+pub fn source(family: Family, rung: &str) -> Option<FileSource> {
+    let (_, rungs) = LADDER.iter().find(|(known, _)| *known == family)?;
+    rungs.iter().find(|known| known.name == rung)?.source()
+}
+
+/// Whether this rung of the writes tells the directory that was written into.
+pub fn counts_logs(rung: &str) -> bool {
+    rung != PLAIN
 }
 
 /// The ladder. Families in the order of reports, rungs best first.
@@ -167,7 +229,7 @@ mod tests {
         );
         assert_eq!(
             error("tasks=fentry"),
-            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint"
+            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint, tracepoint, polling"
         );
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{Map, MapError},
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
+    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -13,10 +13,14 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
+    cgroup_files::FileSource,
     filesystem::FsKind,
-    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
+    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source},
     offsets, sizes,
+    tracefs::Tracefs,
 };
+
+use crate::sample::CgroupMounts;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
 
@@ -44,6 +48,21 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The files that it stands on; `None` for programs, and without a rung.
+    pub fn source(&self) -> Option<FileSource> {
+        source(self.family, self.rung?)
+    }
+
+    /// Whether the kernel counts for this family.
+    pub fn is_counted(&self) -> bool {
+        self.rung.is_some() && self.source().is_none()
+    }
+
+    /// Whether writes into log directories are counted.
+    pub fn counts_logs(&self) -> bool {
+        self.family == Family::Writes && self.rung.is_some_and(counts_logs)
+    }
+
     /// What works less well than it could; `None` on the best rung that matters.
     pub fn cost(&self) -> Option<&'static str> {
         match self.rung {
@@ -96,6 +115,8 @@ where
 pub struct LoadOptions<'a> {
     /// The kernel's BTF, normally [`KERNEL_BTF`].
     pub btf: &'a Path,
+    /// tracefs, if it is elsewhere than usual.
+    pub tracefs: Option<&'a Path>,
     /// Size of the ring buffer in bytes, a power of two of pages; `None` is the object's own.
     pub ring_bytes: Option<u32>,
     /// Whether the programs log what they see (aya-log); off, the verifier removes the code.
@@ -112,6 +133,7 @@ impl Default for LoadOptions<'_> {
     fn default() -> Self {
         Self {
             btf: Path::new(KERNEL_BTF),
+            tracefs: None,
             ring_bytes: None,
             log: false,
             ladder: LADDER,
@@ -131,10 +153,12 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
     let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
-    let globals: Vec<(&str, u64)> = match &types {
+    let tracefs = Tracefs::at(options.tracefs);
+    let mut globals: Vec<(&str, u64)> = match &types {
         Ok(btf) => globals(btf),
         Err(_) => Vec::new(),
     };
+    globals.extend(fields(&tracefs, options.ladder));
 
     let mut loader = EbpfLoader::new();
     loader.btf(kernel_btf.as_ref().ok());
@@ -155,6 +179,8 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         types: types.as_ref(),
         kernel_btf: kernel_btf.as_ref(),
         filesystems: options.filesystems,
+        tracefs,
+        mounts: CgroupMounts::detect(Path::new("/proc/mounts")).map_err(|error| error.to_string()),
     };
     let standings: Vec<Standing> = options
         .ladder
@@ -182,10 +208,22 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
+/// Places of the fields that the ladder's tracepoints have here. Rungs that need others are refused
+/// before they are loaded.
+fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str, u64)> {
+    let rungs = ladder.iter().flat_map(|(_, rungs)| *rungs);
+    let tracepoints = rungs.filter(|rung| rung.hook == Hook::Tracepoint);
+    let attachments = tracepoints.flat_map(|rung| rung.attachments);
+    let found = attachments.filter_map(|to| tracefs.offsets(to.target, to.fields).ok());
+    found.flatten().collect()
+}
+
 struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
+    tracefs: Tracefs,
+    mounts: Result<CgroupMounts, String>,
 }
 
 impl Climber<'_> {
@@ -204,6 +242,9 @@ impl Climber<'_> {
     }
 
     fn stand(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<(), String> {
+        if let Some(source) = rung.source() {
+            return source.check(&self.mounts);
+        }
         let in_use = |kind: &FsKind| self.filesystems.contains(kind);
         let of_fs = rung.fs_offsets.iter().filter(|(kind, _)| in_use(kind));
         for offset in rung.offsets.iter().chain(of_fs.flat_map(|(_, offsets)| *offsets)) {
@@ -235,6 +276,7 @@ impl Climber<'_> {
         let btf = || self.kernel_btf.map_err(Clone::clone);
         let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
         match hook {
+            Hook::Files(_) => return Err("no program".to_owned()),
             Hook::Fentry => {
                 let program: &mut FEntry = found.try_into().map_err(described)?;
                 program.load(target, btf()?).map_err(described)?;
@@ -258,6 +300,14 @@ impl Climber<'_> {
                 }
                 program.attach(target, 0).map_err(described)?;
             }
+            Hook::Tracepoint => {
+                let fields = self.tracefs.offsets(target, to.fields);
+                fields.map_err(|error| error.to_string())?;
+                let (category, name) = target.split_once('/').ok_or("not CATEGORY/NAME")?;
+                let program: &mut TracePoint = found.try_into().map_err(described)?;
+                program.load().map_err(described)?;
+                program.attach(category, name).map_err(described)?;
+            }
             Hook::RawTracepoint => {
                 let program: &mut RawTracePoint = found.try_into().map_err(described)?;
                 program.load().map_err(described)?;
@@ -275,6 +325,7 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::RawTracePoint(program)) => program.unload(),
+        Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::KProbe(program)) => program.unload(),
         _ => Ok(()),
     };

@@ -1,6 +1,7 @@
 //! The kernel's side of evictd, seen from user space: loading, counters, tripwires, records.
 
 pub mod btf;
+mod cgroup_files;
 mod counters;
 mod filesystem;
 mod ladder;
@@ -9,13 +10,16 @@ mod offsets;
 mod reader;
 mod ring;
 mod sizes;
+mod tracefs;
 mod tripwires;
 
+pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;
 pub use filesystem::FsKind;
 pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
-pub use sizes::{map_bytes, map_sizes};
+pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;

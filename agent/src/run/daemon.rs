@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     evictions::Evictions,
@@ -17,12 +17,12 @@ use super::{
     record::{self, LogWriter, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
-    schedule::Schedule,
+    schedule::{Probed, Schedule},
     tally::Tally,
 };
 use crate::{
     clock::now,
-    probe::{self, Family},
+    probe::{self, Family, Shortage},
     state::{Board, NodeState, PodView, Publication},
     trace::Traced,
 };
@@ -71,8 +71,9 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
-        let mut schedule = Schedule::new(now(), tripwires);
+        let counts = |family| self.kernel.as_ref().is_some_and(|kernel| kernel.counts(family));
+        let probed = Probed { writes: counts(Family::Writes), tasks: counts(Family::Tasks) };
+        let mut schedule = Schedule::new(now(), probed);
         let mut tally = Tally::default();
         self.tick();
         self.report_start();
@@ -123,6 +124,11 @@ impl Daemon {
     fn tick(&mut self) {
         self.observer.refresh(self.kernel.as_mut());
         self.observer.prepare(self.kernel.as_ref());
+        for Shortage { family, reason } in self.kernel.iter_mut().flat_map(Kernel::shortages) {
+            warn!("probe {}: not every cgroup is heard of: {reason}", family.name());
+            let record = Record::ProbeDegraded { family: family.name(), reason };
+            self.reporter.report(now(), record);
+        }
     }
 
     /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.

@@ -16,10 +16,13 @@ use super::{
 use crate::{
     pods::PodIndex,
     probe::{
-        CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load,
+        CgroupFiles, CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Shortage,
+        Standing, Tripwires, load,
     },
     sample::NodeSampler,
 };
+
+type ProgramLog = AsyncFd<EbpfLogger<&'static dyn log::Log>>;
 
 /// The probes and their maps. Dropping it detaches every program.
 pub struct Kernel {
@@ -30,17 +33,21 @@ pub struct Kernel {
     tripwires: Tripwires,
     watch: Watch,
     standings: Vec<Standing>,
-    log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    /// What families stand on that have no program; `None` if none does.
+    files: Option<CgroupFiles>,
+    log: Option<ProgramLog>,
     /// The kernel measures run times while this is open.
     _stats: Option<OwnedFd>,
 }
 
 impl Kernel {
-    /// Loads the probes and points them at what the sampler samples.
+    /// Loads the probes and points them at what the sampler samples. Where files take the place of
+    /// programs, no more than `most_files` are watched.
     pub fn open(
         options: LoadOptions<'_>,
         stats: bool,
         sampler: &NodeSampler,
+        most_files: usize,
     ) -> Result<Self, LoadError> {
         let log = options.log;
         let stats = stats.then(|| aya::sys::enable_stats(Stats::RunTime)).and_then(|fd| {
@@ -52,6 +59,9 @@ impl Kernel {
             .ok();
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
+        let files = CgroupFiles::open(&standings, most_files)
+            .inspect_err(|error| warn!("cgroup files are not watched: {error}"))
+            .ok();
         Ok(Self {
             ring: Ring::take(&mut ebpf)?,
             tripwires: Tripwires::take(&mut ebpf)?,
@@ -60,6 +70,7 @@ impl Kernel {
             reader,
             watch,
             standings,
+            files: files.flatten(),
             ebpf,
             _stats: stats,
         })
@@ -70,31 +81,39 @@ impl Kernel {
         Some((self.reader.take()?, &self.standings))
     }
 
-    /// The counters of writes, if any rung counts them.
+    /// The counters of writes, if any rung counts them, logs included: a sum without its logs would
+    /// blame the others.
     pub fn write_counters(&self) -> Option<&Counters> {
-        self.stands(Family::Writes).then_some(&self.counters)
+        self.standings.iter().any(Standing::counts_logs).then_some(&self.counters)
     }
 
-    /// Whether a family has a rung.
-    pub fn stands(&self, family: Family) -> bool {
-        self.standings.iter().any(|standing| standing.family == family && standing.rung.is_some())
+    /// Whether a program counts for a family.
+    pub fn counts(&self, family: Family) -> bool {
+        self.standings.iter().any(|standing| standing.family == family && standing.is_counted())
+    }
+
+    /// Whether every cgroup that comes or goes is told.
+    pub fn tells_cgroups(&self) -> bool {
+        self.counts(Family::CgroupLife)
+            || self.files.as_ref().is_some_and(CgroupFiles::hears_every_cgroup)
+    }
+
+    /// Families that ran out of files to watch since this was last asked.
+    pub fn shortages(&mut self) -> Vec<Shortage> {
+        self.files.as_mut().map(CgroupFiles::shortages).unwrap_or_default()
     }
 
     /// Waits for records. Cancel safe.
-    pub async fn records(&mut self, take: impl FnMut(Record)) -> io::Result<()> {
-        let Some(log) = &mut self.log else {
-            return self.ring.drain(take).await;
-        };
-        tokio::select! {
+    pub async fn records(&mut self, mut take: impl FnMut(Record)) -> io::Result<()> {
+        let mut found = Vec::new();
+        let ended = tokio::select! {
             biased;
-            drained = self.ring.drain(take) => drained,
-            ready = log.readable_mut() => {
-                let mut guard = ready?;
-                guard.get_inner_mut().flush();
-                guard.clear_ready();
-                Ok(())
-            }
-        }
+            drained = self.ring.drain(&mut take) => drained,
+            read = read_files(self.files.as_mut(), &mut found) => read,
+            flushed = flush(self.log.as_mut()) => flushed,
+        };
+        found.into_iter().for_each(take);
+        ended
     }
 
     /// To be called before the signals are sampled; see [`Watch::mark`].
@@ -116,6 +135,13 @@ impl Kernel {
     /// Counts the log directories of these pods.
     pub fn follow(&mut self, index: &PodIndex) {
         self.watch.follow(index, &mut self.counters);
+    }
+
+    /// Watches the cgroups that there are now, where files take the place of programs.
+    pub fn follow_files(&mut self, index: &PodIndex) {
+        if let Some(files) = &mut self.files {
+            files.follow(index);
+        }
     }
 
     /// Drops the keys of cgroups that are gone.
@@ -155,8 +181,27 @@ impl Kernel {
     }
 }
 
+/// Waits for what files tell; forever if none is watched.
+async fn read_files(files: Option<&mut CgroupFiles>, found: &mut Vec<Record>) -> io::Result<()> {
+    match files {
+        Some(files) => files.records(|record| found.push(record)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for what the programs log; forever if they do not.
+async fn flush(log: Option<&mut ProgramLog>) -> io::Result<()> {
+    let Some(log) = log else {
+        return std::future::pending().await;
+    };
+    let mut guard = log.readable_mut().await?;
+    guard.get_inner_mut().flush();
+    guard.clear_ready();
+    Ok(())
+}
+
 /// The programs' own log, if they have any to give.
-fn open_log(ebpf: &mut Ebpf) -> Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>> {
+fn open_log(ebpf: &mut Ebpf) -> Option<ProgramLog> {
     let logger =
         EbpfLogger::init(ebpf).map_err(|error| warn!("the probes do not log: {error}")).ok()?;
     // SAFETY: the logger owns its ring's descriptor and keeps it for as long as the AsyncFd lives.

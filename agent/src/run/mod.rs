@@ -38,7 +38,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{FsKind, LoadOptions, map_sizes, with_forced},
+    probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
     sample::CgroupMounts,
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -82,13 +82,15 @@ pub(crate) fn run(
             roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
         let load = LoadOptions {
             btf: &args.btf,
+            tracefs: args.tracefs.as_deref(),
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
             ladder: &with_forced(&args.probe_rung),
             map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
             filesystems: &filesystems,
         };
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
+        let most_files = most_cgroup_files(index.len());
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
         let board = match &socket {

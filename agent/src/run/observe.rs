@@ -13,7 +13,6 @@ use super::{
 use crate::{
     config::Protect,
     pods::PodIndex,
-    probe::Family,
     sample::{NodeSampler, PodFigures, living_tasks, observe_pods},
 };
 
@@ -113,7 +112,7 @@ impl Observer {
 
     fn read_pods(&mut self, figures: PodFigures, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
-        if !kernel.is_some_and(|kernel| kernel.stands(Family::CgroupLife)) {
+        if !kernel.is_some_and(Kernel::tells_cgroups) {
             self.index.refresh();
         }
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
@@ -156,9 +155,11 @@ impl Observer {
         });
         let changed = self.index.refresh() || reloaded;
         self.sampler.refresh(self.index.tree());
-        if let Some(kernel) = kernel.filter(|_| changed) {
+        let Some(kernel) = kernel else { return };
+        if changed {
             kernel.follow(&self.index);
         }
+        kernel.follow_files(&self.index);
     }
 
     /// Work that decisions are spared of: to be done at start and on ticks.

@@ -108,6 +108,13 @@ pub enum Record {
         /// The container of that pod.
         container: Option<String>,
     },
+    /// A probe family does not hear of every cgroup any longer.
+    ProbeDegraded {
+        /// Which.
+        family: &'static str,
+        /// What it lacks.
+        reason: String,
+    },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
 }

@@ -35,6 +35,8 @@ pub(crate) struct Options {
 pub(crate) enum Purpose {
     Build,
     StaticBuild,
+    /// Integration tests on this kernel.
+    Host,
     Vm,
     Lint,
     Fuzz,
@@ -93,9 +95,13 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(bpf_linker(pins)),
         ],
         Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],
+        Purpose::Host => vec![Box::new(system::more_filesystem_tools())],
         Purpose::Vm => {
-            let mut all: Vec<Box<dyn Requirement>> =
-                vec![Box::new(system::filesystem_tools()), Box::new(system::qemu())];
+            let mut all: Vec<Box<dyn Requirement>> = vec![
+                Box::new(system::filesystem_tools()),
+                Box::new(system::more_filesystem_tools()),
+                Box::new(system::qemu()),
+            ];
             for kernel in &KERNELS {
                 all.push(Box::new(kernel::Wanted(kernel)));
             }

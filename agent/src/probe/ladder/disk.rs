@@ -1,9 +1,10 @@
 //! The families about filesystems.
 
-use super::{Attachment, Hook, Rung};
+use super::{Attachment, Hook, PLAIN, Rung};
 use crate::probe::{
     filesystem::FsKind::{Btrfs, Ext4, Xfs},
     offsets::{self, Offset},
+    tracefs::Field,
 };
 
 /// From an inode to its filesystem and its number.
@@ -112,6 +113,47 @@ pub(super) const WRITES: &[Rung] = &[
         ],
         offsets: INODE,
         fs_offsets: &[(Ext4, EXT4_INODE), (Xfs, ABOUT_TO_WRITE)],
+    },
+    Rung {
+        name: PLAIN,
+        hook: Hook::Tracepoint,
+        attachments: &[
+            Attachment::need("da_write_end_plain", "ext4/ext4_da_write_end")
+                .on(Ext4)
+                .reading(&[
+                    Field::need("DA_WRITE_END_DEV", "dev", 4),
+                    Field::need("DA_WRITE_END_INO", "ino", 8),
+                    Field::need("DA_WRITE_END_COPIED", "copied", 4),
+                ]),
+            Attachment::want("write_end_plain", "ext4/ext4_write_end").on(Ext4).reading(&[
+                Field::need("WRITE_END_DEV", "dev", 4),
+                Field::need("WRITE_END_INO", "ino", 8),
+                Field::need("WRITE_END_COPIED", "copied", 4),
+            ]),
+            Attachment::want("journalled_write_end_plain", "ext4/ext4_journalled_write_end")
+                .on(Ext4)
+                .reading(&[
+                    Field::need("JOURNALLED_WRITE_END_DEV", "dev", 4),
+                    Field::need("JOURNALLED_WRITE_END_INO", "ino", 8),
+                    Field::need("JOURNALLED_WRITE_END_COPIED", "copied", 4),
+                ]),
+            Attachment::need("xfs_buffered_write_plain", "xfs/xfs_file_buffered_write")
+                .on(Xfs)
+                .reading(&[
+                    Field::need("XFS_BUFFERED_DEV", "dev", 4),
+                    Field::need("XFS_BUFFERED_INO", "ino", 8),
+                    Field::need("XFS_BUFFERED_COUNT", "count", 8),
+                ]),
+            Attachment::need("xfs_direct_write_plain", "xfs/xfs_file_direct_write")
+                .on(Xfs)
+                .reading(&[
+                    Field::need("XFS_DIRECT_DEV", "dev", 4),
+                    Field::need("XFS_DIRECT_INO", "ino", 8),
+                    Field::need("XFS_DIRECT_COUNT", "count", 8),
+                ]),
+        ],
+        offsets: &[],
+        fs_offsets: &[],
     },
 ];
 
