@@ -33,6 +33,11 @@ pub fn document(kernels: &[(String, Vec<Finding>)]) -> String {
         let _ = writeln!(text, "- **{}**: {}", letter(exception), exception.reason);
     }
     text.push_str("\n## Rungs by kernel\n\n");
+    let releases = kernels.iter().filter_map(|(name, findings)| Some((name, release(findings)?)));
+    for (name, release) in releases {
+        let _ = writeln!(text, "- **{name}**: Linux {release}");
+    }
+    text.push('\n');
     text.push_str(&standings(kernels));
     for place in Place::ALL {
         for (measure, title) in [(Measure::Bytes, "bytes"), (Measure::Space, "space")] {
@@ -46,6 +51,15 @@ pub fn document(kernels: &[(String, Vec<Finding>)]) -> String {
 /// An exception's name in the document.
 fn letter(wanted: &Exception) -> char {
     ('a'..).zip(EXCEPTIONS).find(|(_, known)| *known == wanted).map_or('?', |(letter, _)| letter)
+}
+
+/// The version of a kernel, and its flavour where that is a distribution's.
+fn release(findings: &[Finding]) -> Option<&str> {
+    findings.iter().find_map(|finding| match finding {
+        Finding::Kernel { release } if release.ends_with("amd64") => Some(release.as_str()),
+        Finding::Kernel { release } => release.split('-').next(),
+        _ => None,
+    })
 }
 
 /// Which rungs each kernel grants, and the reasons why not.

@@ -23,16 +23,15 @@ pub const GROUNDS: &[FsKind] = &[FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs];
 pub fn measure(node: &Node, kind: FsKind, each: &mut dyn FnMut(Finding)) -> Result<()> {
     let scratch = match kind {
         FsKind::Ext4 => None,
-        FsKind::Xfs | FsKind::Btrfs => {
-            let Some(scratch) = Scratch::mount(node, kind.name())? else {
-                let reason = "this machine cannot make one".to_owned();
+        FsKind::Xfs | FsKind::Btrfs => match Scratch::attempt(node, kind.name())? {
+            Ok(scratch) => Some(scratch),
+            Err(reason) => {
                 places(kind).for_each(|filesystem| {
                     each(Finding::NoFilesystem { filesystem, reason: reason.clone() });
                 });
                 return Ok(());
-            };
-            Some(scratch)
-        }
+            }
+        },
     };
     let (mut watchers, refusals) = watchers(kind)?;
     let disk = scratch.as_ref().map_or(node.nodefs_root(), Scratch::root);
