@@ -5,7 +5,9 @@ use std::{fmt, path::Path};
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{Map, MapError},
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint},
+    programs::{
+        BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint,
+    },
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -15,7 +17,9 @@ use super::{
     btf::Btf,
     cgroup_files::FileSource,
     filesystem::FsKind,
-    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source},
+    ladder::{
+        Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
+    },
     offsets, sizes,
     tracefs::Tracefs,
 };

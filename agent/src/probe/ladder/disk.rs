@@ -185,13 +185,11 @@ pub(super) const WRITES: &[Rung] = &[
         name: PLAIN,
         hook: Hook::Tracepoint,
         attachments: &[
-            Attachment::need("da_write_end_plain", "ext4/ext4_da_write_end")
-                .on(Ext4)
-                .reading(&[
-                    Field::need("DA_WRITE_END_DEV", "dev", 4),
-                    Field::need("DA_WRITE_END_INO", "ino", 8),
-                    Field::need("DA_WRITE_END_COPIED", "copied", 4),
-                ]),
+            Attachment::need("da_write_end_plain", "ext4/ext4_da_write_end").on(Ext4).reading(&[
+                Field::need("DA_WRITE_END_DEV", "dev", 4),
+                Field::need("DA_WRITE_END_INO", "ino", 8),
+                Field::need("DA_WRITE_END_COPIED", "copied", 4),
+            ]),
             Attachment::want("write_end_plain", "ext4/ext4_write_end").on(Ext4).reading(&[
                 Field::need("WRITE_END_DEV", "dev", 4),
                 Field::need("WRITE_END_INO", "ino", 8),
