@@ -13,11 +13,17 @@ use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
     kernel_thread::is_kernel_thread,
     maps::{WATCHED, slot_of},
-    offsets::{FOLIO_FLAGS, FOLIO_IS_LARGE, FOLIO_PAGES, INODE_SB, MAPPING_INODE, SB_DEV},
+    offsets::{
+        FOLIO_FLAGS, FOLIO_IS_LARGE, FOLIO_PAGES, INODE_MODE, INODE_SB, MAPPING_INODE, SB_DEV,
+    },
 };
 
 /// `PAGE_SIZE` on the processors that there are probes for.
 const PAGE: u64 = 4096;
+/// `S_IFMT`
+const KIND: u32 = 0o170_000;
+/// `S_IFREG`
+const REGULAR: u32 = 0o100_000;
 
 /// `(folio, mapping)`
 #[btf_tracepoint]
@@ -35,7 +41,14 @@ pub fn dirty_folio_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn dirty<F: Follow>(folio: Kernel, mapping: Kernel) {
+    if mapping.is_null() {
+        return;
+    }
     let inode = F::pointer(mapping, MAPPING_INODE.load());
+    // A filesystem keeps its own notes in folios too.
+    if F::int(inode, INODE_MODE.load()) & KIND != REGULAR {
+        return;
+    }
     let device = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
     // Memory filesystems and block devices have dirty folios too, and write-back makes a folio dirty
     // again that it cannot write now.
