@@ -24,8 +24,6 @@ offsets! {
     INODE_BYTES,
     /// `inode.i_size`
     INODE_SIZE,
-    /// `inode.i_mode`
-    INODE_MODE,
     /// `inode.i_nlink`
     INODE_LINKS,
     /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).

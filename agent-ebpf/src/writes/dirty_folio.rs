@@ -10,20 +10,15 @@ use aya_ebpf::{
 
 use super::{count, directory_of};
 use crate::{
+    btrfs::is_metadata,
     kernel::{Copied, Direct, Follow, Kernel},
     kernel_thread::is_kernel_thread,
     maps::{WATCHED, slot_of},
-    offsets::{
-        FOLIO_FLAGS, FOLIO_IS_LARGE, FOLIO_PAGES, INODE_MODE, INODE_SB, MAPPING_INODE, SB_DEV,
-    },
+    offsets::{FOLIO_FLAGS, FOLIO_IS_LARGE, FOLIO_PAGES, INODE_SB, MAPPING_INODE, SB_DEV},
 };
 
 /// `PAGE_SIZE` on the processors that there are probes for.
 const PAGE: u64 = 4096;
-/// `S_IFMT`
-const KIND: u32 = 0o170_000;
-/// `S_IFREG`
-const REGULAR: u32 = 0o100_000;
 
 /// `(folio, mapping)`
 #[btf_tracepoint]
@@ -45,15 +40,12 @@ fn dirty<F: Follow>(folio: Kernel, mapping: Kernel) {
         return;
     }
     let inode = F::pointer(mapping, MAPPING_INODE.load());
-    // A filesystem keeps its own notes in folios too.
-    if F::int(inode, INODE_MODE.load()) & KIND != REGULAR {
-        return;
-    }
-    let device = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+    let superblock = F::pointer(inode, INODE_SB.load());
+    let device = F::int(superblock, SB_DEV.load());
     // Memory filesystems and block devices have dirty folios too, and write-back makes a folio dirty
     // again that it cannot write now.
     let is_watched = WATCHED.get(0).is_some_and(|watched| slot_of(watched, device).is_some());
-    if !is_watched || is_kernel_thread() {
+    if !is_watched || is_kernel_thread() || is_metadata::<F>(inode, superblock) {
         return;
     }
     count::<F>(inode, pages(folio) * PAGE, || directory_of::<F>(inode));

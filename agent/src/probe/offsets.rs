@@ -44,7 +44,6 @@ members {
     INODE_BLOCKS = "inode"."i_blocks";
     INODE_BYTES = "inode"."i_bytes";
     INODE_SIZE = "inode"."i_size";
-    INODE_MODE = "inode"."i_mode";
     INODE_LINKS = "inode"."i_nlink";
     INODE_LOCK_OWNER = "inode"."i_rwsem.owner";
     SB_DEV = "super_block"."s_dev";
