@@ -29,6 +29,12 @@ pub fn device_of_subvolume(inode: Kernel) -> u32 {
     Copied::int(root, BTRFS_ROOT_DEVICE.load())
 }
 
+/// Whether an inode of any filesystem is one in which btrfs keeps its trees.
+#[inline(always)]
+pub fn is_metadata<F: Follow>(inode: Kernel, superblock: Kernel) -> bool {
+    F::long(superblock, SB_MAGIC.load()) == MAGIC && F::long(inode, INODE_INO.load()) < FIRST_FILE
+}
+
 /// The `btrfs_inode` around an inode. The verifier knows no type for it.
 #[inline(always)]
 pub fn btrfs_inode(inode: Kernel) -> Kernel {

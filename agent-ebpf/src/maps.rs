@@ -5,8 +5,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use evictd_common::{
-    Call, DeviceCgroup, DirtyRange, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites,
-    ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
+    Call, DeviceCgroup, DirtyRange, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe,
+    RecentWrites, ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
 };
 
 /// Crossings and rare events.

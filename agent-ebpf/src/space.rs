@@ -78,12 +78,7 @@ fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
 }
 
 #[inline(always)]
-fn look_at<F: Follow>(
-    inode: Kernel,
-    file: File,
-    held_now: impl Fn(i64) -> i64,
-    event: Event,
-) {
+fn look_at<F: Follow>(inode: Kernel, file: File, held_now: impl Fn(i64) -> i64, event: Event) {
     if WATCHED.get(0).and_then(|watched| slot_of(watched, file.filesystem)).is_none() {
         return;
     }
@@ -132,14 +127,7 @@ fn look_at<F: Follow>(
 /// A file that is not known: from now on it is, if it has grown or may be about to, else its change is
 /// nobody's. What it held before is nobody's too.
 #[inline(always)]
-fn meet<F: Follow>(
-    inode: Kernel,
-    key: FileKey,
-    file: &File,
-    bytes: i64,
-    event: Event,
-    block: i64,
-) {
+fn meet<F: Follow>(inode: Kernel, key: FileKey, file: &File, bytes: i64, event: Event, block: i64) {
     let change = event.blocks * block;
     match event.kind {
         Kind::Grown => {
@@ -174,8 +162,7 @@ impl File {
 /// Who owns a file that grows now for the first time: its log directory, else the current cgroup.
 #[inline(always)]
 fn owner_now<F: Follow>(inode: Kernel, file: &File) -> SpaceOwner {
-    let directory =
-        LogDirectory { inode: directory_of::<F>(inode), dev: file.device, reserved: 0 };
+    let directory = LogDirectory { inode: directory_of::<F>(inode), dev: file.device, reserved: 0 };
     if LOG_WRITES.get_ptr_mut(directory).is_some() {
         return SpaceOwner::log_directory(directory.inode, directory.dev);
     }

@@ -71,8 +71,8 @@ fn cleared(tree: Kernel, length: u64, bits: u32) {
     if let Some(inode) = file_of_tree(tree) {
         let bits = u64::from(bits);
         // With the other bit they only become the inode's own.
-        let given_up = bits & BTRFS_DELALLOC_NEW.load() != 0
-            && bits & BTRFS_ADD_INODE_BYTES.load() == 0;
+        let given_up =
+            bits & BTRFS_DELALLOC_NEW.load() != 0 && bits & BTRFS_ADD_INODE_BYTES.load() == 0;
         see(inode, if given_up { length } else { 0 });
     }
 }
@@ -105,7 +105,12 @@ fn evicted(inode: Kernel) {
 /// `given_up`: bytes of a range whose reservation is about to be given up.
 #[inline(always)]
 fn see(inode: Kernel, given_up: u64) {
-    look_at::<Copied>(inode, file(inode), |block| held_now(inode, given_up, block), Event::grown(0));
+    look_at::<Copied>(
+        inode,
+        file(inode),
+        |block| held_now(inode, given_up, block),
+        Event::grown(0),
+    );
 }
 
 #[inline(always)]

@@ -10,6 +10,7 @@ use aya_ebpf::{
 
 use super::{count, directory_of};
 use crate::{
+    btrfs::is_metadata,
     kernel::{Copied, Direct, Follow, Kernel},
     kernel_thread::is_kernel_thread,
     maps::{WATCHED, slot_of},
@@ -35,12 +36,16 @@ pub fn dirty_folio_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn dirty<F: Follow>(folio: Kernel, mapping: Kernel) {
+    if mapping.is_null() {
+        return;
+    }
     let inode = F::pointer(mapping, MAPPING_INODE.load());
-    let device = F::int(F::pointer(inode, INODE_SB.load()), SB_DEV.load());
+    let superblock = F::pointer(inode, INODE_SB.load());
+    let device = F::int(superblock, SB_DEV.load());
     // Memory filesystems and block devices have dirty folios too, and write-back makes a folio dirty
     // again that it cannot write now.
     let is_watched = WATCHED.get(0).is_some_and(|watched| slot_of(watched, device).is_some());
-    if !is_watched || is_kernel_thread() {
+    if !is_watched || is_kernel_thread() || is_metadata::<F>(inode, superblock) {
         return;
     }
     count::<F>(inode, pages(folio) * PAGE, || directory_of::<F>(inode));

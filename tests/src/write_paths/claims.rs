@@ -22,50 +22,67 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-const TRACEPOINTS: &[&str] = &["btf-tracepoint", "raw-tracepoint"];
 const FUNCTIONS: &[&str] = &["fexit", "kprobe"];
+const TRACEPOINTS: &[&str] = &["btf-tracepoint", "raw-tracepoint"];
+const DIRECT: &[WritePath] = &[WritePath::Direct, WritePath::AioDirect, WritePath::IoUringDirect];
 
 /// The table.
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         measure: Measure::Bytes,
-        rungs: TRACEPOINTS,
-        filesystems: &[Place::Btrfs],
+        rungs: &["dirty-folio", "raw-dirty-folio"],
+        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
         paths: &[],
         unless_tracepoint: None,
-        reason: "btrfs has no tracepoint that tells the bytes of a write",
-    },
-    Exception {
-        measure: Measure::Space,
-        rungs: &[],
-        filesystems: &[Place::Btrfs],
-        paths: &[],
-        unless_tracepoint: None,
-        reason: "btrfs has no tracepoint that tells blocks by file",
+        reason: "folios count whole, once until they are written back, and direct I/O makes none dirty",
     },
     Exception {
         measure: Measure::Bytes,
-        rungs: &[],
-        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
+        rungs: FUNCTIONS,
+        filesystems: &[Place::Btrfs],
         paths: &[WritePath::Mmap],
         unless_tracepoint: None,
         reason: "a store is no call: its bytes pass no hook (its blocks do)",
     },
     Exception {
         measure: Measure::Bytes,
-        rungs: FUNCTIONS,
-        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
-        paths: &[WritePath::AioDirect, WritePath::IoUringDirect],
+        rungs: &["tracepoint"],
+        filesystems: &[Place::Btrfs],
+        paths: &[],
         unless_tracepoint: None,
-        reason: "the hooked function returns before it knows how much will be written",
+        reason: "what its tracepoints tell must be read in its structs",
+    },
+    Exception {
+        measure: Measure::Bytes,
+        rungs: &["tracepoint"],
+        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs],
+        paths: &[WritePath::Mmap],
+        unless_tracepoint: None,
+        reason: "a store is no call: its bytes pass no hook (its blocks do)",
+    },
+    Exception {
+        measure: Measure::Bytes,
+        rungs: &["tracepoint"],
+        filesystems: &[Place::Ext4, Place::Overlay],
+        paths: DIRECT,
+        unless_tracepoint: None,
+        reason: "direct I/O is told in structs alone",
     },
     Exception {
         measure: Measure::Bytes,
         rungs: TRACEPOINTS,
-        filesystems: &[Place::Ext4, Place::Overlay],
-        paths: &[WritePath::Direct, WritePath::AioDirect, WritePath::IoUringDirect],
-        unless_tracepoint: Some("iomap_dio_rw_begin"),
+        filesystems: &[Place::Ext4, Place::Overlay, Place::Btrfs],
+        paths: DIRECT,
+        unless_tracepoint: Some("iomap_iter"),
         reason: "this kernel has no tracepoint of direct I/O",
+    },
+    Exception {
+        measure: Measure::Bytes,
+        rungs: &["fexit"],
+        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
+        paths: &[WritePath::AioDirect, WritePath::IoUringDirect],
+        unless_tracepoint: Some("iomap_iter"),
+        reason: "the hooked function returns before it knows how much will be written",
     },
 ];
 
@@ -146,16 +163,16 @@ mod tests {
 
     #[test]
     fn a_claim_may_hang_on_a_tracepoint() {
-        let with = "0 t __traceiter_iomap_dio_rw_begin\n0 t next\n";
-        let module = "0 t __traceiter_iomap_dio_rw_begin\t[iomap]\n";
-        let without = "0 t __traceiter_iomap_dio_rw_begin_more\n";
+        let with = "0 t __traceiter_iomap_iter\n0 t next\n";
+        let module = "0 t __traceiter_iomap_iter\t[iomap]\n";
+        let without = "0 t __traceiter_iomap_iter_dstmap\n";
         for (symbols, made) in [(with, true), (module, true), (without, false)] {
             let here = ClaimsHere { symbols: symbols.to_owned() };
             let makes =
                 |filesystem, path| here.makes(Measure::Bytes, "raw-tracepoint", filesystem, path);
             assert_eq!(makes(Place::Ext4, WritePath::Direct), made, "{symbols}");
             assert!(makes(Place::Ext4, WritePath::Write) && makes(Place::Xfs, WritePath::Direct));
-            assert!(!makes(Place::Ext4, WritePath::Mmap));
+            assert!(!here.makes(Measure::Bytes, "dirty-folio", Place::Ext4, WritePath::Write));
         }
     }
 }

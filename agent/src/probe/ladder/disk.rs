@@ -67,6 +67,7 @@ const FOLIO: &[Offset] = &[
     offsets::DENTRY_ALIAS,
     offsets::DENTRY_PARENT,
     offsets::DENTRY_INODE,
+    offsets::SB_MAGIC,
     offsets::MAPPING_INODE,
     offsets::FOLIO_FLAGS,
     offsets::FOLIO_IS_LARGE,
