@@ -274,12 +274,14 @@ impl Climber<'_> {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
         let mut attached: Vec<&str> = Vec::new();
-        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        let meant = |attachment: &&Attachment| {
+            attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
+        };
         for attachment in rung.attachments.iter().filter(meant) {
             if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
                 continue;
             }
-            match self.attach(ebpf, rung.hook, *attachment) {
+            match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
