@@ -70,6 +70,15 @@ pub struct Started {
     pub map_bytes: Option<u64>,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
+    /// nodefs.
+    pub nodefs: Filesystem,
+}
+
+/// A filesystem that evictd watches.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filesystem {
+    /// What pods hold on it goes by `space` or by what was `written`.
+    pub usage_by: String,
 }
 
 /// What became of one probe family's ladder.
@@ -147,6 +156,8 @@ pub struct Place {
     pub namespace: String,
     /// The pod's name.
     pub pod: String,
+    /// What it uses; `None` is unknown.
+    pub usage: Option<u64>,
     /// Why it may not be evicted, if it may not.
     pub passed_over: Option<String>,
 }
@@ -226,8 +237,19 @@ pub struct Stopped {
     pub programs: BTreeMap<String, ProgramCost>,
     /// Records and counts the probes could not store, by probe family.
     pub drops: BTreeMap<String, u64>,
+    /// Walks of a pod's directories.
+    pub disk_walks: DiskWalks,
     /// Kernel record to decision.
     pub decision_ns: DecisionTime,
+}
+
+/// See [`Stopped::disk_walks`].
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct DiskWalks {
+    /// By the thread that walks.
+    pub background: u64,
+    /// On the way to a decision.
+    pub deciding: u64,
 }
 
 /// What one BPF program did; zero unless evictd runs with `--probe-stats`.

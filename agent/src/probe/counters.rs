@@ -2,11 +2,11 @@
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
-    Space, SpaceOwner, Tasks, Watched, Writes,
+    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites, Space, SpaceOwner,
+    Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;
@@ -18,7 +18,6 @@ pub struct Counters {
     recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
-    inodes: HashMap<MapData, FileKey, Held>,
     watched: Watched,
     watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
@@ -33,7 +32,6 @@ impl Counters {
             recent: super::load::take_map(ebpf, "RECENT")?,
             tasks: super::load::take_map(ebpf, "TASKS")?,
             space: super::load::take_map(ebpf, "SPACE")?,
-            inodes: super::load::take_map(ebpf, "INODES")?,
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
@@ -75,8 +73,7 @@ impl Counters {
     pub fn forget_log_directory(&mut self, directory: &LogDirectory) {
         // Absent is as good as removed.
         let _ = self.log_writes.remove(directory);
-        let owner = SpaceOwner::log_directory(directory.inode, directory.dev);
-        let _ = self.space.remove(&owner);
+        self.forget_space(SpaceOwner::log_directory(directory.inode, directory.dev));
     }
 
     /// What has been written into a log directory since it is watched.
@@ -122,23 +119,15 @@ impl Counters {
         self.space_of(SpaceOwner::nobody(dev))
     }
 
-    fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
-        let values = self.space.get(&owner, 0).ok()?;
-        Some(values.iter().fold(Space::default(), |sum, value| Space {
-            grown: sum.grown + value.grown,
-            released: sum.released + value.released,
-        }))
+    /// An owner's account; `None` if it has none yet.
+    pub fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
+        sum_space(&self.space, owner)
     }
 
-    /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
-    /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
-    pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
-        if self.space.get(&owner, 0).is_err() {
-            self.space.insert(owner, zeros(Space::default())?, 0)?;
-        }
-        let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
-        let SpaceOwner { id, is_log_directory, .. } = owner;
-        self.inodes.insert(file, Held { owner: id, is_log_directory, reserved: 0, bytes }, 0)
+    /// Drops the account of an owner that is gone.
+    pub fn forget_space(&mut self, owner: SpaceOwner) {
+        // Absent is as good as removed.
+        let _ = self.space.remove(&owner);
     }
 
     /// What a cgroup has forked and ended.
@@ -150,12 +139,11 @@ impl Counters {
         }))
     }
 
-    /// Drops the keys of a cgroup that is gone.
+    /// Drops the keys of a cgroup that is gone, but for its [space](Self::forget_space).
     pub fn forget_cgroup(&mut self, cgroup_id: u64, devs: &[u32]) {
         // Absent is as good as removed.
         let _ = self.tasks.remove(&cgroup_id);
         for dev in devs {
-            let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
             let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
         }
     }
@@ -166,8 +154,17 @@ impl Counters {
     }
 }
 
+/// An owner's account, over all CPUs.
+pub(super) fn sum_space(
+    map: &PerCpuHashMap<MapData, SpaceOwner, Space>,
+    owner: SpaceOwner,
+) -> Option<Space> {
+    let values = map.get(&owner, 0).ok()?;
+    Some(values.iter().fold(Space::default(), |sum, value| sum + *value))
+}
+
 /// The same value for every CPU.
-fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
+pub(super) fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
     PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }

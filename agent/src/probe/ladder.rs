@@ -104,6 +104,13 @@ pub const LADDER: &[(Family, &[Rung])] = &[
     (Family::Space, disk::SPACE),
 ];
 
+/// Whether a rung of a family is about that filesystem too.
+pub fn serves(family: Family, rung: &str, filesystem: FsKind) -> bool {
+    let rungs = LADDER.iter().filter(|(known, _)| *known == family).flat_map(|(_, rungs)| *rungs);
+    let mut attachments = rungs.filter(|known| known.name == rung).flat_map(|rung| rung.attachments);
+    attachments.any(|attachment| attachment.filesystem == Some(filesystem))
+}
+
 /// One rung that a family is to have, and no other: `FAMILY=RUNG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForcedRung {

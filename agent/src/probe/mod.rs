@@ -6,6 +6,7 @@ mod filesystem;
 mod ladder;
 mod load;
 mod offsets;
+mod owners;
 mod reader;
 mod ring;
 mod sizes;
@@ -13,8 +14,9 @@ mod tripwires;
 
 pub use counters::Counters;
 pub use filesystem::FsKind;
-pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
+pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, serves, with_forced};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
 pub use sizes::{map_bytes, map_sizes};

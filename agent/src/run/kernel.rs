@@ -4,21 +4,23 @@ use std::{collections::BTreeMap, io, os::fd::OwnedFd};
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
-use evictd_common::{Probe, Record};
+use evictd_common::{Probe, Record, SpaceOwner};
 use evictd_core::{NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
 use super::{
+    disk_usage::DiskCounters,
     record::{ProgramCost, RungInUse},
-    watch::Watch,
+    watch::{Watch, kernel_dev_of},
 };
 use crate::{
     pods::PodIndex,
     probe::{
-        CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Standing, Tripwires, load,
+        CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions, Ring, Standing,
+        Tripwires, load, serves,
     },
-    sample::NodeSampler,
+    sample::{Filesystem, NodeSampler},
 };
 
 /// The probes and their maps. Dropping it detaches every program.
@@ -27,6 +29,10 @@ pub struct Kernel {
     ring: Ring,
     counters: Counters,
     reader: Option<CounterReader>,
+    space_reader: Option<CounterReader>,
+    file_owners: Option<FileOwners>,
+    /// Kernel numbers of the filesystems on which blocks are counted.
+    space: Vec<u32>,
     tripwires: Tripwires,
     watch: Watch,
     standings: Vec<Standing>,
@@ -50,6 +56,11 @@ impl Kernel {
         let reader = CounterReader::open(&ebpf)
             .map_err(|error| warn!("nobody else can read the counters: {error}"))
             .ok();
+        let space_reader = CounterReader::open(&ebpf).ok();
+        let file_owners = FileOwners::open(&ebpf)
+            .map_err(|error| warn!("disk usage goes by bytes written: {error}"))
+            .ok();
+        let space = if file_owners.is_some() { counted_by_block(sampler, &standings) } else { vec![] };
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
         Ok(Self {
@@ -58,6 +69,9 @@ impl Kernel {
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
             reader,
+            space_reader,
+            file_owners,
+            space,
             watch,
             standings,
             ebpf,
@@ -68,6 +82,32 @@ impl Kernel {
     /// The counters, for a thread that only reads, and how each family stands. Once.
     pub fn take_reader(&mut self) -> Option<(CounterReader, &[Standing])> {
         Some((self.reader.take()?, &self.standings))
+    }
+
+    /// The accounts of space, for a thread that only reads, if blocks are counted anywhere. Once.
+    pub fn take_space_reader(&mut self) -> Option<CounterReader> {
+        self.space_reader.take().filter(|_| !self.space.is_empty())
+    }
+
+    /// Where the owners of files are named, for the thread that walks, if blocks are counted anywhere. Once.
+    pub fn take_file_owners(&mut self) -> Option<FileOwners> {
+        self.file_owners.take().filter(|_| !self.space.is_empty())
+    }
+
+    /// What disk usage can be told by.
+    pub fn disk_counters(&self) -> DiskCounters<'_> {
+        let Self { counters, space, .. } = self;
+        DiskCounters { counters, writes: self.stands(Family::Writes), space }
+    }
+
+    /// Whether what pods hold on a filesystem can be told by blocks.
+    pub fn counts_blocks_of(&self, filesystem: &Filesystem) -> bool {
+        self.space.contains(&kernel_dev_of(filesystem.dev()))
+    }
+
+    /// The counters, to drop keys of.
+    pub const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
     }
 
     /// The counters of writes, if any rung counts them.
@@ -118,11 +158,16 @@ impl Kernel {
         self.watch.follow(index, &mut self.counters);
     }
 
-    /// Drops the keys of cgroups that are gone.
-    pub fn forget(&mut self, cgroups: &[u64]) {
+    /// Drops the keys of cgroups that are gone, but for the accounts of space that are still wanted.
+    pub fn forget(&mut self, cgroups: &[u64], keeps_account: impl Fn(u64) -> bool) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
             self.counters.forget_cgroup(*cgroup, &devs);
+            if !keeps_account(*cgroup) {
+                devs.iter().for_each(|dev| {
+                    self.counters.forget_space(SpaceOwner::cgroup(*cgroup, *dev));
+                });
+            }
         }
     }
 
@@ -153,6 +198,20 @@ impl Kernel {
     pub fn drops(&self) -> BTreeMap<&'static str, u64> {
         Probe::ALL.into_iter().map(|probe| (probe.name(), self.counters.drops(probe))).collect()
     }
+}
+
+/// The filesystems of which the rung in use counts blocks.
+fn counted_by_block(sampler: &NodeSampler, standings: &[Standing]) -> Vec<u32> {
+    let standing = standings.iter().find(|standing| standing.family == Family::Space);
+    let Some(rung) = standing.and_then(|standing| standing.rung) else {
+        return Vec::new();
+    };
+    let is_counted = |filesystem: &&Filesystem| {
+        FsKind::at(filesystem.path()).is_some_and(|kind| serves(Family::Space, rung, kind))
+    };
+    let all = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
+    let counted = all.into_iter().flatten().filter(is_counted);
+    counted.map(|filesystem| kernel_dev_of(filesystem.dev())).collect()
 }
 
 /// The programs' own log, if they have any to give.

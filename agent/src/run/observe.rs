@@ -25,16 +25,20 @@ pub struct Observer {
     log_writers: LogWriters,
     /// All figures of pods are read at every look, wanted or not.
     reads_all: bool,
+    /// The kernel knows the pods.
+    is_followed: bool,
     observation: Observation,
 }
 
 impl Observer {
-    /// Looks through these.
-    pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
+    /// Looks through these, and has files named in `kernel`.
+    pub fn new(sampler: NodeSampler, index: PodIndex, kernel: Option<&mut Kernel>) -> Self {
         let logs_apart = sampler.logfs().is_some();
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
+        let table = kernel.and_then(Kernel::take_file_owners);
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart, table);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
-        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+        let (reads_all, is_followed) = (false, false);
+        Self { sampler, index, disks, log_writers, reads_all, is_followed, observation }
     }
 
     /// The same, reading all figures of pods at every look.
@@ -119,7 +123,7 @@ impl Observer {
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
         if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
-            self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
+            self.disks.fill(&self.index, kernel.map(Kernel::disk_counters), usages);
         }
     }
 
@@ -156,14 +160,21 @@ impl Observer {
         });
         let changed = self.index.refresh() || reloaded;
         self.sampler.refresh(self.index.tree());
-        if let Some(kernel) = kernel.filter(|_| changed) {
+        if let Some(kernel) = kernel.filter(|_| changed || !self.is_followed) {
             kernel.follow(&self.index);
+            self.disks.follow(&self.index, kernel.counters_mut());
+            self.is_followed = true;
         }
+    }
+
+    /// What pods hold on disk.
+    pub const fn disks(&self) -> &DiskUsages {
+        &self.disks
     }
 
     /// Work that decisions are spared of: to be done at start and on ticks.
     pub fn prepare(&mut self, kernel: Option<&Kernel>) {
-        self.disks.prepare(&self.index, kernel.and_then(Kernel::write_counters));
+        self.disks.prepare(&self.index, kernel.map(Kernel::disk_counters));
     }
 
     /// The pod that owns a cgroup, and the container if it is a container's.

@@ -14,7 +14,7 @@ mod pod;
 pub use containers::ContainersMemory;
 pub use counter_file::CounterFile;
 pub(crate) use counter_file::keyed;
-pub use disk::{DiskLimits, DiskWalk, Walk};
+pub use disk::{DiskLimits, DiskWalk, Found, Walk};
 pub use fs::{Filesystem, FilesystemSample};
 pub use memory::CgroupMemory;
 pub use mounts::{CgroupKind, CgroupMounts, MountsError};

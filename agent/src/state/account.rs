@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
+
 /// A container, or what else runs in a cgroup of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -56,6 +58,8 @@ pub enum Owner {
     Cgroup {
         /// From the root of the hierarchy.
         path: String,
+        /// What runs there.
+        role: Role,
     },
     /// Cgroups that are gone, and those for which the kernel's maps had no room, all together.
     Others,

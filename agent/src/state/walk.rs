@@ -41,6 +41,11 @@ pub fn walk(root: &Path) -> Vec<Entry> {
     entries
 }
 
+/// The path of the cgroup with that id, from the root of the hierarchy at `root`; `None` if it is gone.
+pub fn path_of(root: &Path, id: u64) -> Option<PathBuf> {
+    walk(root).into_iter().find(|entry| entry.id == id).map(|entry| entry.path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
