@@ -25,6 +25,8 @@ pub enum Record {
     Released(Released),
     /// A container writes its log too fast.
     LogWriter(LogWriter),
+    /// A disk fills, and it is no pod that fills it.
+    DiskFiller(Filler),
     /// The kernel's OOM killer took somebody.
     OomVictim(OomVictim),
     /// A threshold is met and nobody may be evicted.
@@ -145,8 +147,26 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's message.
     pub message: String,
+    /// Who fills the disk, if that is no pod.
+    #[serde(default)]
+    pub filled_by: Option<Filler>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
+}
+
+/// Somebody who fills a disk and is no pod.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filler {
+    /// The disk.
+    pub signal: String,
+    /// Where it runs.
+    pub cgroup: String,
+    /// What it is.
+    pub role: String,
+    /// In words.
+    pub message: String,
+    /// How fast it takes space.
+    pub bytes_per_second: u64,
 }
 
 /// A pod's place in the ranking.

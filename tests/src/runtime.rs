@@ -114,7 +114,8 @@ impl Runtime {
     /// Ends it as a crash does, and starts it anew in a cgroup of its own: the service manager makes
     /// another one. Containers go on, since their pipes are held meanwhile.
     pub fn restart(&mut self, node: &Node, inbox: &mut Inbox) -> Result<()> {
-        let held: Vec<File> = self.attached.values().map(|(fifo, _)| both_ends(fifo)).collect::<Result<_>>()?;
+        let held: Vec<File> =
+            self.attached.values().map(|(fifo, _)| both_ends(fifo)).collect::<Result<_>>()?;
         self.child.kill().context("killing the runtime")?;
         self.child.wait().context("waiting for the runtime")?;
         node.system().at(SERVICE).remove()?;

@@ -5,8 +5,8 @@ use aya::{
     maps::{Array, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites, Space, SpaceOwner,
-    Tasks, Watched, Writes,
+    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites, Space,
+    SpaceOwner, Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;

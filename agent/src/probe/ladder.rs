@@ -107,7 +107,8 @@ pub const LADDER: &[(Family, &[Rung])] = &[
 /// Whether a rung of a family is about that filesystem too.
 pub fn serves(family: Family, rung: &str, filesystem: FsKind) -> bool {
     let rungs = LADDER.iter().filter(|(known, _)| *known == family).flat_map(|(_, rungs)| *rungs);
-    let mut attachments = rungs.filter(|known| known.name == rung).flat_map(|rung| rung.attachments);
+    let mut attachments =
+        rungs.filter(|known| known.name == rung).flat_map(|rung| rung.attachments);
     attachments.any(|attachment| attachment.filesystem == Some(filesystem))
 }
 

@@ -102,9 +102,7 @@ impl CounterReader {
             .space
             .iter()
             .filter_map(Result::ok)
-            .map(|(key, values)| {
-                (key, values.iter().map(|space| space.net()).sum())
-            })
+            .map(|(key, values)| (key, values.iter().map(|space| space.net()).sum()))
             .collect();
         let meant = by_key.into_iter().filter(|(owner, _)| is_meant(owner.dev));
         for (SpaceOwner { id, dev, is_log_directory }, bytes) in meant {

@@ -129,7 +129,8 @@ impl Fillers {
             Question { at, signal, dev, pods: BTreeMap::new(), logs: BTreeMap::new() };
         for (number, pod) in index.iter().enumerate() {
             let cgroups = pod.cgroup().into_iter();
-            let ids = cgroups.flat_map(|c| c.containers().iter().map(|c| c.inode).chain([c.inode()]));
+            let ids =
+                cgroups.flat_map(|c| c.containers().iter().map(|c| c.inode).chain([c.inode()]));
             question.pods.extend(ids.map(|id| (id, number)));
             question.logs.extend(pod.logs().iter().map(|log| (log.inode, number)));
         }
@@ -246,11 +247,17 @@ mod tests {
             ("nobody much", [0, 0, 0, 1, 0], None),
             ("everybody gives back", [-9, -9, -9, -9, -9], None),
         ];
-        let path = |id| Some(format!("system.slice/{}.service", if id == 8 { "containerd" } else { "db" }).into());
+        let path = |id| {
+            Some(
+                format!("system.slice/{}.service", if id == 8 { "containerd" } else { "db" })
+                    .into(),
+            )
+        };
         for (name, [a, b, logs, runtime, service], expected) in cases {
             let before = Grown { cgroups: [(1, 5 * MIB)].into(), ..Grown::default() };
             let now = Grown {
-                cgroups: [(1, (5 + a) * MIB), (2, b * MIB), (8, runtime * MIB), (9, service * MIB)].into(),
+                cgroups: [(1, (5 + a) * MIB), (2, b * MIB), (8, runtime * MIB), (9, service * MIB)]
+                    .into(),
                 logs: [(log, logs * MIB)].into(),
                 unowned: 0,
             };

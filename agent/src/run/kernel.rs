@@ -17,8 +17,8 @@ use super::{
 use crate::{
     pods::PodIndex,
     probe::{
-        CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions, Ring, Standing,
-        Tripwires, load, serves,
+        CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions, Ring,
+        Standing, Tripwires, load, serves,
     },
     sample::{Filesystem, NodeSampler},
 };
@@ -60,7 +60,8 @@ impl Kernel {
         let file_owners = FileOwners::open(&ebpf)
             .map_err(|error| warn!("disk usage goes by bytes written: {error}"))
             .ok();
-        let space = if file_owners.is_some() { counted_by_block(sampler, &standings) } else { vec![] };
+        let space =
+            if file_owners.is_some() { counted_by_block(sampler, &standings) } else { vec![] };
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
         Ok(Self {

@@ -11,8 +11,8 @@ use evictd_common::LogDirectory;
 use evictd_core::{Qos, Quantity};
 
 use super::{
-    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Role,
-    Source, events,
+    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Role, Source,
+    events,
     owners::{Whose, owners},
     walk::{Entry, walk},
 };

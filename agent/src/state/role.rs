@@ -120,7 +120,11 @@ mod tests {
             ("init.scope", Role::Service, "init"),
             ("user.slice/user-0.slice/session-1.scope", Role::User, "session-1"),
             ("kubepods/besteffort/podu/c", Role::Pods, "c"),
-            ("kubepods.slice/kubepods-podu.slice/cri-containerd-1.scope", Role::Pods, "cri-containerd-1"),
+            (
+                "kubepods.slice/kubepods-podu.slice/cri-containerd-1.scope",
+                Role::Pods,
+                "cri-containerd-1",
+            ),
             ("batch", Role::Other, "batch"),
             ("mycontainerd.service", Role::Other, "mycontainerd"),
         ];

@@ -3,8 +3,8 @@
 use crate::{
     probe::Family,
     state::{
-        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, Role,
-        SignalState, Source, ThresholdKind, ThresholdState, Unit,
+        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, Role, SignalState,
+        Source, ThresholdKind, ThresholdState, Unit,
     },
 };
 

@@ -82,11 +82,16 @@ impl PodAccounts {
                 continue;
             }
             let owner = SpaceOwner::cgroup(id, dev);
-            self.is_unsure |= counters.space_of(owner).is_some_and(|space| space != Space::default());
+            self.is_unsure |=
+                counters.space_of(owner).is_some_and(|space| space != Space::default());
             self.owners.volumes.push(owner);
         }
         let living = 1 + cgroup.containers().len();
-        self.fold(living, |id| id == cgroup.inode() || cgroup.containers().iter().any(|c| c.inode == id), counters);
+        self.fold(
+            living,
+            |id| id == cgroup.inode() || cgroup.containers().iter().any(|c| c.inode == id),
+            counters,
+        );
     }
 
     fn fold(&mut self, living: usize, lives: impl Fn(u64) -> bool, counters: &mut Counters) {
@@ -115,7 +120,10 @@ mod tests {
         assert_eq!(apart.sum_volumes(space), folded.sum_volumes(space));
         assert_eq!(apart.sum_volumes(space).net(), 280);
         assert_eq!(apart.sum_logs(space).net(), 290);
-        assert_eq!((apart.of_volumes(), apart.of_log(3), apart.of_log(4)), (Some(a), Some(log), None));
+        assert_eq!(
+            (apart.of_volumes(), apart.of_log(3), apart.of_log(4)),
+            (Some(a), Some(log), None)
+        );
         assert!(apart.has_volume(a) && !folded.has_volume(a));
     }
 }

@@ -59,7 +59,8 @@ fn in_process(
             continue;
         }
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let Ok(open) = rustix::fs::openat(fds.as_fd(), entry.file_name(), flags, Mode::empty()) else {
+        let Ok(open) = rustix::fs::openat(fds.as_fd(), entry.file_name(), flags, Mode::empty())
+        else {
             continue;
         };
         // The descriptor may be another file's by now.

@@ -25,8 +25,8 @@ use crate::{
     sample::{DiskLimits, DiskWalk},
 };
 use accounts::PodAccounts;
-pub use counted::{DiskCounters, log_directory};
 use counted::{ByPart, Seen, Tally, counts_space};
+pub use counted::{DiskCounters, log_directory};
 pub use told::DiskWalks;
 use walked::{Circumstances, Parts, Place, Subject, Walked};
 use walker::{Job, Walker};
@@ -360,9 +360,7 @@ fn change(then: Tally, now: Tally, is_exact: bool) -> i64 {
 /// written to it; without that it is unknown.
 fn changed(walked: Option<DiskUsage>, bytes: i64) -> Option<DiskUsage> {
     match walked {
-        Some(usage) => {
-            Some(DiskUsage { bytes: usage.bytes.saturating_add_signed(bytes), ..usage })
-        }
+        Some(usage) => Some(DiskUsage { bytes: usage.bytes.saturating_add_signed(bytes), ..usage }),
         None => {
             let bytes = u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)?;
             Some(DiskUsage { bytes, inodes: 0 })

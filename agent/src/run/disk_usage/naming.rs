@@ -46,7 +46,12 @@ impl<'a> Naming<'a> {
         }
     }
 
-    fn name(&mut self, found: &Found<'_>, owner: SpaceOwner, is_named: impl Fn(SpaceOwner) -> bool) {
+    fn name(
+        &mut self,
+        found: &Found<'_>,
+        owner: SpaceOwner,
+        is_named: impl Fn(SpaceOwner) -> bool,
+    ) {
         let key = key(found.stat);
         if found.stat.st_blocks == 0 || key.dev != owner.dev || self.failed.is_some() {
             return;

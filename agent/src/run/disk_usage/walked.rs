@@ -475,7 +475,13 @@ mod tests {
             ("by others, maybe a log, later", 0, 0, 4, 60, true),
         ];
         for (name, slack, own, strays, seconds, doubtful) in cases {
-            let walked = Walked { logs: usage(50), volumes: usage(150), begun, slack: mib(slack), ..Walked::never() };
+            let walked = Walked {
+                logs: usage(50),
+                volumes: usage(150),
+                begun,
+                slack: mib(slack),
+                ..Walked::never()
+            };
             let mut now = ByPart::<Tally>::default();
             now.volumes.space.stray = mib(own);
             let at = begun + Duration::from_secs(seconds);
