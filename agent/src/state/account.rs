@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
 use crate::sample::MemoryEvents;
 
 /// A container, or what else runs in a cgroup of its own.
@@ -58,6 +59,8 @@ pub enum Owner {
     Cgroup {
         /// From the root of the hierarchy.
         path: String,
+        /// What runs there.
+        role: Role,
     },
     /// Cgroups that are gone, and those for which the kernel's maps had no room, all together.
     Others,

@@ -99,7 +99,7 @@ pub fn name(row: &Row) -> String {
             escape(&format!("{namespace}/{pod}/{container}"))
         }
         Owner::Pod { namespace, pod, .. } => escape(&format!("{namespace}/{pod}")),
-        Owner::Cgroup { path } => escape(path),
+        Owner::Cgroup { path, .. } => escape(path),
         Owner::Others => "(others)".to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     probe::Family,
     state::{
-        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, SignalState,
+        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, Role, SignalState,
         Source, ThresholdKind, ThresholdState, Unit,
     },
 };
@@ -35,7 +35,7 @@ pub fn container(name: &str, cgroups: &[u64], log: Option<LogCount>) -> Account 
 
 /// A cgroup of no pod.
 pub fn cgroup(path: &str, id: u64) -> Account {
-    let owner = Owner::Cgroup { path: path.to_owned() };
+    let owner = Owner::Cgroup { path: path.to_owned(), role: Role::of(path.as_ref()) };
     let memory = Memory { working_set: Some(1 << 20), request: None, limit: None };
     Account { owner, memory, ..container("", &[id], None) }
 }
@@ -67,6 +67,8 @@ pub fn reading(
             .map(|(id, written, forks)| (id, Count { written, forks, grown: None }))
             .collect(),
         accounts,
+        disks: Vec::new(),
+        unowned_grown: Some(0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::state::{MemoryEvents, NodeState, Owner, ProbeState, Source};
+use crate::state::{MemoryEvents, NodeState, Owner, PodDisk, ProbeState, Source};
 
 /// One object of `--json`, one picture of the screen. `null` is unknown, never zero.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +21,10 @@ pub struct Snapshot {
     pub missing: Vec<Missing>,
     /// Everybody.
     pub rows: Vec<Row>,
+    /// What pods hold on disk, as a running evictd ranks them.
+    pub disks: Vec<PodDisk>,
+    /// By how much files without a known owner take more of the disk; below zero when they give back.
+    pub unowned_growth_bytes_per_second: Option<i64>,
 }
 
 /// Figures that are unknown for everybody.

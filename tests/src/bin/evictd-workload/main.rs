@@ -23,6 +23,8 @@ evictd-workload COMMAND [--option N]...
   memory-hog     [--mib-per-s N] [--max-mib N]        rate 0 is full speed
   fork-bomb      [--max N]                            every process forks
   write-exactly  --file FILE [--bytes N --count N]    appends, and ends
+  truncate       --file FILE                          cuts it to nothing, and ends
+  hold-deleted   --file FILE [--mib N]                writes and deletes it, keeps it open
   churn          --dir DIR [--count N] [--seed N]     grows and shrinks files, and ends
   fork-exactly   [--count N]                          forks children that end, and ends
   live-exactly   --file FILE [--bytes N --count N --forks N]  appends, forks, and ends
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
             "memory-hog" => hog::memory_hog(&args),
             "fork-bomb" => bomb::fork_bomb(&args),
             "write-exactly" => exactly::write_exactly(&args),
+            "truncate" => exactly::truncate(&args),
+            "hold-deleted" => exactly::hold_deleted(&args),
             "churn" => churn::churn(&args),
             "fork-exactly" => exactly::fork_exactly(&args),
             "live-exactly" => exactly::live_exactly(&args),
