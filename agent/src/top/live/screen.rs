@@ -33,9 +33,10 @@ mod tests {
     /// Both ends of a terminal.
     fn terminal() -> (OwnedFd, OwnedFd) {
         let (mut ours, mut theirs) = (-1, -1);
-        let (name, modes, size) = (ptr::null_mut(), ptr::null(), ptr::null());
-        // SAFETY: both places are writable; the rest may be null.
-        let made = unsafe { libc::openpty(&mut ours, &mut theirs, name, modes, size) };
+        let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let (name, modes) = (ptr::null_mut(), ptr::null());
+        // SAFETY: both places are writable, the size is there to be read, and the rest may be null.
+        let made = unsafe { libc::openpty(&mut ours, &mut theirs, name, modes, &size) };
         assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
         // SAFETY: new descriptors that nobody else has.
         unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }

@@ -23,6 +23,8 @@ pub(crate) fn task_churn(args: &Args) -> Result<(), String> {
         wait_for(fork(|| drop(fork(|| ())))?)?;
         let program = std::env::current_exe().map_err(|e| format!("program: {e}"))?;
         let mut other = Command::new(program);
+        // Ends at once, before it contains itself.
+        other.args(["idle", "not-an-option"]);
         other.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         other.status().map_err(|e| format!("exec: {e}"))?;
     }
