@@ -17,6 +17,9 @@ pub struct Account {
     pub log: Option<LogCount>,
     /// Threads, those of cgroups below included where they are its own.
     pub tasks: Option<u64>,
+    /// Processes, likewise; those that have ended do not count, although they are tasks until they are
+    /// reaped.
+    pub processes: Option<u64>,
     /// Its memory.
     pub memory: Memory,
     /// What memory limits did to it since its cgroup was made.

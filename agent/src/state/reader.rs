@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock,
-    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir},
+    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir, procs},
     probe::{CounterReader, Family, Standing, log_directory},
     sample::{CgroupMemory, CgroupMounts, CgroupPids, MemoryEventFiles},
 };
@@ -211,6 +211,7 @@ impl Accounts<'_> {
             // Figures of a cgroup count those below, which have accounts of their own.
             let tasks = below().filter_map(|e| tasks(&self.reader.dirs(&e.path))).sum();
             account.tasks = account.tasks.map(|all| all.saturating_sub(tasks));
+            account.processes = procs::count_in(&dirs, false);
             account.memory = Memory::default();
             account.memory_events = None;
         }
@@ -226,6 +227,7 @@ impl Accounts<'_> {
             cgroups: Vec::new(),
             log: Some(self.log(log)),
             tasks: None,
+            processes: None,
             memory: Memory::default(),
             memory_events: None,
         }
@@ -239,6 +241,7 @@ impl Accounts<'_> {
             cgroups: cgroups.iter().filter(|_| has_ids).map(|i| self.entries[*i].id).collect(),
             log: None,
             tasks: tasks(dirs),
+            processes: procs::count_in(dirs, true),
             memory: Memory {
                 working_set: memory.as_ref().and_then(CgroupMemory::working_set),
                 request: None,

@@ -25,6 +25,7 @@ pub fn snapshot(before: &Reading, now: &Reading) -> Snapshot {
         rows,
         disks: now.disks.clone(),
         unowned_growth_bytes_per_second: between.unowned_growth(),
+        soon: BTreeMap::new(),
     }
 }
 
@@ -68,6 +69,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: self.per_second(account.log.and_then(|log| self.log_since(log))),
             growth_bytes_per_second: self.growth(account),
             tasks: account.tasks,
+            processes: account.processes,
             forks_per_second: self.exactly_per_second(sum(|count| count.forks)),
             memory_working_set: account.memory.working_set,
             memory_request: account.memory.request,
@@ -94,6 +96,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: None,
             growth_bytes_per_second: None,
             tasks: None,
+            processes: None,
             forks_per_second: self.exactly_per_second(Some(forks)),
             memory_working_set: None,
             memory_request: None,
