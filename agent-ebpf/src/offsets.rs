@@ -86,4 +86,7 @@ offsets! {
     VICTIM_IS_TASK,
     /// 1 if `ext4_da_reserve_space` passes the number of blocks, 0 if it is always one.
     RESERVE_HAS_COUNT,
+    /// 1 if the programs that count writes at `ext4_da_write_end` also tell the space family that a
+    /// write ends: one program a tracepoint costs less than two.
+    WRITES_END_SPACE,
 }

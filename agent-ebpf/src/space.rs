@@ -6,11 +6,14 @@
 //! the figures change; those correct the reading by what they announce.
 
 mod ext4;
+mod growing;
 mod xfs;
 
-use core::intrinsics::{AtomicOrdering, atomic_xchg};
+pub use ext4::write_ended;
 
-use aya_ebpf::helpers::bpf_get_current_cgroup_id;
+use core::intrinsics::{AtomicOrdering, atomic_xadd, atomic_xchg};
+
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_ns};
 use evictd_common::{FileKey, Held, LogDirectory, Probe, Space, SpaceOwner};
 
 use crate::{
@@ -58,13 +61,14 @@ impl Event {
     pub const GONE: Self = Self { kind: Kind::Gone, blocks: 0 };
 }
 
-/// Looks at a file. `held_now` reads the bytes that it holds, given the size of a block.
+/// Looks at a file. `held_now` reads the bytes that it holds, given the size of a block. Returns
+/// [`Held::looks`]; 0 if the file is not known from now on.
 #[inline(always)]
-fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
+fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) -> u64 {
     let sb = F::pointer(inode, INODE_SB.load());
     let dev = F::int(sb, SB_DEV.load());
     if WATCHED.get(0).and_then(|watched| slot_of(watched, dev)).is_none() {
-        return;
+        return 0;
     }
     let block = F::long(sb, SB_BLOCK_SIZE.load()) as i64;
     let key = FileKey { inode: F::long(inode, INODE_INO.load()), dev, reserved: 0 };
@@ -75,16 +79,19 @@ fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
     if event.kind == Kind::Falling {
         now -= event.blocks * block;
     }
-    // SAFETY: the pointer comes from a map lookup; `bytes` is only ever changed atomically.
-    let before =
-        unsafe { atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now) };
+    // SAFETY: the pointer comes from a map lookup; both are only ever changed atomically.
+    let (before, looks) = unsafe {
+        let before = atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now);
+        let looks = &raw mut (*held).looks;
+        (before, atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(looks, 1) + 1)
+    };
     let change = now - before;
     if event.kind == Kind::Gone && now == 0 {
         // Blocks that are reserved to the end are released after this; the entry stays for them.
         let _ = INODES.remove(key);
     }
     if change == 0 {
-        return;
+        return looks;
     }
     // SAFETY: as above.
     let owner = unsafe {
@@ -92,7 +99,7 @@ fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
     };
     let grown = change > 0 && event.kind == Kind::Grown;
     if !(grown && before == 0) && charge(owner, change) {
-        return;
+        return looks;
     }
     // A file that grows from nothing (its number may be another file's) or whose owner is gone
     // belongs to who grows it.
@@ -105,27 +112,34 @@ fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
         }
     }
     charge_new(owner, change);
+    looks
 }
 
 /// A file that is not known: it is from now on if it has grown, else its change is nobody's.
 #[inline(always)]
-fn meet<F: Follow>(inode: Kernel, key: FileKey, bytes: i64, event: Event, block: i64) {
+fn meet<F: Follow>(inode: Kernel, key: FileKey, bytes: i64, event: Event, block: i64) -> u64 {
     let change = event.blocks * block;
     match event.kind {
         Kind::Grown => {
             let owner = owner_now::<F>(inode, key.dev);
             let SpaceOwner { id, is_log_directory, .. } = owner;
-            let held = Held { owner: id, is_log_directory, reserved: 0, bytes };
-            if INODES.insert(key, held, IF_ABSENT).is_err() {
+            // SAFETY: no preconditions. The number of the first look differs from what CPUs remember
+            // of an earlier file of this number.
+            let looks = unsafe { bpf_ktime_get_ns() } | 1;
+            let held = Held { owner: id, is_log_directory, reserved: 0, bytes, looks };
+            let known = INODES.insert(key, held, IF_ABSENT).is_ok();
+            if !known {
                 dropped(Probe::Space);
             }
             if change > 0 {
                 charge_new(owner, change);
             }
+            return if known { looks } else { 0 };
         }
         Kind::Falling => charge_new(SpaceOwner::nobody(key.dev), -change),
         Kind::Look | Kind::Gone => {}
     }
+    0
 }
 
 /// Who owns a file that grows now for the first time: its log directory, else the current cgroup.

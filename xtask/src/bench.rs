@@ -33,11 +33,14 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Cost of a run of each kernel program, and of all of them to those who are watched
+    /// Cost of a run of each kernel program, and of all of them to those who are watched, beside other tools
     Probes {
-        /// Rounds with the probes on, and as many with them off, in turns
-        #[arg(long, default_value_t = 5)]
+        /// Rounds, each with the probes on and off and with every other tool, in turns
+        #[arg(long, default_value_t = 7)]
         rounds: u32,
+        /// Also write the figures as JSON to this file
+        #[arg(short, long)]
+        output: Option<PathBuf>,
     },
     /// Lets containers write their logs too fast: time until each is named, precision, recall
     Writers {
@@ -56,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Reaction { trials, output } => harness("reaction", *trials, output.as_deref()),
         What::Writers { trials, output } => harness("writers", *trials, output.as_deref()),
-        What::Probes { rounds } => probes(*rounds),
+        What::Probes { rounds, output } => probes(*rounds, output.as_deref()),
         What::Evaluator => evaluator::run(),
     }
 }
@@ -76,12 +79,19 @@ fn harness(what: &str, trials: u32, output: Option<&Path>) -> Result<ExitCode> {
     process::exec(&mut harness)
 }
 
-fn probes(rounds: u32) -> Result<ExitCode> {
+/// The tools that evictd is measured beside are nobody's need: what cannot be installed is left out.
+fn probes(rounds: u32, output: Option<&Path>) -> Result<ExitCode> {
     require_root("bench")?;
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
+    if let Err(error) = setup::ensure(&workspace.pins, &[Purpose::Peers]) {
+        eprintln!("measured without some of the other tools: {error:#}");
+    }
     let programs = build::benches(&workspace)?;
     let mut harness = Command::new(build::program(&programs, HARNESS)?);
     harness.args(["probes", "--rounds", &rounds.to_string()]);
+    if let Some(output) = output {
+        harness.arg("-o").arg(output);
+    }
     process::exec(&mut harness)
 }

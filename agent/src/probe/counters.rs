@@ -5,8 +5,8 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
-    Space, SpaceOwner, Tasks, Watched, Writes,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe,
+    RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
 use super::load::LoadError;
@@ -19,6 +19,7 @@ pub struct Counters {
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     watched: Watched,
     watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
@@ -34,6 +35,7 @@ impl Counters {
             tasks: super::load::take_map(ebpf, "TASKS")?,
             space: super::load::take_map(ebpf, "SPACE")?,
             inodes: super::load::take_map(ebpf, "INODES")?,
+            growing: super::load::take_map(ebpf, "GROWING")?,
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
@@ -124,10 +126,14 @@ impl Counters {
 
     fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
         let values = self.space.get(&owner, 0).ok()?;
-        Some(values.iter().fold(Space::default(), |sum, value| Space {
+        let mut sum = values.iter().fold(Space::default(), |sum, value| Space {
             grown: sum.grown + value.grown,
             released: sum.released + value.released,
-        }))
+        });
+        let pending = pending_space(&self.growing, &self.inodes);
+        let pending = pending.filter(|(whose, _)| *whose == owner);
+        sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
+        Some(sum)
     }
 
     /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
@@ -136,9 +142,14 @@ impl Counters {
         if self.space.get(&owner, 0).is_err() {
             self.space.insert(owner, zeros(Space::default())?, 0)?;
         }
-        let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
         let SpaceOwner { id, is_log_directory, .. } = owner;
-        self.inodes.insert(file, Held { owner: id, is_log_directory, reserved: 0, bytes }, 0)
+        let found = Held { owner: id, is_log_directory, reserved: 0, bytes, looks: 1 };
+        let held = self.inodes.get(&file, 0).map_or(found, |held: Held| Held {
+            bytes: held.bytes,
+            looks: held.looks,
+            ..found
+        });
+        self.inodes.insert(file, held, 0)
     }
 
     /// What a cgroup has forked and ended.
@@ -164,6 +175,21 @@ impl Counters {
     pub fn drops(&self, probe: Probe) -> u64 {
         self.drops.get(&(probe as u32), 0).map_or(0, |values| values.iter().sum())
     }
+}
+
+/// Bytes that writes have taken and that no account has yet, by owner. Read after the accounts: what is
+/// charged in between is missed this time rather than counted twice.
+pub(super) fn pending_space(
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
+) -> impl Iterator<Item = (SpaceOwner, u64)> {
+    let cpus = growing.get(&0, 0).map_or_else(|_| Vec::new(), |cpus| cpus.to_vec());
+    cpus.into_iter().filter_map(|growing| {
+        let held = inodes.get(&growing.key(), 0).ok()?;
+        let Held { owner: id, is_log_directory, .. } = held;
+        let bytes = u64::try_from(growing.pending(&held)).ok().filter(|bytes| *bytes > 0)?;
+        Some((SpaceOwner { id, dev: growing.dev, is_log_directory }, bytes))
+    })
 }
 
 /// The same value for every CPU.

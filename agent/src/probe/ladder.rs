@@ -82,6 +82,8 @@ pub struct Attachment {
     pub optional: bool,
     /// The filesystem that it is about, if it is about one. Left out where that is not in use.
     pub filesystem: Option<FsKind>,
+    /// Programs that do its work too where they run. Left out beside one of them.
+    pub instead: &'static [&'static str],
     /// What it reads of a tracepoint's record.
     pub fields: &'static [Field],
 }
@@ -89,12 +91,12 @@ pub struct Attachment {
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: false, filesystem: None, fields: &[] }
+        Self { program, target, optional: false, filesystem: None, fields: &[], instead: &[] }
     }
 
     /// A program that the rung can do without.
     pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: true, filesystem: None, fields: &[] }
+        Self { program, target, optional: true, filesystem: None, fields: &[], instead: &[] }
     }
 
     /// The same, which reads these fields.
@@ -105,6 +107,11 @@ impl Attachment {
     /// The same, where that filesystem is in use.
     const fn on(self, filesystem: FsKind) -> Self {
         Self { filesystem: Some(filesystem), ..self }
+    }
+
+    /// The same, but not beside any of these programs.
+    const fn not_beside(self, instead: &'static [&'static str]) -> Self {
+        Self { instead, ..self }
     }
 }
 
@@ -166,11 +173,15 @@ pub const LADDER: &[(Family, &[Rung])] = &[
     (Family::Space, disk::SPACE),
 ];
 
+/// In the place of a rung: the family is to have none.
+const NONE: &str = "none";
+
 /// One rung that a family is to have, and no other: `FAMILY=RUNG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForcedRung {
     family: Family,
-    rung: &'static Rung,
+    /// None or one.
+    rung: &'static [Rung],
 }
 
 impl FromStr for ForcedRung {
@@ -183,9 +194,13 @@ impl FromStr for ForcedRung {
             .iter()
             .find(|(known, _)| known.name() == family)
             .ok_or_else(|| format!("no probe family {family}; allowed: {}", list(families())))?;
+        let family = *family;
+        if rung == NONE {
+            return Ok(Self { family, rung: &[] });
+        }
         let found = rungs.iter().find(|known| known.name == rung);
-        found.map(|rung| Self { family: *family, rung }).ok_or_else(|| {
-            let allowed = list(rungs.iter().map(|rung| rung.name));
+        found.map(|rung| Self { family, rung: slice::from_ref(rung) }).ok_or_else(|| {
+            let allowed = list(rungs.iter().map(|rung| rung.name).chain([NONE]));
             format!("{} has no rung {rung}; allowed: {allowed}", family.name())
         })
     }
@@ -199,7 +214,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 pub fn with_forced(forced: &[ForcedRung]) -> Vec<(Family, &'static [Rung])> {
     let of = |family| forced.iter().find(move |forced| forced.family == family);
     let one = |(family, rungs): &(Family, &'static [Rung])| match of(*family) {
-        Some(forced) => (*family, slice::from_ref(forced.rung)),
+        Some(forced) => (*family, forced.rung),
         None => (*family, *rungs),
     };
     LADDER.iter().map(one).collect()
@@ -220,6 +235,8 @@ mod tests {
                 assert!(LADDER.contains(&(family, rungs)), "{names:?}");
             }
         }
+        let none: ForcedRung = "oom=none".parse().unwrap();
+        assert!(with_forced(&[none]).contains(&(Family::Oom, &[])));
         let error = |text: &str| text.parse::<ForcedRung>().unwrap_err();
         assert_eq!(error("tasks"), "not of the form FAMILY=RUNG");
         assert_eq!(
@@ -229,7 +246,7 @@ mod tests {
         );
         assert_eq!(
             error("tasks=fentry"),
-            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint, tracepoint, polling"
+            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint, tracepoint, polling, none"
         );
     }
 

@@ -58,7 +58,9 @@ pub enum TracefsError {
         field: &'static str,
     },
     /// The field is there with another size.
-    #[error("field {field} of tracepoint {event} has {found} bytes, not {size}: its format changed")]
+    #[error(
+        "field {field} of tracepoint {event} has {found} bytes, not {size}: its format changed"
+    )]
     Resized {
         /// `category/name`.
         event: String,
@@ -199,7 +201,9 @@ print fmt: \"pid=%d\", REC->pid
         );
         let missing = error("oom/none", Field::need("PID", "pid", 4));
         assert!(missing.starts_with("no tracepoint oom/none: "), "{missing}");
-        assert!(missing.ends_with("/events/oom/none/format: No such file or directory (os error 2)"));
+        assert!(
+            missing.ends_with("/events/oom/none/format: No such file or directory (os error 2)")
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, os::fd::OwnedFd};
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
 use evictd_common::{Probe, Record};
-use evictd_core::{NodeSignals, Policy};
+use evictd_core::{MonoTime, NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
@@ -14,6 +14,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
+    clock::now,
     pods::PodIndex,
     probe::{
         CgroupFiles, CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Shortage,
@@ -28,6 +29,8 @@ type ProgramLog = AsyncFd<EbpfLogger<&'static dyn log::Log>>;
 pub struct Kernel {
     ebpf: Ebpf,
     ring: Ring,
+    /// The ring is left unread until then.
+    ring_from: MonoTime,
     counters: Counters,
     reader: Option<CounterReader>,
     tripwires: Tripwires,
@@ -64,6 +67,7 @@ impl Kernel {
             .ok();
         Ok(Self {
             ring: Ring::take(&mut ebpf)?,
+            ring_from: MonoTime::default(),
             tripwires: Tripwires::take(&mut ebpf)?,
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
@@ -74,6 +78,11 @@ impl Kernel {
             ebpf,
             _stats: stats,
         })
+    }
+
+    /// Leaves the ring unread until then.
+    pub const fn stall_ring(&mut self, until: MonoTime) {
+        self.ring_from = until;
     }
 
     /// The counters, for a thread that only reads, and how each family stands. Once.
@@ -108,7 +117,7 @@ impl Kernel {
         let mut found = Vec::new();
         let ended = tokio::select! {
             biased;
-            drained = self.ring.drain(&mut take) => drained,
+            drained = drain(&mut self.ring, self.ring_from, &mut take) => drained,
             read = read_files(self.files.as_mut(), &mut found) => read,
             flushed = flush(self.log.as_mut()) => flushed,
         };
@@ -179,6 +188,15 @@ impl Kernel {
     pub fn drops(&self) -> BTreeMap<&'static str, u64> {
         Probe::ALL.into_iter().map(|probe| (probe.name(), self.counters.drops(probe))).collect()
     }
+}
+
+/// Waits for records, and for the time from which the ring is read.
+async fn drain(ring: &mut Ring, from: MonoTime, take: impl FnMut(Record)) -> io::Result<()> {
+    let wait = from.since(now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    ring.drain(take).await
 }
 
 /// Waits for what files tell; forever if none is watched.

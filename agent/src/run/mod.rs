@@ -20,7 +20,7 @@ mod tally;
 mod told;
 mod watch;
 
-use std::{io, path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use evictd_core::Evaluator;
 use tracing::warn;
@@ -92,6 +92,9 @@ pub(crate) fn run(
         let mut kernel = Kernel::open(load, args.probe_stats, &sampler, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
+        if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
+            kernel.stall_ring(clock::now().after(Duration::from_secs(args.ring_stall)));
+        }
         let board = match &socket {
             Some(socket) => answer(socket, &mounts, kernel.as_mut())
                 .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))

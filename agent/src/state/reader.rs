@@ -34,6 +34,7 @@ pub struct StateReader {
     /// The kernel counts by cgroup v2 id; without a v2 hierarchy nobody has one.
     has_ids: bool,
     counters: Option<CounterReader>,
+    counts_logs: bool,
     probes: Vec<ProbeState>,
 }
 
@@ -51,6 +52,9 @@ impl StateReader {
         counters: Result<(CounterReader, &[Standing]), String>,
     ) -> Result<Self, CgroupTreeError> {
         let has_ids = mounts.unified.is_some();
+        let counts_logs = counters
+            .as_ref()
+            .is_ok_and(|(_, standings)| standings.iter().any(Standing::counts_logs));
         let none = |why: &str| FAMILIES.map(|family| ProbeState::none(family, why)).to_vec();
         let (counters, probes) = match counters {
             Err(why) => (None, none(&why)),
@@ -68,6 +72,7 @@ impl StateReader {
             tree: CgroupTree::open(mounts, Path::new("."))?,
             has_ids,
             counters,
+            counts_logs,
             probes,
         })
     }
@@ -240,6 +245,7 @@ impl Accounts<'_> {
     fn log(&self, log: &LogDir) -> LogCount {
         let directory = log_directory(log.dev, log.inode);
         let written = self.logs.written.get(&directory).copied();
+        let written = written.filter(|_| self.reader.counts_logs);
         let grown = self.logs.grown.get(&directory).copied();
         LogCount { dev: log.dev, inode: log.inode, written, grown }
     }

@@ -21,7 +21,10 @@ pub enum FileSource {
 
 impl FileSource {
     /// Whether it is there; if not, why.
-    pub(in crate::probe) fn check(self, mounts: &Result<CgroupMounts, String>) -> Result<(), String> {
+    pub(in crate::probe) fn check(
+        self,
+        mounts: &Result<CgroupMounts, String>,
+    ) -> Result<(), String> {
         let mounts = mounts.as_ref().map_err(Clone::clone)?;
         match self {
             Self::MemoryEvents if mounts.memory.is_some() => {
@@ -56,8 +59,7 @@ fn has_file(root: &Path, name: &str) -> Result<(), String> {
 
 fn has_controller(root: Option<&Path>, controller: &str) -> Result<(), String> {
     let path = root.ok_or("there is no cgroup v2 hierarchy")?.join("cgroup.controllers");
-    let text =
-        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     if text.split_whitespace().any(|name| name == controller) {
         Ok(())
     } else {
@@ -100,7 +102,9 @@ mod tests {
             let answer = source.check(mounts);
             match expected {
                 None => assert_eq!(answer, Ok(()), "{name}"),
-                Some(text) => assert!(answer.as_ref().unwrap_err().contains(text), "{name}: {answer:?}"),
+                Some(text) => {
+                    assert!(answer.as_ref().unwrap_err().contains(text), "{name}: {answer:?}")
+                }
             }
         }
     }

@@ -118,13 +118,11 @@ pub(super) const WRITES: &[Rung] = &[
         name: PLAIN,
         hook: Hook::Tracepoint,
         attachments: &[
-            Attachment::need("da_write_end_plain", "ext4/ext4_da_write_end")
-                .on(Ext4)
-                .reading(&[
-                    Field::need("DA_WRITE_END_DEV", "dev", 4),
-                    Field::need("DA_WRITE_END_INO", "ino", 8),
-                    Field::need("DA_WRITE_END_COPIED", "copied", 4),
-                ]),
+            Attachment::need("da_write_end_plain", "ext4/ext4_da_write_end").on(Ext4).reading(&[
+                Field::need("DA_WRITE_END_DEV", "dev", 4),
+                Field::need("DA_WRITE_END_INO", "ino", 8),
+                Field::need("DA_WRITE_END_COPIED", "copied", 4),
+            ]),
             Attachment::want("write_end_plain", "ext4/ext4_write_end").on(Ext4).reading(&[
                 Field::need("WRITE_END_DEV", "dev", 4),
                 Field::need("WRITE_END_INO", "ino", 8),
@@ -157,13 +155,18 @@ pub(super) const WRITES: &[Rung] = &[
     },
 ];
 
+/// Programs of the writes that also tell the space family of the end of a write.
+const WRITE_END: &[&str] = &["da_write_end_btf", "da_write_end_raw"];
+
 /// Blocks taken and given back. btrfs has no tracepoints that tell them by file.
 pub(super) const SPACE: &[Rung] = &[
     Rung {
         name: "btf-tracepoint",
         hook: Hook::BtfTracepoint,
         attachments: &[
-            Attachment::need("ext4_written_btf", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_written_btf", "ext4_da_write_end")
+                .on(Ext4)
+                .not_beside(WRITE_END),
             Attachment::need("ext4_reserve_btf", "ext4_da_reserve_space").on(Ext4),
             Attachment::need("ext4_unreserve_btf", "ext4_da_release_space").on(Ext4),
             Attachment::need("ext4_allocate_btf", "ext4_allocate_blocks").on(Ext4),
@@ -180,7 +183,9 @@ pub(super) const SPACE: &[Rung] = &[
         name: "raw-tracepoint",
         hook: Hook::RawTracepoint,
         attachments: &[
-            Attachment::need("ext4_written_raw", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_written_raw", "ext4_da_write_end")
+                .on(Ext4)
+                .not_beside(WRITE_END),
             Attachment::need("ext4_reserve_raw", "ext4_da_reserve_space").on(Ext4),
             Attachment::need("ext4_unreserve_raw", "ext4_da_release_space").on(Ext4),
             Attachment::need("ext4_allocate_raw", "ext4_allocate_blocks").on(Ext4),

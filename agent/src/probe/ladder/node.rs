@@ -96,12 +96,10 @@ pub(super) const OOM: &[Rung] = &[
     Rung {
         name: PLAIN,
         hook: Hook::Tracepoint,
-        attachments: &[
-            Attachment::need("mark_victim_plain", "oom/mark_victim").reading(&[
-                Field::need("VICTIM_PID", "pid", 4),
-                Field::want("VICTIM_COMM", "comm", 4),
-            ]),
-        ],
+        attachments: &[Attachment::need("mark_victim_plain", "oom/mark_victim").reading(&[
+            Field::need("VICTIM_PID", "pid", 4),
+            Field::want("VICTIM_COMM", "comm", 4),
+        ])],
         offsets: &[],
         fs_offsets: &[],
     },
@@ -170,14 +168,10 @@ pub(super) const CGROUP_LIFE: &[Rung] = &[
         name: PLAIN,
         hook: Hook::Tracepoint,
         attachments: &[
-            Attachment::need("mkdir_plain", "cgroup/cgroup_mkdir").reading(&[
-                Field::need("MKDIR_ROOT", "root", 4),
-                Field::need("MKDIR_ID", "id", 8),
-            ]),
-            Attachment::need("rmdir_plain", "cgroup/cgroup_rmdir").reading(&[
-                Field::need("RMDIR_ROOT", "root", 4),
-                Field::need("RMDIR_ID", "id", 8),
-            ]),
+            Attachment::need("mkdir_plain", "cgroup/cgroup_mkdir")
+                .reading(&[Field::need("MKDIR_ROOT", "root", 4), Field::need("MKDIR_ID", "id", 8)]),
+            Attachment::need("rmdir_plain", "cgroup/cgroup_rmdir")
+                .reading(&[Field::need("RMDIR_ROOT", "root", 4), Field::need("RMDIR_ID", "id", 8)]),
         ],
         offsets: &[],
         fs_offsets: &[],
