@@ -5,24 +5,25 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe,
-    RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
+    DEPARTED_CGROUP, DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES,
+    OTHER_CGROUP, Probe, RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
-use super::load::LoadError;
+use super::{departed::Departed, load::LoadError};
 
 /// The counting maps of a loaded object.
 pub struct Counters {
-    writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
+    pub(super) writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
-    recent: PerCpuArray<MapData, RecentWrites>,
-    tasks: PerCpuHashMap<MapData, u64, Tasks>,
-    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    pub(super) recent: PerCpuArray<MapData, RecentWrites>,
+    pub(super) tasks: PerCpuHashMap<MapData, u64, Tasks>,
+    pub(super) space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     inodes: HashMap<MapData, FileKey, Held>,
     growing: PerCpuArray<MapData, Growing>,
     watched: Watched,
     watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
+    pub(super) departed: Departed,
 }
 
 impl Counters {
@@ -39,10 +40,13 @@ impl Counters {
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
+            departed: Departed::default(),
         };
-        let other =
-            zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(OTHER_CGROUP, zeros, 0));
-        other.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        for id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let added =
+                zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(id, zeros, 0));
+            added.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        }
         Ok(counters)
     }
 
@@ -53,8 +57,10 @@ impl Counters {
         }
         self.publish()?;
         // While there is room: it is for when there is none.
-        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev, reserved: 0 };
-        self.writes.insert(other, zeros(Writes::default())?, 0)?;
+        for cgroup_id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
+            self.writes.insert(key, zeros(Writes::default())?, 0)?;
+        }
         self.space.insert(SpaceOwner::nobody(dev), zeros(Space::default())?, 0)
     }
 
@@ -154,21 +160,16 @@ impl Counters {
 
     /// What a cgroup has forked and ended.
     pub fn tasks(&self, cgroup_id: u64) -> Option<Tasks> {
-        let values = self.tasks.get(&cgroup_id, 0).ok()?;
-        Some(values.iter().fold(Tasks::default(), |sum, value| Tasks {
-            forks: sum.forks + value.forks,
-            exits: sum.exits + value.exits,
-        }))
+        self.tasks.get(&cgroup_id, 0).ok().map(|values| sum_tasks(&values))
     }
 
-    /// Drops the keys of a cgroup that is gone.
+    /// Drops the keys of a cgroup that is gone; what it had counted stays in the sum.
     pub fn forget_cgroup(&mut self, cgroup_id: u64, devs: &[u32]) {
-        // Absent is as good as removed.
-        let _ = self.tasks.remove(&cgroup_id);
         for dev in devs {
+            // Absent is as good as removed.
             let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
-            let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
         }
+        self.depart(cgroup_id);
     }
 
     /// Records and keys that could not be delivered, by probe.
@@ -193,15 +194,19 @@ pub(super) fn pending_space(
 }
 
 /// The same value for every CPU.
-fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
+pub(super) fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
     PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }
 
-fn sum_writes(values: &PerCpuValues<Writes>) -> Writes
-where
-    Writes: Pod,
-{
+pub(super) fn sum_tasks(values: &PerCpuValues<Tasks>) -> Tasks {
+    values.iter().fold(Tasks::default(), |sum, value| Tasks {
+        forks: sum.forks + value.forks,
+        exits: sum.exits + value.exits,
+    })
+}
+
+pub(super) fn sum_writes(values: &PerCpuValues<Writes>) -> Writes {
     values.iter().fold(Writes::default(), |sum, value| Writes {
         bytes: sum.bytes + value.bytes,
         calls: sum.calls + value.calls,

@@ -3,6 +3,7 @@
 pub mod btf;
 mod cgroup_files;
 mod counters;
+mod departed;
 mod filesystem;
 mod ladder;
 mod load;

@@ -1,6 +1,12 @@
 //! The loaded probes, as the control loop uses them.
 
-use std::{collections::BTreeMap, io, os::fd::OwnedFd};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
@@ -20,10 +26,14 @@ use crate::{
         CgroupFiles, CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Shortage,
         Standing, Tripwires, load,
     },
-    sample::NodeSampler,
+    sample::{CgroupMounts, NodeSampler},
+    state::dead,
 };
 
 type ProgramLog = AsyncFd<EbpfLogger<&'static dyn log::Log>>;
+
+/// How often dead cgroups are looked for where the kernel does not tell of them.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// The probes and their maps. Dropping it detaches every program.
 pub struct Kernel {
@@ -39,6 +49,11 @@ pub struct Kernel {
     /// What families stand on that have no program; `None` if none does.
     files: Option<CgroupFiles>,
     log: Option<ProgramLog>,
+    /// Where the hierarchy is mounted by whose ids is counted.
+    cgroups: PathBuf,
+    /// Records of cgroups that were lost by the last sweep.
+    lost_lives: u64,
+    swept: MonoTime,
     /// The kernel measures run times while this is open.
     _stats: Option<OwnedFd>,
 }
@@ -50,6 +65,7 @@ impl Kernel {
         options: LoadOptions<'_>,
         stats: bool,
         sampler: &NodeSampler,
+        mounts: &CgroupMounts,
         most_files: usize,
     ) -> Result<Self, LoadError> {
         let log = options.log;
@@ -76,6 +92,9 @@ impl Kernel {
             standings,
             files: files.flatten(),
             ebpf,
+            cgroups: mounts.identity().unwrap_or(Path::new("/sys/fs/cgroup")).to_owned(),
+            lost_lives: 0,
+            swept: MonoTime::default(),
             _stats: stats,
         })
     }
@@ -153,12 +172,26 @@ impl Kernel {
         }
     }
 
-    /// Drops the keys of cgroups that are gone.
+    /// Drops the keys of cgroups that are gone: space and tasks at once, writes when they are final.
     pub fn forget(&mut self, cgroups: &[u64]) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
             self.counters.forget_cgroup(*cgroup, &devs);
         }
+    }
+
+    /// Drops what keys there still are of cgroups that are gone. Where the kernel does not tell of these,
+    /// or could not, they are found by looking at every cgroup.
+    pub fn drop_dead_keys(&mut self, now: MonoTime) {
+        let lost = self.counters.drops(Probe::CgroupLife);
+        let missed = lost > self.lost_lives
+            || (!self.counts(Family::CgroupLife) && now >= self.swept.after(SWEEP));
+        if missed {
+            (self.lost_lives, self.swept) = (lost, now);
+            let dead = dead(&self.counters.counted_cgroups(), &self.cgroups);
+            self.forget(&dead);
+        }
+        self.counters.settle_departed();
     }
 
     /// Which rung serves each family.

@@ -9,6 +9,8 @@ mod inbox;
 mod kernel;
 mod log_file;
 mod log_writers;
+mod memory_events;
+mod names;
 mod observe;
 mod pace;
 mod record;
@@ -46,6 +48,7 @@ use crate::{
 use daemon::Daemon;
 use evictions::Evictions;
 use kernel::Kernel;
+use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
 use reporter::Reporter;
 
@@ -89,7 +92,7 @@ pub(crate) fn run(
             filesystems: &filesystems,
         };
         let most_files = most_cgroup_files(index.len());
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, most_files)
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, &mounts, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
         if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
@@ -115,6 +118,7 @@ pub(crate) fn run(
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
+            memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
             reporter: if reads_all {
                 Reporter::new(io::sink())

@@ -12,7 +12,6 @@ use evictd_core::{Qos, Quantity};
 
 use super::{
     Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Source,
-    events,
     owners::{Whose, owners},
     walk::{Entry, walk},
 };
@@ -20,7 +19,7 @@ use crate::{
     clock,
     pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir},
     probe::{CounterReader, Family, Standing, log_directory},
-    sample::{CgroupMemory, CgroupMounts, CgroupPids},
+    sample::{CgroupMemory, CgroupMounts, CgroupPids, MemoryEventFiles},
 };
 
 /// The families whose counters are read.
@@ -81,7 +80,7 @@ impl StateReader {
     pub fn read(&self, pods: &[PodView], node: NodeState, source: Source) -> Reading {
         let at_ns = clock::now().as_nanos();
         let (counts, logs) = self.counts();
-        let entries = walk(&self.root);
+        let entries = walk(&self.root).entries;
         let accounts = Accounts { reader: self, entries: &entries, pods, counts: &counts, logs };
         let accounts = accounts.all();
         Reading { at_ns, source, node, probes: self.probes(), counts, accounts }
@@ -238,7 +237,7 @@ impl Accounts<'_> {
                 request: None,
                 limit: memory.as_ref().and_then(CgroupMemory::limit),
             },
-            memory_events: events::read(dirs),
+            memory_events: MemoryEventFiles::open(dirs).and_then(|files| files.read()),
         }
     }
 
