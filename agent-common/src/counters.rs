@@ -4,6 +4,10 @@
 /// what is missing by cgroup is never missing from the sum.
 pub const OTHER_CGROUP: u64 = 0;
 
+/// The cgroup id (no cgroup has it) that takes over what cgroups had counted when their keys are
+/// dropped. Written by user space alone.
+pub const DEPARTED_CGROUP: u64 = u64::MAX;
+
 /// Key of `WRITES`: who wrote, and to which filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]

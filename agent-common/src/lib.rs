@@ -12,7 +12,9 @@ mod tripwire;
 mod watched;
 mod writing;
 
-pub use counters::{DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes};
+pub use counters::{
+    DEPARTED_CGROUP, DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes,
+};
 pub use record::{Kind, ReclaimSource, Record};
 pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
 pub use tripwire::{LOGS_TRIPWIRE, MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};

@@ -26,6 +26,8 @@ offsets! {
     INODE_SIZE,
     /// `inode.i_nlink`
     INODE_LINKS,
+    /// `inode.i_count`; 0 while the inode is being evicted.
+    INODE_USERS,
     /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).
     INODE_LOCK_OWNER,
     /// `super_block.s_dev`
@@ -128,4 +130,7 @@ offsets! {
     VICTIM_IS_TASK,
     /// 1 if `ext4_da_reserve_space` passes the number of blocks, 0 if it is always one.
     RESERVE_HAS_COUNT,
+    /// 1 if the programs that count writes at `ext4_da_write_end` also tell the space family that a
+    /// write ends: one program a tracepoint costs less than two.
+    WRITES_END_SPACE,
 }

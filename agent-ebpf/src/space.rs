@@ -7,11 +7,14 @@
 
 mod btrfs;
 mod ext4;
+mod growing;
 mod xfs;
 
-use core::intrinsics::{AtomicOrdering, atomic_xchg};
+pub use ext4::write_ended;
 
-use aya_ebpf::helpers::bpf_get_current_cgroup_id;
+use core::intrinsics::{AtomicOrdering, atomic_xadd, atomic_xchg};
+
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_ns};
 use evictd_common::{FileKey, Held, LogDirectory, Probe, Space, SpaceOwner};
 
 use crate::{
@@ -69,18 +72,25 @@ struct File {
     device: u32,
 }
 
-/// Looks at a file. `held_now` reads the bytes that it holds, given the size of a block.
+/// Looks at a file. `held_now` reads the bytes that it holds, given the size of a block. Returns
+/// [`Held::looks`]; 0 if the file is not known from now on.
 #[inline(always)]
-fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) {
+fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) -> u64 {
     let superblock = F::pointer(inode, INODE_SB.load());
     let device = F::int(superblock, SB_DEV.load());
-    look_at::<F>(inode, File { superblock, filesystem: device, device }, held_now, event);
+    look_at::<F>(inode, File { superblock, filesystem: device, device }, held_now, event)
 }
 
+/// The same for a file whose place is known.
 #[inline(always)]
-fn look_at<F: Follow>(inode: Kernel, file: File, held_now: impl Fn(i64) -> i64, event: Event) {
+fn look_at<F: Follow>(
+    inode: Kernel,
+    file: File,
+    held_now: impl Fn(i64) -> i64,
+    event: Event,
+) -> u64 {
     if WATCHED.get(0).and_then(|watched| slot_of(watched, file.filesystem)).is_none() {
-        return;
+        return 0;
     }
     let block = F::long(file.superblock, SB_BLOCK_SIZE.load()) as i64;
     let number = F::long(inode, INODE_INO.load());
@@ -92,23 +102,26 @@ fn look_at<F: Follow>(inode: Kernel, file: File, held_now: impl Fn(i64) -> i64, 
     if event.kind == Kind::Falling {
         now -= event.blocks * block;
     }
-    // SAFETY: the pointer comes from a map lookup; `bytes` is only ever changed atomically.
-    let before =
-        unsafe { atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now) };
+    // SAFETY: the pointer comes from a map lookup; both are only ever changed atomically.
+    let (before, looks) = unsafe {
+        let before = atomic_xchg::<i64, { AtomicOrdering::SeqCst }>(&raw mut (*held).bytes, now);
+        let looks = &raw mut (*held).looks;
+        (before, atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(looks, 1) + 1)
+    };
     let change = now - before;
     if event.kind == Kind::Gone && now == 0 {
         // Blocks that are reserved to the end are released after this; the entry stays for them.
         let _ = INODES.remove(key);
     }
     if change == 0 {
-        return;
+        return looks;
     }
     // SAFETY: as above.
     let owner = unsafe { file.owner((*held).owner, (*held).is_log_directory) };
     let grown = change > 0 && event.kind == Kind::Grown;
     let anew = grown && (owner.id == 0 || before == 0 && !is_kernel_thread());
     if !anew && charge(owner, change) {
-        return;
+        return looks;
     }
     // A file that grows from nothing (its number may be another file's) or whose owner is gone
     // belongs to who grows it.
@@ -122,12 +135,20 @@ fn look_at<F: Follow>(inode: Kernel, file: File, held_now: impl Fn(i64) -> i64, 
         }
     }
     charge_new(owner, change);
+    looks
 }
 
 /// A file that is not known: from now on it is, if it has grown or may be about to, else its change is
 /// nobody's. What it held before is nobody's too.
 #[inline(always)]
-fn meet<F: Follow>(inode: Kernel, key: FileKey, file: &File, bytes: i64, event: Event, block: i64) {
+fn meet<F: Follow>(
+    inode: Kernel,
+    key: FileKey,
+    file: &File,
+    bytes: i64,
+    event: Event,
+    block: i64,
+) -> u64 {
     let change = event.blocks * block;
     match event.kind {
         Kind::Grown => {
@@ -137,16 +158,22 @@ fn meet<F: Follow>(inode: Kernel, key: FileKey, file: &File, bytes: i64, event: 
                 SpaceOwner::nobody(file.filesystem)
             };
             let SpaceOwner { id, is_log_directory, .. } = owner;
-            let held = Held { owner: id, is_log_directory, reserved: 0, bytes };
-            if INODES.insert(key, held, IF_ABSENT).is_err() {
+            // SAFETY: no preconditions. The number of the first look differs from what CPUs remember
+            // of an earlier file of this number.
+            let looks = unsafe { bpf_ktime_get_ns() } | 1;
+            let held = Held { owner: id, is_log_directory, reserved: 0, bytes, looks };
+            let known = INODES.insert(key, held, IF_ABSENT).is_ok();
+            if !known {
                 dropped(Probe::Space);
             }
             // Even by nothing: others may go on for the owner, and must find it.
             charge_new(owner, change);
+            return if known { looks } else { 0 };
         }
         Kind::Falling => charge_new(SpaceOwner::nobody(file.filesystem), -change),
         Kind::Look | Kind::Gone => {}
     }
+    0
 }
 
 impl File {

@@ -26,8 +26,9 @@ use crate::{
     maps::{LOG_WRITES, RECENT, WATCHED, WRITES, dropped, slot_of},
     offsets::{
         DENTRY_ALIAS, DENTRY_INODE, DENTRY_PARENT, FILE_DENTRY, INODE_FIRST_DENTRY, INODE_INO,
-        INODE_SB, SB_DEV,
+        INODE_SB, SB_DEV, WRITES_END_SPACE,
     },
+    space::write_ended,
     tripwires::spend,
 };
 
@@ -39,13 +40,14 @@ fn directory_of_file<F: Follow>(file: Kernel) -> u64 {
 }
 
 macro_rules! write_end {
-    ($btf:ident, $raw:ident) => {
+    ($btf:ident, $raw:ident, $then:ident) => {
         /// `(inode, pos, len, copied, …)`
         #[btf_tracepoint]
         pub fn $btf(ctx: BtfTracePointContext) -> i32 {
             let inode: Kernel = ctx.arg(0);
             let copied: u32 = ctx.arg(3);
             count::<Direct>(inode, copied.into(), || directory_of::<Direct>(inode));
+            $then::<Direct>(inode);
             0
         }
 
@@ -55,14 +57,26 @@ macro_rules! write_end {
             let inode: Kernel = ctx.arg(0);
             let copied: u32 = ctx.arg(3);
             count::<Copied>(inode, copied.into(), || directory_of::<Copied>(inode));
+            $then::<Copied>(inode);
             0
         }
     };
 }
 
-write_end!(da_write_end_btf, da_write_end_raw);
-write_end!(write_end_btf, write_end_raw);
-write_end!(journalled_write_end_btf, journalled_write_end_raw);
+write_end!(da_write_end_btf, da_write_end_raw, end_space);
+write_end!(write_end_btf, write_end_raw, nothing);
+write_end!(journalled_write_end_btf, journalled_write_end_raw, nothing);
+
+/// Delayed allocation: the write may have taken blocks.
+#[inline(always)]
+fn end_space<F: Follow>(inode: Kernel) {
+    if WRITES_END_SPACE.load() == 1 {
+        write_ended::<F>(inode);
+    }
+}
+
+#[inline(always)]
+const fn nothing<F: Follow>(_inode: Kernel) {}
 
 /// Inode number of the directory in which `inode` was last looked up; 0 if it has no name.
 #[inline(always)]

@@ -13,6 +13,7 @@ mod process;
 mod progress;
 mod setup;
 mod test;
+mod verifier;
 mod vm;
 mod workspace;
 
@@ -35,6 +36,7 @@ enum Task {
     Demo(demo::Options),
     Test(test::Options),
     Vm(vm::Options),
+    Verifier(verifier::Options),
     Bench(bench::Options),
     Conformance(conformance::Options),
     Fuzz(fuzz::Options),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(options),
         Task::Vm(options) => vm::run(&options),
+        Task::Verifier(options) => verifier::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

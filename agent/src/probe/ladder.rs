@@ -88,6 +88,8 @@ pub struct Attachment {
     pub filesystems: &'static [FsKind],
     /// How it is attached, if otherwise than its rung.
     pub hook: Option<Hook>,
+    /// Programs that do its work too where they run. Left out beside one of them.
+    pub instead: &'static [&'static str],
     /// What it reads of a tracepoint's record.
     pub fields: &'static [Field],
 }
@@ -95,12 +97,20 @@ pub struct Attachment {
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: false, filesystems: &[], hook: None, fields: &[] }
+        Self { optional: false, ..Self::want(program, target) }
     }
 
     /// A program that the rung can do without.
     pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: true, filesystems: &[], hook: None, fields: &[] }
+        Self {
+            program,
+            target,
+            optional: true,
+            filesystems: &[],
+            hook: None,
+            fields: &[],
+            instead: &[],
+        }
     }
 
     /// The same, which reads these fields.
@@ -125,6 +135,11 @@ impl Attachment {
     /// The same, attached another way than its rung.
     const fn by(self, hook: Hook) -> Self {
         Self { hook: Some(hook), ..self }
+    }
+
+    /// The same, but not beside any of these programs.
+    const fn not_beside(self, instead: &'static [&'static str]) -> Self {
+        Self { instead, ..self }
     }
 }
 
@@ -186,11 +201,15 @@ pub const LADDER: &[(Family, &[Rung])] = &[
     (Family::Space, disk::SPACE),
 ];
 
+/// In the place of a rung: the family is to have none.
+const NONE: &str = "none";
+
 /// One rung that a family is to have, and no other: `FAMILY=RUNG`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForcedRung {
     family: Family,
-    rung: &'static Rung,
+    /// None or one.
+    rung: &'static [Rung],
 }
 
 impl FromStr for ForcedRung {
@@ -203,9 +222,13 @@ impl FromStr for ForcedRung {
             .iter()
             .find(|(known, _)| known.name() == family)
             .ok_or_else(|| format!("no probe family {family}; allowed: {}", list(families())))?;
+        let family = *family;
+        if rung == NONE {
+            return Ok(Self { family, rung: &[] });
+        }
         let found = rungs.iter().find(|known| known.name == rung);
-        found.map(|rung| Self { family: *family, rung }).ok_or_else(|| {
-            let allowed = list(rungs.iter().map(|rung| rung.name));
+        found.map(|rung| Self { family, rung: slice::from_ref(rung) }).ok_or_else(|| {
+            let allowed = list(rungs.iter().map(|rung| rung.name).chain([NONE]));
             format!("{} has no rung {rung}; allowed: {allowed}", family.name())
         })
     }
@@ -219,7 +242,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 pub fn with_forced(forced: &[ForcedRung]) -> Vec<(Family, &'static [Rung])> {
     let of = |family| forced.iter().find(move |forced| forced.family == family);
     let one = |(family, rungs): &(Family, &'static [Rung])| match of(*family) {
-        Some(forced) => (*family, slice::from_ref(forced.rung)),
+        Some(forced) => (*family, forced.rung),
         None => (*family, *rungs),
     };
     LADDER.iter().map(one).collect()
@@ -240,6 +263,8 @@ mod tests {
                 assert!(LADDER.contains(&(family, rungs)), "{names:?}");
             }
         }
+        let none: ForcedRung = "oom=none".parse().unwrap();
+        assert!(with_forced(&[none]).contains(&(Family::Oom, &[])));
         let error = |text: &str| text.parse::<ForcedRung>().unwrap_err();
         assert_eq!(error("tasks"), "not of the form FAMILY=RUNG");
         assert_eq!(
@@ -249,7 +274,7 @@ mod tests {
         );
         assert_eq!(
             error("tasks=fentry"),
-            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint, tracepoint, polling"
+            "tasks has no rung fentry; allowed: btf-tracepoint, raw-tracepoint, tracepoint, polling, none"
         );
     }
 

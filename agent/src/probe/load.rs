@@ -1,6 +1,6 @@
 //! Loads the BPF object and climbs each family's ladder.
 
-use std::{fmt, path::Path};
+use std::{error::Error, fmt, io, path::Path};
 
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
@@ -20,7 +20,9 @@ use super::{
     ladder::{
         Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
     },
-    offsets, sizes,
+    lockdown::lockdown,
+    offsets::{self, Offset},
+    sizes,
     tracefs::Tracefs,
 };
 
@@ -102,7 +104,7 @@ pub enum LoadError {
     },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
+    Ring(#[source] io::Error),
 }
 
 /// Takes a map out of the object.
@@ -162,6 +164,8 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         Ok(btf) => globals(btf),
         Err(_) => Vec::new(),
     };
+    let write_end = types.as_ref().is_ok_and(|btf| writes_end_space(&options, btf));
+    globals.push(("WRITES_END_SPACE", u64::from(write_end)));
     globals.extend(fields(&tracefs, options.ladder));
 
     let mut loader = EbpfLoader::new();
@@ -183,6 +187,7 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         types: types.as_ref(),
         kernel_btf: kernel_btf.as_ref(),
         filesystems: options.filesystems,
+        writes_end_space: write_end,
         tracefs,
         mounts: CgroupMounts::detect(Path::new("/proc/mounts")).map_err(|error| error.to_string()),
     };
@@ -212,6 +217,19 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
+/// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
+/// wanted, and the kernel has what it reads.
+fn writes_end_space(options: &LoadOptions<'_>, btf: &Btf) -> bool {
+    let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
+    let resolve = |offset: &Offset| offset.resolve(btf).is_ok();
+    options.filesystems.contains(&FsKind::Ext4)
+        && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
+            let ext4 = rung.fs_offsets.iter().find(|(kind, _)| *kind == FsKind::Ext4);
+            rung.offsets.iter().all(resolve)
+                && ext4.is_some_and(|(_, offsets)| offsets.iter().all(resolve))
+        })
+}
+
 /// Places of the fields that the ladder's tracepoints have here. Rungs that need others are refused
 /// before they are loaded.
 fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str, u64)> {
@@ -226,6 +244,7 @@ struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
+    writes_end_space: bool,
     tracefs: Tracefs,
     mounts: Result<CgroupMounts, String>,
 }
@@ -259,6 +278,9 @@ impl Climber<'_> {
             attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
         };
         for attachment in rung.attachments.iter().filter(meant) {
+            if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
+                continue;
+            }
             match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
@@ -324,6 +346,11 @@ impl Climber<'_> {
     }
 }
 
+/// Whether a program is loaded, which it is only while its rung stands.
+fn runs(ebpf: &Ebpf, program: &str) -> bool {
+    ebpf.program(program).is_some_and(|program| program.fd().is_ok())
+}
+
 /// Unloading a program detaches it.
 fn detach(ebpf: &mut Ebpf, program: &str) {
     let unloaded = match ebpf.program_mut(program) {
@@ -340,8 +367,28 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
     }
 }
 
-/// One line: the verifier's log can be thousands.
+/// One line: the verifier's log can be thousands. What lockdown may have forbidden says so.
 fn describe(error: &ProgramError) -> String {
+    let text = describe_refusal(error);
+    match lockdown().filter(|level| level != "none" && is_not_permitted(error)) {
+        Some(level) => format!("{text}; kernel lockdown is at {level}"),
+        None => text,
+    }
+}
+
+fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if errno == Some(libc::EPERM) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn describe_refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
@@ -357,7 +404,7 @@ fn describe(error: &ProgramError) -> String {
 }
 
 /// An error and what caused it, in one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -3,9 +3,11 @@
 pub mod btf;
 mod cgroup_files;
 mod counters;
+mod departed;
 mod filesystem;
 mod ladder;
 mod load;
+mod lockdown;
 mod offsets;
 mod reader;
 mod ring;
@@ -16,8 +18,11 @@ mod tripwires;
 pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;
 pub use filesystem::FsKind;
-pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
+pub use ladder::{
+    Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, source, with_forced,
+};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use lockdown::lockdown;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
 pub use sizes::{map_bytes, map_sizes, most_cgroup_files};

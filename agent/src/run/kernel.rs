@@ -1,11 +1,17 @@
 //! The loaded probes, as the control loop uses them.
 
-use std::{collections::BTreeMap, io, os::fd::OwnedFd};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
 use evictd_common::{Probe, Record};
-use evictd_core::{NodeSignals, Policy};
+use evictd_core::{MonoTime, NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
@@ -14,20 +20,27 @@ use super::{
     watch::Watch,
 };
 use crate::{
+    clock::now,
     pods::PodIndex,
     probe::{
         CgroupFiles, CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Shortage,
         Standing, Tripwires, load,
     },
-    sample::NodeSampler,
+    sample::{CgroupMounts, NodeSampler},
+    state::dead,
 };
 
 type ProgramLog = AsyncFd<EbpfLogger<&'static dyn log::Log>>;
+
+/// How often dead cgroups are looked for where the kernel does not tell of them.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// The probes and their maps. Dropping it detaches every program.
 pub struct Kernel {
     ebpf: Ebpf,
     ring: Ring,
+    /// The ring is left unread until then.
+    ring_from: MonoTime,
     counters: Counters,
     reader: Option<CounterReader>,
     tripwires: Tripwires,
@@ -36,6 +49,11 @@ pub struct Kernel {
     /// What families stand on that have no program; `None` if none does.
     files: Option<CgroupFiles>,
     log: Option<ProgramLog>,
+    /// Where the hierarchy is mounted by whose ids is counted.
+    cgroups: PathBuf,
+    /// Records of cgroups that were lost by the last sweep.
+    lost_lives: u64,
+    swept: MonoTime,
     /// The kernel measures run times while this is open.
     _stats: Option<OwnedFd>,
 }
@@ -47,6 +65,7 @@ impl Kernel {
         options: LoadOptions<'_>,
         stats: bool,
         sampler: &NodeSampler,
+        mounts: &CgroupMounts,
         most_files: usize,
     ) -> Result<Self, LoadError> {
         let log = options.log;
@@ -64,6 +83,7 @@ impl Kernel {
             .ok();
         Ok(Self {
             ring: Ring::take(&mut ebpf)?,
+            ring_from: MonoTime::default(),
             tripwires: Tripwires::take(&mut ebpf)?,
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
@@ -72,8 +92,16 @@ impl Kernel {
             standings,
             files: files.flatten(),
             ebpf,
+            cgroups: mounts.identity().unwrap_or(Path::new("/sys/fs/cgroup")).to_owned(),
+            lost_lives: 0,
+            swept: MonoTime::default(),
             _stats: stats,
         })
+    }
+
+    /// Leaves the ring unread until then.
+    pub const fn stall_ring(&mut self, until: MonoTime) {
+        self.ring_from = until;
     }
 
     /// The counters, for a thread that only reads, and how each family stands. Once.
@@ -108,7 +136,7 @@ impl Kernel {
         let mut found = Vec::new();
         let ended = tokio::select! {
             biased;
-            drained = self.ring.drain(&mut take) => drained,
+            drained = drain(&mut self.ring, self.ring_from, &mut take) => drained,
             read = read_files(self.files.as_mut(), &mut found) => read,
             flushed = flush(self.log.as_mut()) => flushed,
         };
@@ -144,12 +172,26 @@ impl Kernel {
         }
     }
 
-    /// Drops the keys of cgroups that are gone.
+    /// Drops the keys of cgroups that are gone: space and tasks at once, writes when they are final.
     pub fn forget(&mut self, cgroups: &[u64]) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
             self.counters.forget_cgroup(*cgroup, &devs);
         }
+    }
+
+    /// Drops what keys there still are of cgroups that are gone. Where the kernel does not tell of these,
+    /// or could not, they are found by looking at every cgroup.
+    pub fn drop_dead_keys(&mut self, now: MonoTime) {
+        let lost = self.counters.drops(Probe::CgroupLife);
+        let missed = lost > self.lost_lives
+            || (!self.counts(Family::CgroupLife) && now >= self.swept.after(SWEEP));
+        if missed {
+            (self.lost_lives, self.swept) = (lost, now);
+            let dead = dead(&self.counters.counted_cgroups(), &self.cgroups);
+            self.forget(&dead);
+        }
+        self.counters.settle_departed();
     }
 
     /// Which rung serves each family.
@@ -179,6 +221,15 @@ impl Kernel {
     pub fn drops(&self) -> BTreeMap<&'static str, u64> {
         Probe::ALL.into_iter().map(|probe| (probe.name(), self.counters.drops(probe))).collect()
     }
+}
+
+/// Waits for records, and for the time from which the ring is read.
+async fn drain(ring: &mut Ring, from: MonoTime, take: impl FnMut(Record)) -> io::Result<()> {
+    let wait = from.since(now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    ring.drain(take).await
 }
 
 /// Waits for what files tell; forever if none is watched.

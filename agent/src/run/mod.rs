@@ -9,6 +9,8 @@ mod inbox;
 mod kernel;
 mod log_file;
 mod log_writers;
+mod memory_events;
+mod names;
 mod observe;
 mod pace;
 mod record;
@@ -20,7 +22,7 @@ mod tally;
 mod told;
 mod watch;
 
-use std::{io, path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use evictd_core::Evaluator;
 use tracing::warn;
@@ -46,6 +48,7 @@ use crate::{
 use daemon::Daemon;
 use evictions::Evictions;
 use kernel::Kernel;
+use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
 use reporter::Reporter;
 
@@ -90,9 +93,12 @@ pub(crate) fn run(
             filesystems: &filesystems,
         };
         let most_files = most_cgroup_files(index.len());
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, most_files)
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, &mounts, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
+        if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
+            kernel.stall_ring(clock::now().after(Duration::from_secs(args.ring_stall)));
+        }
         let board = match &socket {
             Some(socket) => answer(socket, &mounts, kernel.as_mut())
                 .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))
@@ -113,6 +119,7 @@ pub(crate) fn run(
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
+            memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
             reporter: if reads_all {
                 Reporter::new(io::sink())

@@ -7,7 +7,7 @@ use evictd_core::{
 use tracing::warn;
 
 use super::{
-    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, names::CgroupNames,
     watch::kernel_dev_of,
 };
 use crate::{
@@ -25,6 +25,11 @@ pub struct Observer {
     /// All figures of pods are read at every look, wanted or not.
     reads_all: bool,
     observation: Observation,
+    names: CgroupNames,
+    /// How often the pods' cgroups changed.
+    generation: u64,
+    /// They changed, and the kernel does not know yet.
+    unfollowed: bool,
 }
 
 impl Observer {
@@ -33,7 +38,19 @@ impl Observer {
         let logs_apart = sampler.logfs().is_some();
         let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
-        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+        let mut names = CgroupNames::default();
+        names.note(&index);
+        Self {
+            sampler,
+            index,
+            disks,
+            log_writers,
+            reads_all: false,
+            observation,
+            names,
+            generation: 0,
+            unfollowed: true,
+        }
     }
 
     /// The same, reading all figures of pods at every look.
@@ -112,8 +129,8 @@ impl Observer {
 
     fn read_pods(&mut self, figures: PodFigures, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
-        if !kernel.is_some_and(Kernel::tells_cgroups) {
-            self.index.refresh();
+        if !kernel.is_some_and(Kernel::tells_cgroups) && self.index.refresh() {
+            self.changed();
         }
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
         if figures.disk() {
@@ -153,25 +170,35 @@ impl Observer {
             warn!("pods stay as they were: {error}");
             false
         });
-        let changed = self.index.refresh() || reloaded;
+        if self.index.refresh() || reloaded {
+            self.changed();
+        }
         self.sampler.refresh(self.index.tree());
         let Some(kernel) = kernel else { return };
-        if changed {
+        if std::mem::take(&mut self.unfollowed) {
             kernel.follow(&self.index);
         }
         kernel.follow_files(&self.index);
     }
 
+    fn changed(&mut self) {
+        self.names.note(&self.index);
+        self.generation += 1;
+        self.unfollowed = true;
+    }
+
+    /// Whose the pods' cgroups are, those that are gone included.
+    pub const fn names(&self) -> &CgroupNames {
+        &self.names
+    }
+
+    /// Changes when the pods' cgroups do.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Work that decisions are spared of: to be done at start and on ticks.
     pub fn prepare(&mut self, kernel: Option<&Kernel>) {
         self.disks.prepare(&self.index, kernel.and_then(Kernel::write_counters));
-    }
-
-    /// The pod that owns a cgroup, and the container if it is a container's.
-    pub fn owner_of_cgroup(&self, cgroup_id: u64) -> Option<(PodName, Option<String>)> {
-        let pod = self.index.get(self.index.by_cgroup(cgroup_id)?)?;
-        let facts = pod.facts();
-        let name = PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() };
-        Some((name, pod.container_name(cgroup_id).map(str::to_owned)))
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sample::MemoryEvents;
+
 /// A container, or what else runs in a cgroup of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -83,17 +85,4 @@ pub struct Memory {
     pub request: Option<u64>,
     /// The cgroup's limit.
     pub limit: Option<u64>,
-}
-
-/// How often each happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryEvents {
-    /// Throttled above `memory.high`; `None` on cgroup v1.
-    pub high: Option<u64>,
-    /// Held back at the limit.
-    pub max: Option<u64>,
-    /// Out of memory; `None` on cgroup v1.
-    pub oom: Option<u64>,
-    /// Processes that the OOM killer killed.
-    pub oom_kill: Option<u64>,
 }

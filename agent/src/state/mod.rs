@@ -8,7 +8,6 @@ mod account;
 mod answer;
 mod board;
 mod client;
-mod events;
 mod node;
 mod owners;
 mod pods;
@@ -18,7 +17,8 @@ mod reading;
 mod socket;
 mod walk;
 
-pub use account::{Account, LogCount, Memory, MemoryEvents, Owner};
+pub use crate::sample::MemoryEvents;
+pub use account::{Account, LogCount, Memory, Owner};
 pub use answer::Server;
 pub use board::{Board, Publication};
 pub use client::{AskError, ask};
@@ -27,6 +27,7 @@ pub use pods::PodView;
 pub use reader::{FAMILIES, StateReader};
 pub use reading::{Count, ProbeState, Reading, Source};
 pub use socket::{Socket, SocketError, claim};
+pub(crate) use walk::{dead, walk};
 
 /// Where a running evictd answers.
 pub const SOCKET: &str = "/run/evictd/evictd.sock";

@@ -12,7 +12,6 @@ use evictd_core::{Qos, Quantity};
 
 use super::{
     Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Source,
-    events,
     owners::{Whose, owners},
     walk::{Entry, walk},
 };
@@ -20,7 +19,7 @@ use crate::{
     clock,
     pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir},
     probe::{CounterReader, Family, Standing, log_directory},
-    sample::{CgroupMemory, CgroupMounts, CgroupPids},
+    sample::{CgroupMemory, CgroupMounts, CgroupPids, MemoryEventFiles},
 };
 
 /// The families whose counters are read.
@@ -34,6 +33,7 @@ pub struct StateReader {
     /// The kernel counts by cgroup v2 id; without a v2 hierarchy nobody has one.
     has_ids: bool,
     counters: Option<CounterReader>,
+    counts_logs: bool,
     probes: Vec<ProbeState>,
 }
 
@@ -51,6 +51,9 @@ impl StateReader {
         counters: Result<(CounterReader, &[Standing]), String>,
     ) -> Result<Self, CgroupTreeError> {
         let has_ids = mounts.unified.is_some();
+        let counts_logs = counters
+            .as_ref()
+            .is_ok_and(|(_, standings)| standings.iter().any(Standing::counts_logs));
         let none = |why: &str| FAMILIES.map(|family| ProbeState::none(family, why)).to_vec();
         let (counters, probes) = match counters {
             Err(why) => (None, none(&why)),
@@ -68,6 +71,7 @@ impl StateReader {
             tree: CgroupTree::open(mounts, Path::new("."))?,
             has_ids,
             counters,
+            counts_logs,
             probes,
         })
     }
@@ -76,7 +80,7 @@ impl StateReader {
     pub fn read(&self, pods: &[PodView], node: NodeState, source: Source) -> Reading {
         let at_ns = clock::now().as_nanos();
         let (counts, logs) = self.counts();
-        let entries = walk(&self.root);
+        let entries = walk(&self.root).entries;
         let accounts = Accounts { reader: self, entries: &entries, pods, counts: &counts, logs };
         let accounts = accounts.all();
         Reading { at_ns, source, node, probes: self.probes(), counts, accounts }
@@ -233,13 +237,14 @@ impl Accounts<'_> {
                 request: None,
                 limit: memory.as_ref().and_then(CgroupMemory::limit),
             },
-            memory_events: events::read(dirs),
+            memory_events: MemoryEventFiles::open(dirs).and_then(|files| files.read()),
         }
     }
 
     fn log(&self, log: &LogDir) -> LogCount {
         let directory = log_directory(log.dev, log.inode);
         let written = self.logs.written.get(&directory).copied();
+        let written = written.filter(|_| self.reader.counts_logs);
         let grown = self.logs.grown.get(&directory).copied();
         LogCount { dev: log.dev, inode: log.inode, written, grown }
     }

@@ -17,7 +17,7 @@ use crate::{
         CounterReader, Counters, Family, FsKind, LADDER, LoadError, LoadOptions, Rung, Standing,
         load, log_directory, map_sizes,
     },
-    state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader},
+    state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader, dead},
 };
 
 /// The first tripwire that counts bytes.
@@ -89,12 +89,25 @@ impl OwnProbes {
         self.node.sampler.refresh(self.node.index.tree());
         let pods = PodView::all(&self.node.index);
         self.follow(&pods);
+        self.drop_dead_keys();
         let at = clock::now();
         let signals = self.node.sampler.signals(at);
         self.forecast.observe(&signals, at);
         let state = NodeState::of(&self.policy, &self.forecast, &signals, None);
         let source = Source::OwnProbes { configuration: self.configuration.clone() };
         self.reader.read(&pods, state, source)
+    }
+
+    /// Nobody tells of cgroups that go.
+    fn drop_dead_keys(&mut self) {
+        let (Some(counters), Some(root)) = (&mut self.counters, self.node.mounts.identity()) else {
+            return;
+        };
+        let devices: Vec<u32> = self.devices.iter().copied().collect();
+        for gone in dead(&counters.counted_cgroups(), root) {
+            counters.forget_cgroup(gone, &devices);
+        }
+        counters.settle_departed();
     }
 
     /// Counts the log directories of these pods, and no others.

@@ -40,6 +40,8 @@ pub(crate) enum Purpose {
     Vm,
     Lint,
     Fuzz,
+    /// Tools that the probes are measured beside.
+    Peers,
 }
 
 /// One thing that must be there.
@@ -112,6 +114,7 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(rustup::BpfLints(pins.clone())),
             Box::new(cargo_deny()),
         ],
+        Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }
 }

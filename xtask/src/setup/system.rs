@@ -44,6 +44,15 @@ pub(super) fn qemu() -> SystemPackages {
     SystemPackages { purpose: "QEMU and xz", packages }
 }
 
+/// Tools that attribute writes, as Debian has them.
+pub(super) fn peers() -> SystemPackages {
+    let packages =
+        [("bpftrace", "bpftrace"), ("bpfcc-tools", "filetop-bpfcc"), ("libbpf-tools", "filetop")];
+    let packages =
+        packages.map(|(package, program)| (package.to_owned(), Proof::Program(program))).into();
+    SystemPackages { purpose: "tools to measure beside", packages }
+}
+
 /// What libFuzzer is built with.
 pub(super) fn cpp_compiler() -> SystemPackages {
     let packages = vec![("g++".to_owned(), Proof::Program("c++"))];

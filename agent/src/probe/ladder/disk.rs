@@ -102,6 +102,7 @@ const BTRFS_SPACE: &[Offset] = &[
     offsets::INODE_BLOCKS,
     offsets::INODE_BYTES,
     offsets::INODE_LINKS,
+    offsets::INODE_USERS,
     offsets::SB_MAGIC,
     offsets::BTRFS_INODE,
     offsets::BTRFS_IO_TREE,
@@ -237,13 +238,18 @@ pub(super) const WRITES: &[Rung] = &[
     },
 ];
 
+/// Programs of the writes that also tell the space family of the end of a write.
+const WRITE_END: &[&str] = &["da_write_end_btf", "da_write_end_raw"];
+
 /// Blocks taken and given back.
 pub(super) const SPACE: &[Rung] = &[
     Rung {
         name: "btf-tracepoint",
         hook: Hook::BtfTracepoint,
         attachments: &[
-            Attachment::need("ext4_written_btf", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_written_btf", "ext4_da_write_end")
+                .on(Ext4)
+                .not_beside(WRITE_END),
             Attachment::need("ext4_reserve_btf", "ext4_da_reserve_space").on(Ext4),
             Attachment::need("ext4_unreserve_btf", "ext4_da_release_space").on(Ext4),
             Attachment::need("ext4_allocate_btf", "ext4_allocate_blocks").on(Ext4),
@@ -264,7 +270,9 @@ pub(super) const SPACE: &[Rung] = &[
         name: "raw-tracepoint",
         hook: Hook::RawTracepoint,
         attachments: &[
-            Attachment::need("ext4_written_raw", "ext4_da_write_end").on(Ext4),
+            Attachment::need("ext4_written_raw", "ext4_da_write_end")
+                .on(Ext4)
+                .not_beside(WRITE_END),
             Attachment::need("ext4_reserve_raw", "ext4_da_reserve_space").on(Ext4),
             Attachment::need("ext4_unreserve_raw", "ext4_da_release_space").on(Ext4),
             Attachment::need("ext4_allocate_raw", "ext4_allocate_blocks").on(Ext4),

@@ -25,6 +25,7 @@ evictd-workload COMMAND [--option N]...
   write-exactly  --file FILE [--bytes N --count N]    appends, and ends
   churn          --dir DIR [--count N] [--seed N]     grows and shrinks files, and ends
   fork-exactly   [--count N]                          forks children that end, and ends
+  live-exactly   --file FILE [--bytes N --count N --forks N]  appends, forks, and ends
 each also: [--lifetime SECONDS] [--ignore-term 1] [--exit-on-term 1]";
 
 fn main() -> ExitCode {
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
             "write-exactly" => exactly::write_exactly(&args),
             "churn" => churn::churn(&args),
             "fork-exactly" => exactly::fork_exactly(&args),
+            "live-exactly" => exactly::live_exactly(&args),
             _ => Err(USAGE.to_owned()),
         }
     });
