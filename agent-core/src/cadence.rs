@@ -11,7 +11,18 @@ pub const MEMORY_LOOK: (Duration, Duration) = (Duration::from_millis(5), Duratio
 /// The wait until the next look at memory: half of the headroom (bytes) used up at the faster of the
 /// measured rate (bytes per second) and [`WORST_FILL_RATE`], within [`MEMORY_LOOK`].
 pub fn memory_look(headroom: u64, measured_rate: u64) -> Duration {
-    let rate = measured_rate.max(WORST_FILL_RATE);
+    look(headroom, measured_rate.max(WORST_FILL_RATE))
+}
+
+/// The fastest tasks are assumed to be made when nothing faster was measured, a second.
+pub const WORST_FORK_RATE: u64 = 100_000;
+
+/// As [`memory_look`], for a headroom of tasks that nobody counts.
+pub fn task_look(headroom: u64, measured_rate: u64) -> Duration {
+    look(headroom, measured_rate.max(WORST_FORK_RATE))
+}
+
+fn look(headroom: u64, rate: u64) -> Duration {
     let nanos = u128::from(headroom / 2) * 1_000_000_000 / u128::from(rate);
     let (shortest, longest) = MEMORY_LOOK;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).clamp(shortest, longest)
@@ -42,6 +53,20 @@ mod tests {
         for (name, headroom, rate, wait) in cases {
             let got = memory_look(headroom, rate);
             assert!(got.abs_diff(wait) < Duration::from_micros(1), "{name}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn tasks_are_looked_at_before_half_of_the_headroom_can_be_gone() {
+        let cases = [
+            ("none left", 0, 0, 5),
+            ("a small node", 2000, 0, 10),
+            ("the usual limit", 32_768, 0, 163),
+            ("faster than assumed", 32_768, 400_000, 40),
+            ("plenty", 4_194_304, 0, 1000),
+        ];
+        for (name, headroom, rate, wait) in cases {
+            assert_eq!(task_look(headroom, rate).as_millis(), wait, "{name}");
         }
     }
 

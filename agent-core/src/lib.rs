@@ -40,7 +40,9 @@ mod time;
 
 pub use admission::{Applicant, NodeConditions};
 pub use bar::Bar;
-pub use cadence::{MEMORY_LOOK, WORST_FILL_RATE, memory_look, tripwire_budget};
+pub use cadence::{
+    MEMORY_LOOK, WORST_FILL_RATE, WORST_FORK_RATE, memory_look, task_look, tripwire_budget,
+};
 pub use command::{Command, Eviction, EvictionId, EvictionReason, Outcome, RefusedReason};
 pub use condition_text::ConditionText;
 pub use decision::Decision;

@@ -1,7 +1,7 @@
 //! evictd's kernel probes: one file per probe family.
 //!
 //! Counters are added up in per-CPU maps; only crossings and rare events go through the ring
-//! buffer. Each family has programs for several rungs (fexit, BTF tracepoint, raw tracepoint); user
+//! buffer. Each family has programs for several rungs (fexit, BTF, raw and plain tracepoints); user
 //! space attaches one rung of each.
 
 #![no_std]
@@ -10,8 +10,11 @@
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "the only way to a fetching atomic add on this target")]
 
+mod btrfs;
 mod cgroup_life;
+mod fields;
 mod kernel;
+mod kernel_thread;
 mod maps;
 mod memory_events;
 mod offsets;
@@ -20,6 +23,7 @@ mod reclaim;
 mod space;
 mod tasks;
 mod tripwires;
+mod write_lock;
 mod writes;
 
 #[unsafe(link_section = "license")]

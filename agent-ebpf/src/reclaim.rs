@@ -2,8 +2,8 @@
 
 use aya_ebpf::{
     helpers::{bpf_get_current_cgroup_id, bpf_ktime_get_ns},
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    macros::{btf_tracepoint, raw_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext, TracePointContext},
 };
 use evictd_common::{Kind, Probe, ReclaimSource, Record};
 
@@ -14,7 +14,7 @@ use crate::maps::{RECLAIM_SENT, send};
 const INTERVAL_NS: u64 = 2_000_000;
 
 macro_rules! reclaim {
-    ($btf:ident, $raw:ident, $source:expr) => {
+    ($btf:ident, $raw:ident, $plain:ident, $source:expr) => {
         /// Arguments are not needed.
         #[btf_tracepoint]
         pub fn $btf(_ctx: BtfTracePointContext) -> i32 {
@@ -28,12 +28,19 @@ macro_rules! reclaim {
             begin($source);
             0
         }
+
+        /// Fields are not needed.
+        #[tracepoint]
+        pub fn $plain(_ctx: TracePointContext) -> u32 {
+            begin($source);
+            0
+        }
     };
 }
 
-reclaim!(memcg_reclaim_btf, memcg_reclaim_raw, ReclaimSource::Memcg);
-reclaim!(direct_reclaim_btf, direct_reclaim_raw, ReclaimSource::Direct);
-reclaim!(wakeup_kswapd_btf, wakeup_kswapd_raw, ReclaimSource::Kswapd);
+reclaim!(memcg_reclaim_btf, memcg_reclaim_raw, memcg_reclaim_plain, ReclaimSource::Memcg);
+reclaim!(direct_reclaim_btf, direct_reclaim_raw, direct_reclaim_plain, ReclaimSource::Direct);
+reclaim!(wakeup_kswapd_btf, wakeup_kswapd_raw, wakeup_kswapd_plain, ReclaimSource::Kswapd);
 
 #[inline(always)]
 fn begin(source: ReclaimSource) {

@@ -2,8 +2,8 @@
 
 use aya_ebpf::{
     helpers::bpf_get_current_cgroup_id,
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    macros::{btf_tracepoint, raw_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext, TracePointContext},
 };
 use evictd_common::{OTHER_CGROUP, Probe, TASKS_TRIPWIRE, Tasks};
 
@@ -44,6 +44,20 @@ pub fn exit_btf(_ctx: BtfTracePointContext) -> i32 {
 /// `(task, …)`, run by the task itself.
 #[raw_tracepoint]
 pub fn exit_raw(_ctx: RawTracePointContext) -> i32 {
+    count(current(), Tasks { forks: 0, exits: 1 });
+    0
+}
+
+/// Fields are not needed: as on the raw rung.
+#[tracepoint]
+pub fn fork_plain(_ctx: TracePointContext) -> u32 {
+    count(current(), Tasks { forks: 1, exits: 0 });
+    0
+}
+
+/// Fields are not needed: run by the task itself.
+#[tracepoint]
+pub fn exit_plain(_ctx: TracePointContext) -> u32 {
     count(current(), Tasks { forks: 0, exits: 1 });
     0
 }

@@ -29,6 +29,8 @@ pub enum Record {
     DiskFiller(Filler),
     /// The kernel's OOM killer took somebody.
     OomVictim(OomVictim),
+    /// A memory limit did something.
+    MemoryEvent(MemoryEvent),
     /// A threshold is met and nobody may be evicted.
     UnableToEvict {
         /// The signal.
@@ -246,6 +248,23 @@ pub struct OomVictim {
     pub container: Option<String>,
 }
 
+/// See [`Record::MemoryEvent`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemoryEvent {
+    /// `high`, `max`, `oom` or `oom_kill`.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+    /// Where, 0 if nobody can tell.
+    pub cgroup_id: u64,
+    /// The pod, if it was a pod's.
+    pub pod: Option<String>,
+    /// The container of that pod.
+    pub container: Option<String>,
+    /// When the kernel gave notice.
+    pub event_ns: Option<u64>,
+}
+
 /// See [`Record::Stopped`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Stopped {
@@ -261,6 +280,8 @@ pub struct Stopped {
     pub disk_walks: DiskWalks,
     /// Kernel record to decision.
     pub decision_ns: DecisionTime,
+    /// A cgroup's making to its being known.
+    pub known_ns: DecisionTime,
 }
 
 /// See [`Stopped::disk_walks`].

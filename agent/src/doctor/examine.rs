@@ -5,15 +5,14 @@ use std::{fs, path::Path};
 use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
 use crate::{
     privilege::{CAPABILITIES, Need},
-    probe::{self, LoadOptions, Standing},
+    probe::{self, LoadOptions, Standing, Tracefs, lockdown},
     sample::CgroupMounts,
 };
 
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
-
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(btf: &Path) -> Report {
-    let (probes, no_probes) = match probe::load(LoadOptions { btf, ..LoadOptions::default() }) {
+pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
+    let options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
+    let (probes, no_probes) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
             (standings.into_iter().map(probe).collect(), None)
         }
@@ -31,7 +30,7 @@ pub fn examine(btf: &Path) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         verdict: Verdict::Ready,
-        kernel: kernel(btf),
+        kernel: kernel(btf, tracefs),
         cgroup: cgroup(),
         capabilities,
         probes,
@@ -49,7 +48,7 @@ const fn need_name(need: Need) -> &'static str {
     }
 }
 
-fn kernel(btf: &Path) -> Kernel {
+fn kernel(btf: &Path, tracefs: Option<&Path>) -> Kernel {
     let uname = rustix::system::uname();
     let (btf_bytes, btf_problem) = match fs::metadata(btf) {
         Ok(found) => (Some(found.len()), None),
@@ -60,13 +59,9 @@ fn kernel(btf: &Path) -> Kernel {
         machine: uname.machine().to_string_lossy().into_owned(),
         btf_bytes,
         btf_problem,
-        lockdown: fs::read_to_string(LOCKDOWN).ok().as_deref().and_then(chosen).map(str::to_owned),
+        lockdown: lockdown(),
+        tracefs: Tracefs::at(tracefs).root().map(|root| root.display().to_string()),
     }
-}
-
-/// The kernel marks the level in force: `none [integrity] confidentiality`.
-fn chosen(levels: &str) -> Option<&str> {
-    levels.split_once('[')?.1.split_once(']').map(|(level, _)| level)
 }
 
 fn cgroup() -> Cgroup {
@@ -119,19 +114,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lockdown_level_in_force_is_in_brackets() {
-        let cases = [
-            ("[none] integrity confidentiality\n", Some("none")),
-            ("none [integrity] confidentiality\n", Some("integrity")),
-            ("none integrity\n", None),
-            ("", None),
-        ];
-        for (text, level) in cases {
-            assert_eq!(chosen(text), level, "{text}");
-        }
-    }
-
-    #[test]
     fn the_verdict_is_the_worst_of_all() {
         let capability = |needed_to, held| Capability { name: "", held, purpose: "", needed_to };
         let family = |cost| Probe { family: "tasks", rung: Some("x"), refused: Vec::new(), cost };
@@ -144,6 +126,7 @@ mod tests {
                 btf_bytes: None,
                 btf_problem: None,
                 lockdown: None,
+                tracefs: None,
             },
             cgroup: Cgroup { layout: None, hierarchies: Vec::new(), problem },
             capabilities,

@@ -19,11 +19,15 @@ pub struct Args {
     /// The kernel's BTF, for kernels that keep it elsewhere.
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
+
+    /// Where the kernel describes its tracepoints, instead of the places where tracefs usually is.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub tracefs: Option<PathBuf>,
 }
 
 /// Examines the machine. 0: evictd can run here, degraded or not; 1: it cannot.
 pub fn main(args: &Args) -> ExitCode {
-    let report = examine::examine(&args.btf);
+    let report = examine::examine(&args.btf, args.tracefs.as_deref());
     let mut out = io::stdout().lock();
     let written = if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)

@@ -48,6 +48,8 @@ pub struct Kernel {
     pub btf_problem: Option<String>,
     /// `none`, `integrity` or `confidentiality`; `null` where the kernel does not tell.
     pub lockdown: Option<String>,
+    /// Where tracefs is, which describes the plain tracepoints; `null` if it is not mounted.
+    pub tracefs: Option<String>,
 }
 
 /// See [`Report::cgroup`].

@@ -2,25 +2,28 @@
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites, Space,
-    SpaceOwner, Tasks, Watched, Writes,
+    DEPARTED_CGROUP, DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES,
+    OTHER_CGROUP, Probe, RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
-use super::load::LoadError;
+use super::{departed::Departed, load::LoadError};
 
 /// The counting maps of a loaded object.
 pub struct Counters {
-    writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
+    pub(super) writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
-    recent: PerCpuArray<MapData, RecentWrites>,
-    tasks: PerCpuHashMap<MapData, u64, Tasks>,
-    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    pub(super) recent: PerCpuArray<MapData, RecentWrites>,
+    pub(super) tasks: PerCpuHashMap<MapData, u64, Tasks>,
+    pub(super) space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     watched: Watched,
     watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
+    pub(super) departed: Departed,
 }
 
 impl Counters {
@@ -32,13 +35,18 @@ impl Counters {
             recent: super::load::take_map(ebpf, "RECENT")?,
             tasks: super::load::take_map(ebpf, "TASKS")?,
             space: super::load::take_map(ebpf, "SPACE")?,
+            inodes: super::load::take_map(ebpf, "INODES")?,
+            growing: super::load::take_map(ebpf, "GROWING")?,
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
+            departed: Departed::default(),
         };
-        let other =
-            zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(OTHER_CGROUP, zeros, 0));
-        other.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        for id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let added =
+                zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(id, zeros, 0));
+            added.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        }
         Ok(counters)
     }
 
@@ -49,8 +57,10 @@ impl Counters {
         }
         self.publish()?;
         // While there is room: it is for when there is none.
-        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev, reserved: 0 };
-        self.writes.insert(other, zeros(Writes::default())?, 0)?;
+        for cgroup_id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
+            self.writes.insert(key, zeros(Writes::default())?, 0)?;
+        }
         self.space.insert(SpaceOwner::nobody(dev), zeros(Space::default())?, 0)
     }
 
@@ -121,7 +131,7 @@ impl Counters {
 
     /// An owner's account; `None` if it has none yet.
     pub fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
-        sum_space(&self.space, owner)
+        account(&self.space, &self.growing, &self.inodes, owner)
     }
 
     /// Drops the account of an owner that is gone.
@@ -132,20 +142,7 @@ impl Counters {
 
     /// What a cgroup has forked and ended.
     pub fn tasks(&self, cgroup_id: u64) -> Option<Tasks> {
-        let values = self.tasks.get(&cgroup_id, 0).ok()?;
-        Some(values.iter().fold(Tasks::default(), |sum, value| Tasks {
-            forks: sum.forks + value.forks,
-            exits: sum.exits + value.exits,
-        }))
-    }
-
-    /// Drops the keys of a cgroup that is gone, but for its [space](Self::forget_space).
-    pub fn forget_cgroup(&mut self, cgroup_id: u64, devs: &[u32]) {
-        // Absent is as good as removed.
-        let _ = self.tasks.remove(&cgroup_id);
-        for dev in devs {
-            let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
-        }
+        self.tasks.get(&cgroup_id, 0).ok().map(|values| sum_tasks(&values))
     }
 
     /// Records and keys that could not be delivered, by probe.
@@ -154,13 +151,33 @@ impl Counters {
     }
 }
 
-/// An owner's account, over all CPUs.
-pub(super) fn sum_space(
-    map: &PerCpuHashMap<MapData, SpaceOwner, Space>,
+/// Bytes that writes have taken and that no account has yet, by owner. Read after the accounts: what is
+/// charged in between is missed this time rather than counted twice.
+pub(super) fn pending_space(
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
+) -> impl Iterator<Item = (SpaceOwner, u64)> {
+    let cpus = growing.get(&0, 0).map_or_else(|_| Vec::new(), |cpus| cpus.to_vec());
+    cpus.into_iter().filter_map(|growing| {
+        let held = inodes.get(&growing.key(), 0).ok()?;
+        let Held { owner: id, is_log_directory, .. } = held;
+        let bytes = u64::try_from(growing.pending(&held)).ok().filter(|bytes| *bytes > 0)?;
+        Some((SpaceOwner { id, dev: growing.dev, is_log_directory }, bytes))
+    })
+}
+
+/// An owner's account, over all CPUs, what is pending included.
+pub(super) fn account(
+    space: &PerCpuHashMap<MapData, SpaceOwner, Space>,
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
     owner: SpaceOwner,
 ) -> Option<Space> {
-    let values = map.get(&owner, 0).ok()?;
-    Some(values.iter().fold(Space::default(), |sum, value| sum + *value))
+    let values = space.get(&owner, 0).ok()?;
+    let mut sum = values.iter().fold(Space::default(), |sum, value| sum + *value);
+    let pending = pending_space(growing, inodes).filter(|(whose, _)| *whose == owner);
+    sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
+    Some(sum)
 }
 
 /// The same value for every CPU.
@@ -169,10 +186,14 @@ pub(super) fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
     PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }
 
-fn sum_writes(values: &PerCpuValues<Writes>) -> Writes
-where
-    Writes: Pod,
-{
+pub(super) fn sum_tasks(values: &PerCpuValues<Tasks>) -> Tasks {
+    values.iter().fold(Tasks::default(), |sum, value| Tasks {
+        forks: sum.forks + value.forks,
+        exits: sum.exits + value.exits,
+    })
+}
+
+pub(super) fn sum_writes(values: &PerCpuValues<Writes>) -> Writes {
     values.iter().fold(Writes::default(), |sum, value| Writes {
         bytes: sum.bytes + value.bytes,
         calls: sum.calls + value.calls,

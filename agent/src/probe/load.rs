@@ -1,11 +1,13 @@
 //! Loads the BPF object and climbs each family's ladder.
 
-use std::{fmt, path::Path};
+use std::{error::Error, fmt, io, path::Path};
 
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     maps::{Map, MapError},
-    programs::{BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint},
+    programs::{
+        BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint,
+    },
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -13,10 +15,18 @@ use tracing::{info, warn};
 
 use super::{
     btf::Btf,
+    cgroup_files::FileSource,
     filesystem::FsKind,
-    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung},
-    offsets, sizes,
+    ladder::{
+        Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
+    },
+    lockdown::lockdown,
+    offsets::{self, Offset},
+    sizes,
+    tracefs::Tracefs,
 };
+
+use crate::sample::CgroupMounts;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
 
@@ -44,6 +54,21 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The files that it stands on; `None` for programs, and without a rung.
+    pub fn source(&self) -> Option<FileSource> {
+        source(self.family, self.rung?)
+    }
+
+    /// Whether the kernel counts for this family.
+    pub fn is_counted(&self) -> bool {
+        self.rung.is_some() && self.source().is_none()
+    }
+
+    /// Whether writes into log directories are counted.
+    pub fn counts_logs(&self) -> bool {
+        self.family == Family::Writes && self.rung.is_some_and(counts_logs)
+    }
+
     /// What works less well than it could; `None` on the best rung that matters.
     pub fn cost(&self) -> Option<&'static str> {
         match self.rung {
@@ -79,7 +104,7 @@ pub enum LoadError {
     },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
+    Ring(#[source] io::Error),
 }
 
 /// Takes a map out of the object.
@@ -96,6 +121,8 @@ where
 pub struct LoadOptions<'a> {
     /// The kernel's BTF, normally [`KERNEL_BTF`].
     pub btf: &'a Path,
+    /// tracefs, if it is elsewhere than usual.
+    pub tracefs: Option<&'a Path>,
     /// Size of the ring buffer in bytes, a power of two of pages; `None` is the object's own.
     pub ring_bytes: Option<u32>,
     /// Whether the programs log what they see (aya-log); off, the verifier removes the code.
@@ -112,6 +139,7 @@ impl Default for LoadOptions<'_> {
     fn default() -> Self {
         Self {
             btf: Path::new(KERNEL_BTF),
+            tracefs: None,
             ring_bytes: None,
             log: false,
             ladder: LADDER,
@@ -131,10 +159,14 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
     let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
-    let globals: Vec<(&str, u64)> = match &types {
+    let tracefs = Tracefs::at(options.tracefs);
+    let mut globals: Vec<(&str, u64)> = match &types {
         Ok(btf) => globals(btf),
         Err(_) => Vec::new(),
     };
+    let write_end = types.as_ref().is_ok_and(|btf| writes_end_space(&options, btf));
+    globals.push(("WRITES_END_SPACE", u64::from(write_end)));
+    globals.extend(fields(&tracefs, options.ladder));
 
     let mut loader = EbpfLoader::new();
     loader.btf(kernel_btf.as_ref().ok());
@@ -155,6 +187,9 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         types: types.as_ref(),
         kernel_btf: kernel_btf.as_ref(),
         filesystems: options.filesystems,
+        writes_end_space: write_end,
+        tracefs,
+        mounts: CgroupMounts::detect(Path::new("/proc/mounts")).map_err(|error| error.to_string()),
     };
     let standings: Vec<Standing> = options
         .ladder
@@ -182,10 +217,36 @@ fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
+/// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
+/// wanted, and the kernel has what it reads.
+fn writes_end_space(options: &LoadOptions<'_>, btf: &Btf) -> bool {
+    let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
+    let resolve = |offset: &Offset| offset.resolve(btf).is_ok();
+    options.filesystems.contains(&FsKind::Ext4)
+        && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
+            let ext4 = rung.fs_offsets.iter().find(|(kind, _)| *kind == FsKind::Ext4);
+            rung.offsets.iter().all(resolve)
+                && ext4.is_some_and(|(_, offsets)| offsets.iter().all(resolve))
+        })
+}
+
+/// Places of the fields that the ladder's tracepoints have here. Rungs that need others are refused
+/// before they are loaded.
+fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str, u64)> {
+    let rungs = ladder.iter().flat_map(|(_, rungs)| *rungs);
+    let tracepoints = rungs.filter(|rung| rung.hook == Hook::Tracepoint);
+    let attachments = tracepoints.flat_map(|rung| rung.attachments);
+    let found = attachments.filter_map(|to| tracefs.offsets(to.target, to.fields).ok());
+    found.flatten().collect()
+}
+
 struct Climber<'a> {
     types: Result<&'a Btf, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
+    writes_end_space: bool,
+    tracefs: Tracefs,
+    mounts: Result<CgroupMounts, String>,
 }
 
 impl Climber<'_> {
@@ -204,15 +265,23 @@ impl Climber<'_> {
     }
 
     fn stand(&self, ebpf: &mut Ebpf, rung: &Rung) -> Result<(), String> {
+        if let Some(source) = rung.source() {
+            return source.check(&self.mounts);
+        }
         let in_use = |kind: &FsKind| self.filesystems.contains(kind);
         let of_fs = rung.fs_offsets.iter().filter(|(kind, _)| in_use(kind));
         for offset in rung.offsets.iter().chain(of_fs.flat_map(|(_, offsets)| *offsets)) {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
         let mut attached: Vec<&str> = Vec::new();
-        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        let meant = |attachment: &&Attachment| {
+            attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
+        };
         for attachment in rung.attachments.iter().filter(meant) {
-            match self.attach(ebpf, rung.hook, *attachment) {
+            if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
+                continue;
+            }
+            match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
@@ -235,6 +304,7 @@ impl Climber<'_> {
         let btf = || self.kernel_btf.map_err(Clone::clone);
         let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
         match hook {
+            Hook::Files(_) => return Err("no program".to_owned()),
             Hook::Fentry => {
                 let program: &mut FEntry = found.try_into().map_err(described)?;
                 program.load(target, btf()?).map_err(described)?;
@@ -258,6 +328,14 @@ impl Climber<'_> {
                 }
                 program.attach(target, 0).map_err(described)?;
             }
+            Hook::Tracepoint => {
+                let fields = self.tracefs.offsets(target, to.fields);
+                fields.map_err(|error| error.to_string())?;
+                let (category, name) = target.split_once('/').ok_or("not CATEGORY/NAME")?;
+                let program: &mut TracePoint = found.try_into().map_err(described)?;
+                program.load().map_err(described)?;
+                program.attach(category, name).map_err(described)?;
+            }
             Hook::RawTracepoint => {
                 let program: &mut RawTracePoint = found.try_into().map_err(described)?;
                 program.load().map_err(described)?;
@@ -268,6 +346,11 @@ impl Climber<'_> {
     }
 }
 
+/// Whether a program is loaded, which it is only while its rung stands.
+fn runs(ebpf: &Ebpf, program: &str) -> bool {
+    ebpf.program(program).is_some_and(|program| program.fd().is_ok())
+}
+
 /// Unloading a program detaches it.
 fn detach(ebpf: &mut Ebpf, program: &str) {
     let unloaded = match ebpf.program_mut(program) {
@@ -275,6 +358,7 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
         Some(Program::RawTracePoint(program)) => program.unload(),
+        Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::KProbe(program)) => program.unload(),
         _ => Ok(()),
     };
@@ -283,8 +367,28 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
     }
 }
 
-/// One line: the verifier's log can be thousands.
+/// One line: the verifier's log can be thousands. What lockdown may have forbidden says so.
 fn describe(error: &ProgramError) -> String {
+    let text = describe_refusal(error);
+    match lockdown().filter(|level| level != "none" && is_not_permitted(error)) {
+        Some(level) => format!("{text}; kernel lockdown is at {level}"),
+        None => text,
+    }
+}
+
+fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if errno == Some(libc::EPERM) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn describe_refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
@@ -300,7 +404,7 @@ fn describe(error: &ProgramError) -> String {
 }
 
 /// An error and what caused it, in one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

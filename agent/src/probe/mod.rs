@@ -1,23 +1,32 @@
 //! The kernel's side of evictd, seen from user space: loading, counters, tripwires, records.
 
 pub mod btf;
+mod cgroup_files;
 mod counters;
+mod departed;
 mod filesystem;
 mod ladder;
 mod load;
+mod lockdown;
 mod offsets;
 mod owners;
 mod reader;
 mod ring;
 mod sizes;
+mod tracefs;
 mod tripwires;
 
+pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;
 pub use filesystem::FsKind;
-pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, serves, with_forced};
+pub use ladder::{
+    Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, serves, source, with_forced,
+};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use lockdown::lockdown;
 pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
-pub use sizes::{map_bytes, map_sizes};
+pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;

@@ -4,12 +4,12 @@ use std::os::fd::AsFd as _;
 
 use aya::{
     Ebpf,
-    maps::{HashMap, Map, MapData, MapError, PerCpuHashMap},
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
-use evictd_common::{FileKey, Held, Space, SpaceOwner};
+use evictd_common::{FileKey, Growing, Held, Space, SpaceOwner};
 
 use super::{
-    counters::{sum_space, zeros},
+    counters::{account, zeros},
     load::LoadError,
     reader::again,
 };
@@ -22,6 +22,7 @@ const IF_ABSENT: u64 = 1;
 pub struct FileOwners {
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     capacity: usize,
 }
 
@@ -29,8 +30,12 @@ impl FileOwners {
     /// Opens the maps of a loaded object again. To be called before
     /// [`Counters::take`](super::Counters::take), which takes them out of it.
     pub fn open(ebpf: &Ebpf) -> Result<Self, LoadError> {
-        let (space, inodes) = (again(ebpf, "SPACE")?, again(ebpf, "INODES")?);
-        Ok(Self { space, inodes, capacity: capacity(ebpf) })
+        Ok(Self {
+            space: again(ebpf, "SPACE")?,
+            inodes: again(ebpf, "INODES")?,
+            growing: again(ebpf, "GROWING")?,
+            capacity: capacity(ebpf),
+        })
     }
 
     /// Files that the kernel has room for.
@@ -40,7 +45,7 @@ impl FileOwners {
 
     /// An owner's account; `None` if it has none yet.
     pub fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
-        sum_space(&self.space, owner)
+        account(&self.space, &self.growing, &self.inodes, owner)
     }
 
     /// Who owns a file; `None` if that is not known.
@@ -58,12 +63,15 @@ impl FileOwners {
             self.space.insert(owner, zeros(Space::default())?, IF_ABSENT).or_else(if_known)?;
         }
         let SpaceOwner { id, is_log_directory, .. } = owner;
-        let held = |bytes| Held { owner: id, is_log_directory, reserved: 0, bytes };
+        let found = Held { owner: id, is_log_directory, reserved: 0, bytes, looks: 1 };
         match self.inodes.get(&file, 0) {
             Ok(known) if known.owner == id && known.is_log_directory == is_log_directory => Ok(()),
-            Ok(known) => self.inodes.insert(file, held(known.bytes), 0),
+            Ok(known) => {
+                let Held { bytes, looks, .. } = known;
+                self.inodes.insert(file, Held { bytes, looks, ..found }, 0)
+            }
             // The kernel may meet it at this moment: then it knows better.
-            Err(_) => self.inodes.insert(file, held(bytes), IF_ABSENT).or_else(if_known),
+            Err(_) => self.inodes.insert(file, found, IF_ABSENT).or_else(if_known),
         }
     }
 }

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, os::fd::AsFd as _};
 
 use aya::{
     Ebpf,
-    maps::{Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, Probe, RecentWrites, Space, SpaceOwner, Tasks, Writes, kernel_dev,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, Probe, RecentWrites, Space, SpaceOwner,
+    Tasks, Writes, kernel_dev,
 };
 use rustix::fs::{major, minor};
 
-use super::load::LoadError;
+use super::{counters::pending_space, load::LoadError};
 
 /// Reads every counter at once. Independent of [`Counters`](super::Counters): it has descriptors of its
 /// own and changes nothing.
@@ -21,6 +22,8 @@ pub struct CounterReader {
     recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     drops: PerCpuArray<MapData, u64>,
 }
 
@@ -54,6 +57,8 @@ impl CounterReader {
             recent: again(ebpf, "RECENT")?,
             tasks: again(ebpf, "TASKS")?,
             space: again(ebpf, "SPACE")?,
+            inodes: again(ebpf, "INODES")?,
+            growing: again(ebpf, "GROWING")?,
             drops: again(ebpf, "DROPS")?,
         })
     }
@@ -98,12 +103,17 @@ impl CounterReader {
 
     fn grown_where(&self, is_meant: impl Fn(u32) -> bool) -> Grown {
         let mut grown = Grown::default();
-        let by_key: BTreeMap<SpaceOwner, i64> = self
+        let mut by_key: BTreeMap<SpaceOwner, i64> = self
             .space
             .iter()
             .filter_map(Result::ok)
             .map(|(key, values)| (key, values.iter().map(|space| space.net()).sum()))
             .collect();
+        for (owner, bytes) in pending_space(&self.growing, &self.inodes) {
+            if let Some(sum) = by_key.get_mut(&owner) {
+                *sum += bytes.cast_signed();
+            }
+        }
         let meant = by_key.into_iter().filter(|(owner, _)| is_meant(owner.dev));
         for (SpaceOwner { id, dev, is_log_directory }, bytes) in meant {
             if is_log_directory == 1 {
@@ -139,15 +149,15 @@ pub(super) fn again<M>(ebpf: &Ebpf, name: &'static str) -> Result<M, LoadError>
 where
     M: TryFrom<Map, Error = MapError>,
 {
-    let another = |data: &MapData| {
+    let duplicate = || {
+        let (data, of_kind): (_, fn(MapData) -> Map) = match ebpf.map(name) {
+            Some(Map::PerCpuHashMap(data)) => (data, Map::PerCpuHashMap),
+            Some(Map::PerCpuArray(data)) => (data, Map::PerCpuArray),
+            Some(Map::LruHashMap(data)) => (data, Map::LruHashMap),
+            Some(_) | None => return Err(MapError::InvalidName { name: name.to_owned() }),
+        };
         let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError)?;
-        MapData::from_fd(fd)
-    };
-    let duplicate = || match ebpf.map(name) {
-        Some(Map::PerCpuHashMap(data)) => M::try_from(Map::PerCpuHashMap(another(data)?)),
-        Some(Map::PerCpuArray(data)) => M::try_from(Map::PerCpuArray(another(data)?)),
-        Some(Map::LruHashMap(data)) => M::try_from(Map::LruHashMap(another(data)?)),
-        Some(_) | None => Err(MapError::InvalidName { name: name.to_owned() }),
+        M::try_from(of_kind(MapData::from_fd(fd)?))
     };
     duplicate().map_err(|source| LoadError::Map { name, source: Box::new(source) })
 }

@@ -34,6 +34,13 @@ pub const fn map_sizes(pods: u32) -> [(&'static str, u32); 5] {
     ]
 }
 
+/// Files and directories of cgroups that are watched at most on a node with that many pods, where they
+/// take the place of programs.
+pub fn most_cgroup_files(pods: usize) -> usize {
+    let pods = pods.max(USUAL_PODS as usize);
+    pods.saturating_mul(CGROUPS_PER_POD as usize)
+}
+
 /// Kernel memory of all BPF maps that this process holds, as the kernel reckons it; `None` if it
 /// cannot be told.
 pub fn map_bytes() -> Option<u64> {

@@ -64,10 +64,12 @@ fn as_a_run(args: &Args) -> run::Args {
         verbose_probes: false,
         probe_stats: false,
         btf: PathBuf::from(KERNEL_BTF),
+        tracefs: None,
         // Not taken: a recorder answers nobody.
         socket: PathBuf::from(SOCKET),
         probe_rung: Vec::new(),
         record: None,
+        ring_stall: 0,
         ring_bytes: None,
     }
 }

@@ -31,6 +31,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = crate::probe::KERNEL_BTF)]
     pub btf: PathBuf,
 
+    /// Where the kernel describes its tracepoints, instead of the places where tracefs usually is.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub tracefs: Option<PathBuf>,
+
     /// Where `evictd top` may ask what is going on: a unix socket, for this user alone. Nothing can be
     /// changed through it. Another evictd that answers there keeps this one from starting.
     #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
@@ -46,6 +50,10 @@ pub struct Args {
     /// on a filesystem whose filling up is watched.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// Leave the ring buffer unread for this long, to see what is lost.
+    #[arg(long, value_name = "SECONDS", hide = true, default_value_t = 0)]
+    pub ring_stall: u64,
 
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]

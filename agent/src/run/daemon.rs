@@ -2,28 +2,30 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use evictd_common::OTHER_CGROUP;
 use evictd_core::{Command, LogWriterAction, MonoTime, Outcome, Signal};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     evictions::Evictions,
     filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
+    memory_events::MemoryEventWatch,
     observe::Observer,
-    record::{self, LogWriter, Record, Started, Stopped, WokenBy},
+    record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
-    schedule::Schedule,
+    schedule::{Probed, Schedule},
     tally::Tally,
 };
 use crate::{
     clock::now,
-    probe::{self, Family},
+    probe::{self, Family, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
@@ -48,6 +50,8 @@ pub struct Daemon {
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
+    /// What memory limits did.
+    pub memory_events: MemoryEventWatch,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
     /// Who fills disks beside pods; `None` where that cannot be told.
@@ -75,10 +79,13 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let tripwires = self.kernel.as_ref().is_some_and(|kernel| kernel.stands(Family::Writes));
-        let mut schedule = Schedule::new(now(), tripwires);
+        let counts = |family| self.kernel.as_ref().is_some_and(|kernel| kernel.counts(family));
+        let probed = Probed { writes: counts(Family::Writes), tasks: counts(Family::Tasks) };
+        let mut schedule = Schedule::new(now(), probed);
         let mut tally = Tally::default();
         self.tick();
+        // Counted from here on.
+        self.tell_of_memory(&Inbox::default(), true);
         self.report_start();
         loop {
             let mut inbox = Inbox::default();
@@ -99,7 +106,7 @@ impl Daemon {
             let wake = match turn {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
-                Turn::Records => self.read(&inbox, &mut schedule, at),
+                Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
                 Turn::Due => None,
             };
             let freed = self.settle();
@@ -115,10 +122,19 @@ impl Daemon {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
+            // After the evaluation: telling waits, killing does not.
+            self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
                 self.look_for_fillers();
+                if let Some(kernel) = &mut self.kernel {
+                    let disks = self.observer.disks();
+                    kernel.drop_dead_keys(now(), |id| disks.keeps_account(id));
+                }
             }
+        }
+        for event in self.memory_events.finish(now()) {
+            self.reporter.report(now(), Record::MemoryEvent(event));
         }
         self.report_stop(&tally);
         self.evaluator.finish(now())
@@ -128,6 +144,11 @@ impl Daemon {
     fn tick(&mut self) {
         self.observer.refresh(self.kernel.as_mut());
         self.observer.prepare(self.kernel.as_ref());
+        for Shortage { family, reason } in self.kernel.iter_mut().flat_map(Kernel::shortages) {
+            warn!("probe {}: not every cgroup is heard of: {reason}", family.name());
+            let record = Record::ProbeDegraded { family: family.name(), reason };
+            self.reporter.report(now(), record);
+        }
     }
 
     /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
@@ -173,7 +194,9 @@ impl Daemon {
     fn due(&self, schedule: &Schedule) -> MonoTime {
         let evaluator = self.evaluator.poll_timeout();
         let victims = self.evictions.next_check();
-        [Some(schedule.next()), evaluator, victims].into_iter().flatten().min().unwrap_or_default()
+        let events = self.memory_events.next();
+        let due = [Some(schedule.next()), evaluator, victims, events];
+        due.into_iter().flatten().min().unwrap_or_default()
     }
 
     /// Why to look now if no record says so: it is time, or an outcome made more possible.
@@ -189,21 +212,16 @@ impl Daemon {
     }
 
     /// Acts on what the records tell by themselves; gives the reason to look, if there is one.
-    fn read(&mut self, inbox: &Inbox, schedule: &mut Schedule, at: MonoTime) -> Option<Wake> {
-        for victim in &inbox.oom_victims {
-            let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-            let (pod, container) = self.observer.owner_of_cgroup(victim.cgroup_id).unzip();
-            let record = Record::OomVictim {
-                cgroup_id: victim.cgroup_id,
-                pid: victim.pid,
-                comm: String::from_utf8_lossy(comm).into_owned(),
-                pod,
-                container: container.flatten(),
-            };
-            self.reporter.report(at, record);
-        }
+    fn read(
+        &mut self,
+        inbox: &Inbox,
+        schedule: &mut Schedule,
+        tally: &mut Tally,
+        at: MonoTime,
+    ) -> Option<Wake> {
         if inbox.cgroups_changed {
             self.observer.refresh(self.kernel.as_mut());
+            tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
                 let disks = self.observer.disks();
                 kernel.forget(&inbox.removed_cgroups, |id| disks.keeps_account(id));
@@ -215,6 +233,29 @@ impl Daemon {
             WokenBy::Reclaim | WokenBy::MemoryEvent if schedule.too_soon(at) => None,
             WokenBy::Reclaim | WokenBy::MemoryEvent => Some(wake),
             WokenBy::Tripwire | WokenBy::Look | WokenBy::Tick => Some(wake),
+        }
+    }
+
+    /// Tells of the OOM killer's victims and of what memory limits did. On a tick everything is read.
+    fn tell_of_memory(&mut self, inbox: &Inbox, is_tick: bool) {
+        let Self { memory_events, observer, reporter, .. } = self;
+        memory_events.follow(observer);
+        for (cgroup_id, at_ns) in &inbox.memory_events {
+            memory_events.note(*cgroup_id, MonoTime::from_nanos(*at_ns));
+        }
+        let mut everything = is_tick;
+        for victim in &inbox.oom_victims {
+            // Older kernels tell no cgroup: it is the one whose kill is counted now.
+            everything |= victim.cgroup_id == OTHER_CGROUP;
+            memory_events.note(victim.cgroup_id, MonoTime::from_nanos(victim.ktime));
+        }
+        let events = memory_events.look(everything, now());
+        for victim in &inbox.oom_victims {
+            let victim = OomVictim::new(victim, observer.names(), &events);
+            reporter.report(now(), Record::OomVictim(victim));
+        }
+        for event in events {
+            reporter.report(now(), Record::MemoryEvent(event));
         }
     }
 
@@ -355,6 +396,7 @@ impl Daemon {
             wakes: tally.wakes().clone(),
             disk_walks: self.observer.disks().walks(),
             decision_ns: tally.decisions(),
+            known_ns: tally.known(),
         };
         for (probe, drops) in stopped.drops.iter().filter(|(_, drops)| **drops > 0) {
             error!("probe {probe}: {drops} records or keys were dropped");

@@ -117,7 +117,7 @@ impl Fillers {
                 _ => Some(sampler.nodefs()),
             };
             match root.filter(|_| time.is_some_and(|time| time <= horizon)) {
-                Some(root) => self.ask(signal, kernel_dev_of(root.dev()), index, now),
+                Some(root) => self.ask(signal, kernel_dev_of(root), index, now),
                 None => self.told.retain(|(told, _)| *told != signal),
             }
         }

@@ -1,11 +1,17 @@
 //! The loaded probes, as the control loop uses them.
 
-use std::{collections::BTreeMap, io, os::fd::OwnedFd};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
 use evictd_common::{Probe, Record, SpaceOwner};
-use evictd_core::{NodeSignals, Policy};
+use evictd_core::{MonoTime, NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
@@ -15,18 +21,27 @@ use super::{
     watch::{Watch, kernel_dev_of},
 };
 use crate::{
+    clock::now,
     pods::PodIndex,
     probe::{
-        CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions, Ring,
-        Standing, Tripwires, load, serves,
+        CgroupFiles, CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions,
+        Ring, Shortage, Standing, Tripwires, load, serves,
     },
-    sample::{Filesystem, NodeSampler},
+    sample::{CgroupMounts, Filesystem, NodeSampler},
+    state::dead,
 };
+
+type ProgramLog = AsyncFd<EbpfLogger<&'static dyn log::Log>>;
+
+/// How often dead cgroups are looked for where the kernel does not tell of them.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// The probes and their maps. Dropping it detaches every program.
 pub struct Kernel {
     ebpf: Ebpf,
     ring: Ring,
+    /// The ring is left unread until then.
+    ring_from: MonoTime,
     counters: Counters,
     reader: Option<CounterReader>,
     space_reader: Option<CounterReader>,
@@ -36,17 +51,27 @@ pub struct Kernel {
     tripwires: Tripwires,
     watch: Watch,
     standings: Vec<Standing>,
-    log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    /// What families stand on that have no program; `None` if none does.
+    files: Option<CgroupFiles>,
+    log: Option<ProgramLog>,
+    /// Where the hierarchy is mounted by whose ids is counted.
+    cgroups: PathBuf,
+    /// Records of cgroups that were lost by the last sweep.
+    lost_lives: u64,
+    swept: MonoTime,
     /// The kernel measures run times while this is open.
     _stats: Option<OwnedFd>,
 }
 
 impl Kernel {
-    /// Loads the probes and points them at what the sampler samples.
+    /// Loads the probes and points them at what the sampler samples. Where files take the place of
+    /// programs, no more than `most_files` are watched.
     pub fn open(
         options: LoadOptions<'_>,
         stats: bool,
         sampler: &NodeSampler,
+        mounts: &CgroupMounts,
+        most_files: usize,
     ) -> Result<Self, LoadError> {
         let log = options.log;
         let stats = stats.then(|| aya::sys::enable_stats(Stats::RunTime)).and_then(|fd| {
@@ -64,8 +89,12 @@ impl Kernel {
             if file_owners.is_some() { counted_by_block(sampler, &standings) } else { vec![] };
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
+        let files = CgroupFiles::open(&standings, most_files)
+            .inspect_err(|error| warn!("cgroup files are not watched: {error}"))
+            .ok();
         Ok(Self {
             ring: Ring::take(&mut ebpf)?,
+            ring_from: MonoTime::default(),
             tripwires: Tripwires::take(&mut ebpf)?,
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
@@ -75,9 +104,18 @@ impl Kernel {
             space,
             watch,
             standings,
+            files: files.flatten(),
             ebpf,
+            cgroups: mounts.identity().unwrap_or(Path::new("/sys/fs/cgroup")).to_owned(),
+            lost_lives: 0,
+            swept: MonoTime::default(),
             _stats: stats,
         })
+    }
+
+    /// Leaves the ring unread until then.
+    pub const fn stall_ring(&mut self, until: MonoTime) {
+        self.ring_from = until;
     }
 
     /// The counters, for a thread that only reads, and how each family stands. Once.
@@ -98,12 +136,12 @@ impl Kernel {
     /// What disk usage can be told by.
     pub fn disk_counters(&self) -> DiskCounters<'_> {
         let Self { counters, space, .. } = self;
-        DiskCounters { counters, writes: self.stands(Family::Writes), space }
+        DiskCounters { counters, writes: self.write_counters().is_some(), space }
     }
 
     /// Whether what pods hold on a filesystem can be told by blocks.
     pub fn counts_blocks_of(&self, filesystem: &Filesystem) -> bool {
-        self.space.contains(&kernel_dev_of(filesystem.dev()))
+        self.space.contains(&kernel_dev_of(filesystem))
     }
 
     /// The counters, to drop keys of.
@@ -111,31 +149,39 @@ impl Kernel {
         &mut self.counters
     }
 
-    /// The counters of writes, if any rung counts them.
+    /// The counters of writes, if any rung counts them, logs included: a sum without its logs would
+    /// blame the others.
     pub fn write_counters(&self) -> Option<&Counters> {
-        self.stands(Family::Writes).then_some(&self.counters)
+        self.standings.iter().any(Standing::counts_logs).then_some(&self.counters)
     }
 
-    /// Whether a family has a rung.
-    pub fn stands(&self, family: Family) -> bool {
-        self.standings.iter().any(|standing| standing.family == family && standing.rung.is_some())
+    /// Whether a program counts for a family.
+    pub fn counts(&self, family: Family) -> bool {
+        self.standings.iter().any(|standing| standing.family == family && standing.is_counted())
+    }
+
+    /// Whether every cgroup that comes or goes is told.
+    pub fn tells_cgroups(&self) -> bool {
+        self.counts(Family::CgroupLife)
+            || self.files.as_ref().is_some_and(CgroupFiles::hears_every_cgroup)
+    }
+
+    /// Families that ran out of files to watch since this was last asked.
+    pub fn shortages(&mut self) -> Vec<Shortage> {
+        self.files.as_mut().map(CgroupFiles::shortages).unwrap_or_default()
     }
 
     /// Waits for records. Cancel safe.
-    pub async fn records(&mut self, take: impl FnMut(Record)) -> io::Result<()> {
-        let Some(log) = &mut self.log else {
-            return self.ring.drain(take).await;
-        };
-        tokio::select! {
+    pub async fn records(&mut self, mut take: impl FnMut(Record)) -> io::Result<()> {
+        let mut found = Vec::new();
+        let ended = tokio::select! {
             biased;
-            drained = self.ring.drain(take) => drained,
-            ready = log.readable_mut() => {
-                let mut guard = ready?;
-                guard.get_inner_mut().flush();
-                guard.clear_ready();
-                Ok(())
-            }
-        }
+            drained = drain(&mut self.ring, self.ring_from, &mut take) => drained,
+            read = read_files(self.files.as_mut(), &mut found) => read,
+            flushed = flush(self.log.as_mut()) => flushed,
+        };
+        found.into_iter().for_each(take);
+        ended
     }
 
     /// To be called before the signals are sampled; see [`Watch::mark`].
@@ -159,17 +205,39 @@ impl Kernel {
         self.watch.follow(index, &mut self.counters);
     }
 
-    /// Drops the keys of cgroups that are gone, but for the accounts of space that are still wanted.
+    /// Watches the cgroups that there are now, where files take the place of programs.
+    pub fn follow_files(&mut self, index: &PodIndex) {
+        if let Some(files) = &mut self.files {
+            files.follow(index);
+        }
+    }
+
+    /// Drops the keys of cgroups that are gone: tasks at once, writes when they are final, and accounts of
+    /// space but for those that are still wanted.
     pub fn forget(&mut self, cgroups: &[u64], keeps_account: impl Fn(u64) -> bool) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
-            self.counters.forget_cgroup(*cgroup, &devs);
+            self.counters.depart(*cgroup);
             if !keeps_account(*cgroup) {
                 devs.iter().for_each(|dev| {
                     self.counters.forget_space(SpaceOwner::cgroup(*cgroup, *dev));
                 });
             }
         }
+    }
+
+    /// Drops what keys there still are of cgroups that are gone. Where the kernel does not tell of these,
+    /// or could not, they are found by looking at every cgroup.
+    pub fn drop_dead_keys(&mut self, now: MonoTime, keeps_account: impl Fn(u64) -> bool) {
+        let lost = self.counters.drops(Probe::CgroupLife);
+        let missed = lost > self.lost_lives
+            || (!self.counts(Family::CgroupLife) && now >= self.swept.after(SWEEP));
+        if missed {
+            (self.lost_lives, self.swept) = (lost, now);
+            let dead = dead(&self.counters.counted_cgroups(), &self.cgroups);
+            self.forget(&dead, keeps_account);
+        }
+        self.counters.settle_departed();
     }
 
     /// Which rung serves each family.
@@ -201,6 +269,34 @@ impl Kernel {
     }
 }
 
+/// Waits for records, and for the time from which the ring is read.
+async fn drain(ring: &mut Ring, from: MonoTime, take: impl FnMut(Record)) -> io::Result<()> {
+    let wait = from.since(now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    ring.drain(take).await
+}
+
+/// Waits for what files tell; forever if none is watched.
+async fn read_files(files: Option<&mut CgroupFiles>, found: &mut Vec<Record>) -> io::Result<()> {
+    match files {
+        Some(files) => files.records(|record| found.push(record)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for what the programs log; forever if they do not.
+async fn flush(log: Option<&mut ProgramLog>) -> io::Result<()> {
+    let Some(log) = log else {
+        return std::future::pending().await;
+    };
+    let mut guard = log.readable_mut().await?;
+    guard.get_inner_mut().flush();
+    guard.clear_ready();
+    Ok(())
+}
+
 /// The filesystems of which the rung in use counts blocks.
 fn counted_by_block(sampler: &NodeSampler, standings: &[Standing]) -> Vec<u32> {
     let standing = standings.iter().find(|standing| standing.family == Family::Space);
@@ -212,11 +308,11 @@ fn counted_by_block(sampler: &NodeSampler, standings: &[Standing]) -> Vec<u32> {
     };
     let all = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
     let counted = all.into_iter().flatten().filter(is_counted);
-    counted.map(|filesystem| kernel_dev_of(filesystem.dev())).collect()
+    counted.map(kernel_dev_of).collect()
 }
 
 /// The programs' own log, if they have any to give.
-fn open_log(ebpf: &mut Ebpf) -> Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>> {
+fn open_log(ebpf: &mut Ebpf) -> Option<ProgramLog> {
     let logger =
         EbpfLogger::init(ebpf).map_err(|error| warn!("the probes do not log: {error}")).ok()?;
     // SAFETY: the logger owns its ring's descriptor and keeps it for as long as the AsyncFd lives.

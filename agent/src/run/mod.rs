@@ -10,6 +10,8 @@ mod inbox;
 mod kernel;
 mod log_file;
 mod log_writers;
+mod memory_events;
+mod names;
 mod observe;
 mod pace;
 mod record;
@@ -21,7 +23,7 @@ mod tally;
 mod told;
 mod watch;
 
-use std::{io, path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use evictd_core::Evaluator;
 use tracing::warn;
@@ -39,7 +41,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{FsKind, LoadOptions, map_sizes, with_forced},
+    probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
     sample::CgroupMounts,
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -48,6 +50,7 @@ use daemon::Daemon;
 use evictions::Evictions;
 use filler::Fillers;
 use kernel::Kernel;
+use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
 use reporter::Reporter;
 
@@ -84,15 +87,20 @@ pub(crate) fn run(
             roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
         let load = LoadOptions {
             btf: &args.btf,
+            tracefs: args.tracefs.as_deref(),
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
             ladder: &with_forced(&args.probe_rung),
             map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
             filesystems: &filesystems,
         };
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler)
+        let most_files = most_cgroup_files(index.len());
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, &mounts, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
+        if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
+            kernel.stall_ring(clock::now().after(Duration::from_secs(args.ring_stall)));
+        }
         let board = match &socket {
             Some(socket) => answer(socket, &mounts, kernel.as_mut())
                 .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))
@@ -114,6 +122,7 @@ pub(crate) fn run(
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
+            memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
             fillers,
             reporter: if reads_all {

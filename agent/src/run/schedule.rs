@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evictd_core::{Forecast, MonoTime, NodeSignals, Policy, Signal, memory_look};
+use evictd_core::{Forecast, MonoTime, NodeSignals, Policy, Signal, memory_look, task_look};
 
 /// The slow tick: looks whatever else happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -13,31 +13,34 @@ const WHILE_MET: Duration = Duration::from_millis(10);
 /// Records that say "look now" are heeded no more often than this.
 const LEAST_GAP: Duration = Duration::from_millis(5);
 
-/// What no tripwire watches: memory, which has no cheap hook, and disks where writes are not probed.
-const BYTES: [Signal; 5] = [
-    Signal::MemoryAvailable,
-    Signal::AllocatableMemoryAvailable,
-    Signal::NodefsAvailable,
-    Signal::LogfsAvailable,
-    Signal::ImagefsAvailable,
-];
-const MEMORY: usize = 2;
+/// What has no cheap hook.
+const MEMORY: &[Signal] = &[Signal::MemoryAvailable, Signal::AllocatableMemoryAvailable];
+/// What is looked at by fill rate where writes are not probed.
+const DISKS: &[Signal] =
+    &[Signal::NodefsAvailable, Signal::LogfsAvailable, Signal::ImagefsAvailable];
+
+/// What has tripwires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// Writes to disks.
+    pub writes: bool,
+    /// Tasks that are made.
+    pub tasks: bool,
+}
 
 /// The clock-driven part of looking at the node.
 #[derive(Debug)]
 pub struct Schedule {
-    /// How many of [`BYTES`] are looked at by fill rate.
-    by_rate: usize,
+    probed: Probed,
     looked: MonoTime,
     look: MonoTime,
     tick: MonoTime,
 }
 
 impl Schedule {
-    /// Look and tick are due at once. `tripwires` tells whether writes are probed.
-    pub fn new(now: MonoTime, tripwires: bool) -> Self {
-        let by_rate = if tripwires { MEMORY } else { BYTES.len() };
-        Self { by_rate, looked: now, look: now, tick: now }
+    /// Look and tick are due at once. What is not probed is looked at by fill rate.
+    pub const fn new(now: MonoTime, probed: Probed) -> Self {
+        Self { probed, looked: now, look: now, tick: now }
     }
 
     /// When to look at the latest.
@@ -80,10 +83,16 @@ impl Schedule {
     ) {
         self.looked = now;
         let mut wait = TICK;
-        for signal in BYTES.into_iter().take(self.by_rate) {
+        let disks = if self.probed.writes { &[] } else { DISKS };
+        for &signal in MEMORY.iter().chain(disks) {
             if let Some(headroom) = policy.headroom(signals, signal) {
                 wait = wait.min(memory_look(headroom, forecast.rate(signal)));
             }
+        }
+        if !self.probed.tasks
+            && let Some(headroom) = policy.headroom(signals, Signal::PidAvailable)
+        {
+            wait = wait.min(task_look(headroom, forecast.rate(Signal::PidAvailable)));
         }
         let met = Signal::ALL.into_iter().any(|signal| {
             signals.get(signal).is_some() && policy.headroom(signals, signal) == Some(0)
@@ -105,10 +114,13 @@ mod tests {
         MonoTime::from_nanos(millis * 1_000_000)
     }
 
+    const ALL: Probed = Probed { writes: true, tasks: true };
+
     fn policy() -> Policy {
         let mut maps = EvictionMaps::default();
         maps.hard.insert("allocatableMemory.available".into(), "100Mi".into());
         maps.hard.insert("nodefs.available".into(), "100Mi".into());
+        maps.hard.insert("pid.available".into(), "1000".into());
         Policy::parse(&maps).unwrap()
     }
 
@@ -132,7 +144,7 @@ mod tests {
             ("disk met", 100_000, 99, 10),
         ];
         for (name, memory, disk, wait) in cases {
-            let mut schedule = Schedule::new(at(0), true);
+            let mut schedule = Schedule::new(at(0), ALL);
             schedule.ticked(at(0));
             schedule.looked(&policy(), &Forecast::default(), &signals(memory, disk), at(0));
             assert_eq!(schedule.next().since(at(0)).as_millis(), wait, "{name}");
@@ -141,8 +153,8 @@ mod tests {
 
     #[test]
     fn disks_are_looked_at_by_rate_where_writes_are_not_probed() {
-        for (tripwires, wait) in [(true, 1000), (false, 250)] {
-            let mut schedule = Schedule::new(at(0), tripwires);
+        for (writes, wait) in [(true, 1000), (false, 250)] {
+            let mut schedule = Schedule::new(at(0), Probed { writes, ..ALL });
             schedule.ticked(at(0));
             schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 1124), at(0));
             assert_eq!(schedule.next().since(at(0)).as_millis(), wait);
@@ -150,8 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn tasks_are_looked_at_by_rate_where_forks_are_not_probed() {
+        let mut signals = signals(100_000, 100_000);
+        let left = SignalObservation { available: 21_000, capacity: 32_768, at: None };
+        signals.set(Signal::PidAvailable, Some(left));
+        for (tasks, wait) in [(true, 1000), (false, 100)] {
+            let mut schedule = Schedule::new(at(0), Probed { tasks, ..ALL });
+            schedule.ticked(at(0));
+            schedule.looked(&policy(), &Forecast::default(), &signals, at(0));
+            assert_eq!(schedule.next().since(at(0)).as_millis(), wait);
+        }
+    }
+
+    #[test]
     fn look_now_waits_for_the_gap() {
-        let mut schedule = Schedule::new(at(0), true);
+        let mut schedule = Schedule::new(at(0), ALL);
         schedule.ticked(at(0));
         schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 100_000), at(100));
         assert!(schedule.too_soon(at(102)));
@@ -161,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_tick_is_told_from_a_look() {
-        let mut schedule = Schedule::new(at(0), true);
+        let mut schedule = Schedule::new(at(0), ALL);
         schedule.ticked(at(0));
         assert!(!schedule.is_tick(at(999)));
         assert!(schedule.is_tick(at(1000)));

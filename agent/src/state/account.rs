@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Role;
+use crate::sample::MemoryEvents;
 
 /// A container, or what else runs in a cgroup of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Account {
     pub log: Option<LogCount>,
     /// Threads, those of cgroups below included where they are its own.
     pub tasks: Option<u64>,
+    /// Processes, likewise; those that have ended do not count, although they are tasks until they are
+    /// reaped.
+    pub processes: Option<u64>,
     /// Its memory.
     pub memory: Memory,
     /// What memory limits did to it since its cgroup was made.
@@ -87,17 +91,4 @@ pub struct Memory {
     pub request: Option<u64>,
     /// The cgroup's limit.
     pub limit: Option<u64>,
-}
-
-/// How often each happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryEvents {
-    /// Throttled above `memory.high`; `None` on cgroup v1.
-    pub high: Option<u64>,
-    /// Held back at the limit.
-    pub max: Option<u64>,
-    /// Out of memory; `None` on cgroup v1.
-    pub oom: Option<u64>,
-    /// Processes that the OOM killer killed.
-    pub oom_kill: Option<u64>,
 }

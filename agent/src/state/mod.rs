@@ -9,7 +9,6 @@ mod answer;
 mod board;
 mod client;
 mod disk;
-mod events;
 mod node;
 mod owners;
 mod pods;
@@ -20,7 +19,8 @@ mod role;
 mod socket;
 mod walk;
 
-pub use account::{Account, LogCount, Memory, MemoryEvents, Owner};
+pub use crate::sample::MemoryEvents;
+pub use account::{Account, LogCount, Memory, Owner};
 pub use answer::Server;
 pub use board::{Board, Publication};
 pub use client::{AskError, ask};
@@ -32,6 +32,7 @@ pub use reading::{Count, ProbeState, Reading, Source};
 pub use role::{Role, short_name};
 pub use socket::{Socket, SocketError, claim};
 pub use walk::path_of;
+pub(crate) use walk::{dead, walk};
 
 /// Where a running evictd answers.
 pub const SOCKET: &str = "/run/evictd/evictd.sock";

@@ -77,13 +77,15 @@ pub struct Count {
 }
 
 impl ProbeState {
-    /// Of a family that was loaded.
+    /// Of a family that was loaded. A rung that counts nothing is none here.
     pub fn of(standing: &Standing, lost: u64) -> Self {
         let refused = standing.refused.iter().map(|r| format!("{}: {}", r.rung, r.reason));
+        let uncounted = standing.rung.filter(|_| !standing.is_counted());
+        let uncounted = uncounted.map(|rung| format!("{rung}: counts nothing"));
         Self {
             family: standing.family.name().to_owned(),
-            rung: standing.rung.map(str::to_owned),
-            refused: refused.collect(),
+            rung: standing.rung.filter(|_| standing.is_counted()).map(str::to_owned),
+            refused: refused.chain(uncounted).collect(),
             lost,
         }
     }

@@ -25,6 +25,7 @@ pub fn snapshot(before: &Reading, now: &Reading) -> Snapshot {
         rows,
         disks: now.disks.clone(),
         unowned_growth_bytes_per_second: between.unowned_growth(),
+        soon: BTreeMap::new(),
     }
 }
 
@@ -68,6 +69,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: self.per_second(account.log.and_then(|log| self.log_since(log))),
             growth_bytes_per_second: self.growth(account),
             tasks: account.tasks,
+            processes: account.processes,
             forks_per_second: self.exactly_per_second(sum(|count| count.forks)),
             memory_working_set: account.memory.working_set,
             memory_request: account.memory.request,
@@ -77,14 +79,16 @@ impl<'a> Between<'a> {
         }
     }
 
-    /// What cgroups did that are nobody's any more; `None` if they did nothing.
+    /// What cgroups did that are nobody's now; `None` if they did nothing. When one goes its counts go
+    /// over to a key for all of these, so that only the sums can be held against one another.
     fn others(&self) -> Option<Row> {
         let owned: BTreeSet<u64> =
             self.now.accounts.iter().flat_map(|account| account.cgroups.iter().copied()).collect();
-        let sum = |field: Field| {
-            let ids = self.now.counts.keys().filter(|id| !owned.contains(id));
-            ids.filter_map(|id| self.since(*id, field)).sum::<u64>()
+        let all = |reading: &Reading, field: Field| -> u64 {
+            let nobodys = reading.counts.iter().filter(|(id, _)| !owned.contains(id));
+            nobodys.filter_map(|(_, count)| field(*count)).sum()
         };
+        let sum = |field: Field| all(self.now, field).saturating_sub(all(self.before, field));
         let (written, forks) = (sum(|count| count.written), sum(|count| count.forks));
         (written + forks > 0).then(|| Row {
             owner: Owner::Others,
@@ -92,6 +96,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: None,
             growth_bytes_per_second: None,
             tasks: None,
+            processes: None,
             forks_per_second: self.exactly_per_second(Some(forks)),
             memory_working_set: None,
             memory_request: None,
@@ -258,6 +263,12 @@ mod tests {
                 reading(1, both(7, 1_000_000, 5), app(&[7], None)),
                 reading(2, both(7, 1_000_030, 5), vec![]),
                 vec![(Some(30), None, Some(0.0))],
+            ),
+            (
+                "what a cgroup did at the end of its life, its counts gone over to that of all departed",
+                reading(1, both(7, 1_000_000, 5), app(&[7], None)),
+                reading(2, both(u64::MAX, 1_000_030, 7), vec![]),
+                vec![(Some(30), None, Some(2.0))],
             ),
             (
                 "gone and quiet: no row",

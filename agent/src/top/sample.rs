@@ -24,6 +24,7 @@ pub fn container(name: &str, cgroups: &[u64], log: Option<LogCount>) -> Account 
         cgroups: cgroups.to_vec(),
         log,
         tasks: Some(3),
+        processes: Some(2),
         memory: Memory {
             working_set: Some(48 << 20),
             request: Some(64 << 20),
@@ -120,5 +121,7 @@ pub fn snapshot() -> Snapshot {
     };
     let before = reading(1, vec![], accounts(0));
     let counts = vec![(8, None, Some(250)), (9, Some(12 << 20), None)];
-    super::rates::snapshot(&before, &reading(2, counts, accounts(12 << 20)))
+    let mut snapshot = super::rates::snapshot(&before, &reading(2, counts, accounts(12 << 20)));
+    snapshot.soon.insert("nodefs.available".to_owned(), 6.0);
+    snapshot
 }

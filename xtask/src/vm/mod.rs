@@ -5,6 +5,8 @@ mod cpio;
 pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod kernel;
+mod libraries;
+mod modules;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let limit = Duration::from_secs(options.timeout);
     let steps = plan(options, limit);
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {
-        Initramfs::pack(&folder.join("initramfs.cpio"), &programs, &steps)
+        Initramfs::pack(&folder.join("initramfs.cpio"), options.kernel, &programs, &steps)
     })?;
 
     let mut verdict: Option<Verdict> = None;

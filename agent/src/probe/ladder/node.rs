@@ -1,7 +1,11 @@
 //! The families about memory, tasks and cgroups.
 
-use super::{Attachment, Hook, Rung};
-use crate::probe::offsets::{self, Offset};
+use super::{Attachment, EVENTFD, Hook, INOTIFY, PLAIN, POLLING, Rung};
+use crate::probe::{
+    cgroup_files::FileSource,
+    offsets::{self, Offset},
+    tracefs::Field,
+};
 
 const TASK: &[Offset] =
     &[offsets::TASK_CGROUPS, offsets::CSS_SET_CGROUP, offsets::CGROUP_NODE, offsets::NODE_ID];
@@ -40,6 +44,17 @@ pub(super) const TASKS: &[Rung] = &[
         offsets: &[],
         fs_offsets: &[],
     },
+    Rung {
+        name: PLAIN,
+        hook: Hook::Tracepoint,
+        attachments: &[
+            Attachment::need("fork_plain", "sched/sched_process_fork"),
+            Attachment::need("exit_plain", "sched/sched_process_exit"),
+        ],
+        offsets: &[],
+        fs_offsets: &[],
+    },
+    Rung::files(POLLING, FileSource::Polling),
 ];
 
 /// Changes of `memory.events`.
@@ -58,6 +73,8 @@ pub(super) const MEMORY_EVENTS: &[Rung] = &[
         offsets: EVENTS_FILE,
         fs_offsets: &[],
     },
+    Rung::files(INOTIFY, FileSource::MemoryEvents),
+    Rung::files(EVENTFD, FileSource::OomControls),
 ];
 
 /// Victims of the OOM killer.
@@ -74,6 +91,16 @@ pub(super) const OOM: &[Rung] = &[
         hook: Hook::RawTracepoint,
         attachments: &[Attachment::need("mark_victim_raw", "mark_victim")],
         offsets: VICTIM,
+        fs_offsets: &[],
+    },
+    Rung {
+        name: PLAIN,
+        hook: Hook::Tracepoint,
+        attachments: &[Attachment::need("mark_victim_plain", "oom/mark_victim").reading(&[
+            Field::need("VICTIM_PID", "pid", 4),
+            Field::want("VICTIM_COMM", "comm", 4),
+        ])],
+        offsets: &[],
         fs_offsets: &[],
     },
 ];
@@ -102,6 +129,17 @@ pub(super) const RECLAIM: &[Rung] = &[
         offsets: &[],
         fs_offsets: &[],
     },
+    Rung {
+        name: PLAIN,
+        hook: Hook::Tracepoint,
+        attachments: &[
+            Attachment::need("memcg_reclaim_plain", "vmscan/mm_vmscan_memcg_reclaim_begin"),
+            Attachment::want("direct_reclaim_plain", "vmscan/mm_vmscan_direct_reclaim_begin"),
+            Attachment::want("wakeup_kswapd_plain", "vmscan/mm_vmscan_wakeup_kswapd"),
+        ],
+        offsets: &[],
+        fs_offsets: &[],
+    },
 ];
 
 /// cgroups come and go.
@@ -126,4 +164,17 @@ pub(super) const CGROUP_LIFE: &[Rung] = &[
         offsets: CGROUP,
         fs_offsets: &[],
     },
+    Rung {
+        name: PLAIN,
+        hook: Hook::Tracepoint,
+        attachments: &[
+            Attachment::need("mkdir_plain", "cgroup/cgroup_mkdir")
+                .reading(&[Field::need("MKDIR_ROOT", "root", 4), Field::need("MKDIR_ID", "id", 8)]),
+            Attachment::need("rmdir_plain", "cgroup/cgroup_rmdir")
+                .reading(&[Field::need("RMDIR_ROOT", "root", 4), Field::need("RMDIR_ID", "id", 8)]),
+        ],
+        offsets: &[],
+        fs_offsets: &[],
+    },
+    Rung::files(INOTIFY, FileSource::Directories),
 ];

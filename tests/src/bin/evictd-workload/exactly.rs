@@ -44,7 +44,17 @@ pub(crate) fn hold_deleted(args: &Args) -> Result<(), String> {
 
 /// Forks `count` children that end at once.
 pub(crate) fn fork_exactly(args: &Args) -> Result<(), String> {
-    for _ in 0..args.number("count", 1) {
+    fork_and_wait(args.number("count", 1))
+}
+
+/// A short life: some blocks, then `forks` children.
+pub(crate) fn live_exactly(args: &Args) -> Result<(), String> {
+    write_exactly(args)?;
+    fork_and_wait(args.number("forks", 1))
+}
+
+fn fork_and_wait(count: u64) -> Result<(), String> {
+    for _ in 0..count {
         // SAFETY: this process has one thread, so the child may do anything.
         match unsafe { libc::fork() } {
             -1 => return Err(format!("fork: {}", std::io::Error::last_os_error())),
