@@ -15,6 +15,7 @@ mod ring;
 mod sizes;
 mod tracefs;
 mod tripwires;
+mod types;
 
 pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;

@@ -42,7 +42,7 @@ use crate::{
     node::Node,
     privilege,
     probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
-    sample::CgroupMounts,
+    sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
@@ -83,8 +83,7 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
-        let filesystems: Vec<FsKind> =
-            roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
+        let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
         let load = LoadOptions {
             btf: &args.btf,
             tracefs: args.tracefs.as_deref(),

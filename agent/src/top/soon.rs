@@ -28,7 +28,8 @@ impl Soon {
         let mut told = BTreeMap::new();
         for signal in &now.node.signals {
             let then = before.node.signals.iter().find(|then| then.signal == signal.signal);
-            let Some(used) = then.and_then(|then| used(then, signal)).filter(|_| seconds > 0.0) else {
+            let Some(used) = then.and_then(|then| used(then, signal)).filter(|_| seconds > 0.0)
+            else {
                 self.used.remove(&signal.signal);
                 continue;
             };

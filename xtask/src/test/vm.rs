@@ -75,7 +75,9 @@ fn on_kernel(
             println!("{:>10} | {line}", kernel.name);
         }
     });
-    Ok(results.finish(off, steps.len()))
+    let mut tally = results.finish(off, steps.len());
+    tally.explain("the machine's console ends:", machine.console_end());
+    Ok(tally)
 }
 
 /// Every test program, then the demo's incidents.

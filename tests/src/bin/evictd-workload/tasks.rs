@@ -35,7 +35,9 @@ pub(crate) fn task_churn(args: &Args) -> Result<(), String> {
         fork(|| sleep_until_killed())?;
     }
     for _ in 0..args.number("threads", 4) {
-        thread::Builder::new().spawn(|| sleep_until_killed()).map_err(|e| format!("thread: {e}"))?;
+        thread::Builder::new()
+            .spawn(|| sleep_until_killed())
+            .map_err(|e| format!("thread: {e}"))?;
     }
     announce()?;
     sleep_until_killed()
