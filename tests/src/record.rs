@@ -151,7 +151,7 @@ pub struct Eviction {
     pub message: String,
     /// Who fills the disk, if that is no pod.
     #[serde(default)]
-    pub filled_by: Option<Filler>,
+    pub filled_by: Option<Box<Filler>>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
 }
