@@ -27,7 +27,7 @@ pub struct DeviceCgroup {
 pub struct LogDirectory {
     /// Inode of the directory.
     pub inode: u64,
-    /// Kernel `dev_t` of its filesystem.
+    /// Kernel `dev_t` of the device that `stat` tells, which on btrfs is the subvolume's.
     pub dev: u32,
     /// Always zero.
     pub reserved: u32,
@@ -64,8 +64,8 @@ pub struct RecentWrites {
     pub slot: u32,
     /// [`Watched::generation`](crate::Watched) when the run began.
     pub generation: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// Device of the log directory; see [`LogDirectory`].
+    pub log_device: u32,
 }
 
 impl RecentWrites {
@@ -83,7 +83,7 @@ impl RecentWrites {
 
     /// Where it will be added too, if the log directory is not 0.
     pub const fn log_key(&self) -> LogDirectory {
-        LogDirectory { inode: self.log_directory, dev: self.dev, reserved: 0 }
+        LogDirectory { inode: self.log_directory, dev: self.log_device, reserved: 0 }
     }
 }
 

@@ -11,7 +11,7 @@
 pub struct SpaceOwner {
     /// cgroup v2 id, or inode of the log directory; 0 is nobody: blocks whose owner is not known.
     pub id: u64,
-    /// Kernel `dev_t` of the filesystem.
+    /// Kernel `dev_t` of the filesystem; for a log directory, of the device that `stat` tells.
     pub dev: u32,
     /// 0 for a cgroup, 1 for a log directory.
     pub is_log_directory: u32,
@@ -51,7 +51,7 @@ pub struct Space {
 pub struct FileKey {
     /// Inode number.
     pub inode: u64,
-    /// Kernel `dev_t` of its filesystem.
+    /// Kernel `dev_t` of the device that `stat` tells, which on btrfs is the subvolume's.
     pub dev: u32,
     /// Always zero.
     pub reserved: u32,

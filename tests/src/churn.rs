@@ -143,8 +143,7 @@ impl<'a> Churn<'a> {
         let class = self.node.kubepods().at("burstable");
         let cgroup = class.child(&format!("pod{}", identity.uid))?;
         let log_dir = self.node.pod_logs_dir();
-        let log_dir =
-            log_dir.join(format!("{}_{}_{}", SPEC.namespace, SPEC.name, identity.uid));
+        let log_dir = log_dir.join(format!("{}_{}_{}", SPEC.namespace, SPEC.name, identity.uid));
         fs::create_dir_all(log_dir.join("app"))?;
         let container = cgroup.child(&identity.app)?;
         let file = self.node.nodefs_root().join(&identity.uid);
@@ -179,11 +178,7 @@ impl<'a> Churn<'a> {
     }
 
     /// Waits until what is left of the pods is `enough`, at most so long, and gives it.
-    pub fn settle(
-        &mut self,
-        patience: Duration,
-        enough: impl Fn(&Left) -> bool,
-    ) -> Result<Left> {
+    pub fn settle(&mut self, patience: Duration, enough: impl Fn(&Left) -> bool) -> Result<Left> {
         let deadline = Instant::now() + patience;
         loop {
             // A run of writes is posted when another begins on its CPU.

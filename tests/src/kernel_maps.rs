@@ -30,7 +30,8 @@ impl KernelMaps {
         let mut ids = BTreeMap::new();
         for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
             let text = fs::read_to_string(entry.path()).unwrap_or_default();
-            let id = text.lines().find_map(|line| line.strip_prefix("map_id:")?.trim().parse().ok());
+            let id =
+                text.lines().find_map(|line| line.strip_prefix("map_id:")?.trim().parse().ok());
             if let Some(id) = id {
                 let name = MapInfo::from_id(id)?.name_as_str().unwrap_or_default().to_owned();
                 ids.insert(name, id);

@@ -27,3 +27,4 @@ pub mod scratch;
 pub mod session;
 pub mod sweep;
 pub mod truth;
+pub mod write_paths;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::rungs::{kernel_dev_of, on_each_filesystem, work};
+use common::rungs::{kernel_dev_of, on_each_filesystem, stat_dev_of, work};
 use evictd::probe::{Counters, Family};
 use evictd_common::{FileKey, LogDirectory, Space, SpaceOwner};
 use evictd_tests::node::Node;
@@ -120,7 +120,8 @@ fn logs_are_the_log_directory_s_across_rotation() {
         counters.watch(dev, 1).unwrap();
         let runtime = node.system().child(&format!("space-runtime-{rung}-{dev}")).unwrap();
         let dir = made(root, &format!("space-log-{rung}"));
-        let key = LogDirectory { inode: dir.metadata().unwrap().ino(), dev, reserved: 0 };
+        let inode = dir.metadata().unwrap().ino();
+        let key = LogDirectory { inode, dev: stat_dev_of(&dir), reserved: 0 };
         counters.watch_log_directory(key).unwrap();
         let log = dir.join("0.log");
         let write = || {
@@ -156,7 +157,7 @@ fn files_from_before_are_nobody_s_until_a_walk_names_their_owner() {
         }
         counters.watch(dev, 1).unwrap();
         let found = walked.metadata().unwrap();
-        let key = FileKey { inode: found.ino(), dev, reserved: 0 };
+        let key = FileKey { inode: found.ino(), dev: stat_dev_of(&walked), reserved: 0 };
         let bytes = i64::try_from(found.blocks() * 512).unwrap();
         let owner = 0xfeed;
         counters.own(key, SpaceOwner::cgroup(owner, dev), bytes).unwrap();

@@ -27,6 +27,9 @@ pub enum BtfError {
     /// No such tracepoint.
     #[error("kernel BTF has no tracepoint {0}")]
     NoTracepoint(String),
+    /// No enum has such an enumerator.
+    #[error("kernel BTF has no enumerator {0}")]
+    NoEnumerator(String),
 }
 
 const KIND_INT: u32 = 1;
@@ -170,6 +173,23 @@ impl Btf {
         Ok(self.kind_at(self.at(argument)?)? == KIND_PTR)
     }
 
+    /// Value of an enumerator of whatever enum of 32 bits.
+    pub fn enumerator(&self, name: &str) -> Result<u64, BtfError> {
+        // Void has no place.
+        for &at in self.types.iter().filter(|at| **at != 0) {
+            if self.kind_at(at)? != KIND_ENUM {
+                continue;
+            }
+            for member in 0..(self.word(at + 4)? & 0xffff) as usize {
+                let at = at + 12 + 8 * member;
+                if self.name_at(at)? == name.as_bytes() {
+                    return Ok(self.word(at + 4)?.into());
+                }
+            }
+        }
+        Err(BtfError::NoEnumerator(name.to_owned()))
+    }
+
     /// Bit offset and type of a member of `id`, looking into anonymous members.
     fn member(&self, id: u32, name: &[u8], depth: usize) -> Result<Option<(u64, u32)>, BtfError> {
         let at = self.at(id)?;
@@ -266,7 +286,7 @@ fn tail_length(kind: u32, members: usize) -> Result<usize, BtfError> {
 mod tests {
     use super::*;
 
-    const STRINGS: &[u8] = b"\0inner\0outer\0a\0b\0btf_trace_t\0int\0";
+    const STRINGS: &[u8] = b"\0inner\0outer\0a\0b\0btf_trace_t\0int\0FEW\0MANY\0";
 
     fn encode(words: &[u32], strings: &[u8]) -> Vec<u8> {
         let types: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
@@ -280,7 +300,8 @@ mod tests {
     }
 
     /// int(1); struct inner { int a; } (2); struct outer { [anonymous at byte 8: struct inner] (3),
-    /// ptr (4), func_proto(void *, inner *, int) (5), ptr to it (6), typedef btf_trace_t (7).
+    /// ptr (4), func_proto(void *, inner *, int) (5), ptr to it (6), typedef btf_trace_t (7),
+    /// enum { FEW = 3, MANY = 0x8000 } (8).
     fn sample() -> Vec<u8> {
         let name = |s: &str| {
             let at = STRINGS.windows(s.len() + 1).position(|w| w == [s.as_bytes(), b"\0"].concat());
@@ -294,23 +315,24 @@ mod tests {
             vec![0, 13 << 24 | 3, 0, 0, 4, 0, 4, 0, 1],
             vec![0, 2 << 24, 5],
             vec![name("btf_trace_t"), 8 << 24, 6],
+            vec![0, 6 << 24 | 2, 4, name("FEW"), 3, name("MANY"), 0x8000],
         ]
         .concat();
         encode(&words, STRINGS)
     }
 
-    /// struct module { int a; struct inner { … } m; } (8), ptr (9), func_proto(void *, module *) (10),
-    /// ptr to it (11), typedef btf_trace_of_module (12).
+    /// struct module { int a; struct inner { … } m; } (9), ptr (10), func_proto(void *, module *) (11),
+    /// ptr to it (12), typedef btf_trace_of_module (13).
     fn module_sample() -> Vec<u8> {
         let own = b"\0module\0m\0btf_trace_of_module\0";
         let name = |at: usize| u32::try_from(STRINGS.len() + at).unwrap();
         let a = u32::try_from(STRINGS.windows(3).position(|w| w == b"\0a\0").unwrap() + 1).unwrap();
         let words: Vec<u32> = [
             vec![name(1), 4 << 24 | 2, 8, a, 1, 0, name(8), 2, 32],
-            vec![0, 2 << 24, 8],
-            vec![0, 13 << 24 | 2, 0, 0, 4, 0, 9],
-            vec![0, 2 << 24, 10],
-            vec![name(10), 8 << 24, 11],
+            vec![0, 2 << 24, 9],
+            vec![0, 13 << 24 | 2, 0, 0, 4, 0, 10],
+            vec![0, 2 << 24, 11],
+            vec![name(10), 8 << 24, 12],
         ]
         .concat();
         encode(&words, own)
@@ -344,6 +366,15 @@ mod tests {
             error(btf.member_offset("outer", "b.z")),
             "kernel BTF has no member b.z in struct outer"
         );
+    }
+
+    #[test]
+    fn enumerators_have_their_values() {
+        let btf = Btf::parse(sample()).unwrap();
+        assert_eq!(btf.enumerator("FEW"), Ok(3));
+        assert_eq!(btf.enumerator("MANY"), Ok(0x8000));
+        let error = btf.enumerator("NONE").unwrap_err();
+        assert_eq!(error.to_string(), "kernel BTF has no enumerator NONE");
     }
 
     #[test]

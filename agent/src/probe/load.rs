@@ -277,12 +277,14 @@ impl Climber<'_> {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
         let mut attached: Vec<&str> = Vec::new();
-        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        let meant = |attachment: &&Attachment| {
+            attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
+        };
         for attachment in rung.attachments.iter().filter(meant) {
             if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
                 continue;
             }
-            match self.attach(ebpf, rung.hook, *attachment) {
+            match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
@@ -301,8 +303,8 @@ impl Climber<'_> {
 
     fn attach(&self, ebpf: &mut Ebpf, hook: Hook, to: Attachment) -> Result<(), String> {
         let Attachment { program, target, .. } = to;
-        let of_module =
-            to.filesystem.filter(|fs| self.types.is_ok_and(|types| types.is_module(*fs)));
+        let is_module = |fs: &&FsKind| self.types.is_ok_and(|types| types.is_module(**fs));
+        let of_module = to.filesystems.iter().find(is_module);
         let described = |error: ProgramError| match (&error, of_module) {
             // aya looks into the kernel's own BTF alone.
             (ProgramError::Btf(_), Some(fs)) => {

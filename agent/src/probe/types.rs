@@ -38,6 +38,11 @@ impl Types {
         self.first(|btf| btf.member_offset(name, path))
     }
 
+    /// See [`Btf::enumerator`].
+    pub fn enumerator(&self, name: &str) -> Result<u64, BtfError> {
+        self.first(|btf| btf.enumerator(name))
+    }
+
     /// See [`Btf::tracepoint_argument_is_pointer`].
     pub fn tracepoint_argument_is_pointer(&self, name: &str, n: usize) -> Result<bool, BtfError> {
         self.first(|btf| btf.tracepoint_argument_is_pointer(name, n))

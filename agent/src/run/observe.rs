@@ -36,7 +36,7 @@ impl Observer {
     /// Looks through these.
     pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
         let logs_apart = sampler.logfs().is_some();
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
         let mut names = CgroupNames::default();
         names.note(&index);

@@ -11,6 +11,7 @@ mod node;
 mod node_memory;
 mod pids;
 mod pod;
+mod superblock;
 
 pub use containers::ContainersMemory;
 pub use counter_file::CounterFile;

@@ -123,7 +123,7 @@ impl OwnProbes {
         // Logs and space are counted on watched filesystems only.
         let sampler = &self.node.sampler;
         let roots = [Some(sampler.nodefs()), sampler.imagefs()];
-        let roots = roots.into_iter().flatten().map(|fs| log_directory(fs.dev(), 0).dev);
+        let roots = roots.into_iter().flatten().map(|fs| log_directory(fs.superblock_dev(), 0).dev);
         for dev in roots.chain(now.iter().map(|directory| directory.dev)) {
             let slot = FIRST_SLOT + u32::try_from(self.devices.len()).unwrap_or(LOGS_TRIPWIRE);
             if slot < LOGS_TRIPWIRE && self.devices.insert(dev) {
