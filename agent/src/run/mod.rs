@@ -4,6 +4,7 @@ mod args;
 mod daemon;
 mod disk_usage;
 mod evictions;
+mod filler;
 mod harden;
 mod inbox;
 mod kernel;
@@ -47,6 +48,7 @@ use crate::{
 };
 use daemon::Daemon;
 use evictions::Evictions;
+use filler::Fillers;
 use kernel::Kernel;
 use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
@@ -104,11 +106,12 @@ pub(crate) fn run(
                 .ok(),
             None => None,
         };
+        let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
-        let observer = Observer::new(sampler, index);
+        let observer = Observer::new(sampler, index, kernel.as_mut().ok());
         let daemon = Daemon {
             observer: if reads_all { observer.reading_all() } else { observer },
             evaluator: match recording {
@@ -120,6 +123,7 @@ pub(crate) fn run(
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
+            fillers,
             reporter: if reads_all {
                 Reporter::new(io::sink())
             } else {
@@ -130,6 +134,12 @@ pub(crate) fn run(
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.
+fn fillers(kernel: &mut Kernel, mounts: &CgroupMounts) -> Option<Fillers> {
+    let root = mounts.unified.clone()?;
+    Some(Fillers::start(kernel.take_space_reader()?, root))
 }
 
 /// Takes the socket. One that cannot be made costs `evictd top` its answers, nothing else; one that is

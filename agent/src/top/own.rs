@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use aya::Ebpf;
-use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE};
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, SpaceOwner, TASKS_TRIPWIRE};
 use evictd_core::{Forecast, Policy};
 use tracing::warn;
 
@@ -103,9 +103,11 @@ impl OwnProbes {
         let (Some(counters), Some(root)) = (&mut self.counters, self.node.mounts.identity()) else {
             return;
         };
-        let devices: Vec<u32> = self.devices.iter().copied().collect();
         for gone in dead(&counters.counted_cgroups(), root) {
-            counters.forget_cgroup(gone, &devices);
+            counters.depart(gone);
+            for dev in &self.devices {
+                counters.forget_space(SpaceOwner::cgroup(gone, *dev));
+            }
         }
         counters.settle_departed();
     }
