@@ -17,8 +17,8 @@ use common::rungs::{
     stat_dev_of, work,
 };
 use evictd::probe::{
-    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
-    source,
+    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires,
+    counts_logs, load, source,
 };
 use evictd_common::{
     Kind, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,
