@@ -17,8 +17,9 @@ use evictd::probe::{Counters, Family, FileOwners};
 use evictd_common::{FileKey, LogDirectory, Space, SpaceOwner};
 use evictd_tests::node::Node;
 
-/// xfs collects what is freed for a moment first.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// xfs collects what is freed for a moment first, and btrfs may hold a deleted file until it commits,
+/// every 30 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `du` says of the contents of a directory.
 fn du(dir: &Path) -> i64 {
