@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
+use super::report::{Capability, Cgroup, Hierarchy, Kernel, Maps, Probe, Report, Verdict};
 use crate::{
     privilege::{CAPABILITIES, Need},
-    probe::{self, LoadOptions, Standing},
+    probe::{self, LoadOptions, MapSizes, Standing},
     sample::CgroupMounts,
 };
 
@@ -13,12 +13,14 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
 pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
-    let options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
-    let (probes, no_probes) = match probe::load(options) {
+    let sizes = MapSizes::of_node(0, 0);
+    let options =
+        LoadOptions { btf, tracefs, map_sizes: sizes.entries(), ..LoadOptions::default() };
+    let (probes, no_probes, maps) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
-            (standings.into_iter().map(probe).collect(), None)
+            (standings.into_iter().map(probe).collect(), None, maps(sizes))
         }
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        Err(error) => (Vec::new(), Some(error.to_string()), None),
     };
     let capabilities: Vec<Capability> = CAPABILITIES
         .iter()
@@ -37,6 +39,7 @@ pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
         capabilities,
         probes,
         no_probes,
+        maps,
     };
     report.verdict = verdict(&report);
     report
@@ -92,6 +95,12 @@ fn cgroup() -> Cgroup {
             Cgroup { layout: None, hierarchies: Vec::new(), problem: Some(error.to_string()) }
         }
     }
+}
+
+/// To be asked while they are there.
+fn maps(sizes: MapSizes) -> Option<Maps> {
+    let MapSizes { pods, cpus, .. } = sizes;
+    Some(Maps { bytes: probe::map_bytes()?, most_bytes: MapSizes::MOST_BYTES, pods, cpus })
 }
 
 fn probe(standing: Standing) -> Probe {
@@ -150,6 +159,7 @@ mod tests {
             capabilities,
             probes,
             no_probes,
+            maps: None,
         };
         let all = || vec![capability("observe", true), capability("enforce", true)];
         let some = |text: &str| Some(text.to_owned());

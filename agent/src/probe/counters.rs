@@ -131,7 +131,12 @@ impl Counters {
             released: sum.released + value.released,
         });
         let pending = pending_space(&self.growing, &self.inodes);
-        let pending = pending.filter(|(whose, _)| *whose == owner);
+        // Where the map is full, blocks of owners without a place are nobody's.
+        let is_nobody = owner == SpaceOwner::nobody(owner.dev);
+        let pending = pending.filter(|(whose, _)| {
+            *whose == owner
+                || is_nobody && whose.dev == owner.dev && self.space.get(whose, 0).is_err()
+        });
         sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
         Some(sum)
     }

@@ -20,6 +20,6 @@ pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
-pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use sizes::{MapSizes, map_bytes, most_cgroup_files};
 pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;
