@@ -11,7 +11,7 @@
 pub struct SpaceOwner {
     /// cgroup v2 id, or inode of the log directory; 0 is nobody: blocks whose owner is not known.
     pub id: u64,
-    /// Kernel `dev_t` of the filesystem.
+    /// Kernel `dev_t` of the filesystem; for a log directory, of the device that `stat` tells.
     pub dev: u32,
     /// 0 for a cgroup, 1 for a log directory.
     pub is_log_directory: u32,
@@ -43,6 +43,28 @@ pub struct Space {
     pub grown: u64,
     /// Bytes of blocks given back.
     pub released: u64,
+    /// Bytes of blocks that tasks of this cgroup gave back for files whose owner was not known: whoever
+    /// owns them holds so much less than its account says.
+    pub stray: u64,
+}
+
+impl Space {
+    /// What is held of what was taken since counting began; below zero where older blocks were given back.
+    pub const fn net(self) -> i64 {
+        self.grown.wrapping_sub(self.released) as i64
+    }
+}
+
+impl core::ops::Add for Space {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            grown: self.grown.wrapping_add(other.grown),
+            released: self.released.wrapping_add(other.released),
+            stray: self.stray.wrapping_add(other.stray),
+        }
+    }
 }
 
 /// Key of `INODES`.
@@ -51,7 +73,7 @@ pub struct Space {
 pub struct FileKey {
     /// Inode number.
     pub inode: u64,
-    /// Kernel `dev_t` of its filesystem.
+    /// Kernel `dev_t` of the device that `stat` tells, which on btrfs is the subvolume's.
     pub dev: u32,
     /// Always zero.
     pub reserved: u32,
@@ -120,7 +142,7 @@ impl Growing {
 
 const _: () = {
     assert!(size_of::<SpaceOwner>() == 16);
-    assert!(size_of::<Space>() == 16);
+    assert!(size_of::<Space>() == 24);
     assert!(size_of::<FileKey>() == 16);
     assert!(size_of::<Held>() == 32);
     assert!(size_of::<Growing>() == 56);

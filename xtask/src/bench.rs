@@ -42,6 +42,18 @@ enum What {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
+    /// Makes and removes containers: time until each is known, stale keys, lost counts
+    Churn {
+        /// For so long
+        #[arg(long, default_value_t = 5)]
+        minutes: u32,
+        /// Containers made and removed a minute
+        #[arg(long, default_value_t = 500)]
+        per_minute: u32,
+        /// Also write the figures as JSON to this file
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
     /// Lets containers write their logs too fast: time until each is named, precision, recall
     Writers {
         /// Runaway writers
@@ -57,22 +69,32 @@ enum What {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
-        What::Reaction { trials, output } => harness("reaction", *trials, output.as_deref()),
-        What::Writers { trials, output } => harness("writers", *trials, output.as_deref()),
+        What::Reaction { trials, output } => trial("reaction", *trials, output.as_deref()),
+        What::Writers { trials, output } => trial("writers", *trials, output.as_deref()),
+        What::Churn { minutes, per_minute, output } => {
+            let rate = [("--minutes", *minutes), ("--per-minute", *per_minute)];
+            harness("churn", &rate, output.as_deref())
+        }
         What::Probes { rounds, output } => probes(*rounds, output.as_deref()),
         What::Evaluator => evaluator::run(),
     }
 }
 
+fn trial(what: &str, trials: u32, output: Option<&Path>) -> Result<ExitCode> {
+    harness(what, &[("--trials", trials)], output)
+}
+
 /// Runs one measurement of the harness.
-fn harness(what: &str, trials: u32, output: Option<&Path>) -> Result<ExitCode> {
+fn harness(what: &str, numbers: &[(&str, u32)], output: Option<&Path>) -> Result<ExitCode> {
     require_root("bench")?;
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build])?;
     let programs = build::benches(&workspace)?;
     let mut harness = Command::new(build::program(&programs, HARNESS)?);
     harness.arg(what).arg("--evictd").arg(build::program(&programs, EVICTD)?);
-    harness.arg("--trials").arg(trials.to_string());
+    for (name, number) in numbers {
+        harness.arg(name).arg(number.to_string());
+    }
     if let Some(output) = output {
         harness.arg("-o").arg(output);
     }

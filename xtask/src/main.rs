@@ -8,6 +8,7 @@ mod ci;
 mod conformance;
 mod demo;
 mod fuzz;
+mod path_table;
 mod process;
 mod progress;
 mod setup;
@@ -39,6 +40,7 @@ enum Task {
     Bench(bench::Options),
     Conformance(conformance::Options),
     Fuzz(fuzz::Options),
+    PathTable(path_table::Options),
     Ci(ci::Options),
 }
 
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::PathTable(options) => path_table::run(&options),
         Task::Ci(options) => ci::run(options),
     };
     result.unwrap_or_else(|error| {

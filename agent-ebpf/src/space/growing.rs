@@ -6,14 +6,15 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_task};
+use aya_ebpf::helpers::bpf_get_current_cgroup_id;
 use evictd_common::{Growing, SpaceOwner};
 
 use super::{Event, charge};
 use crate::{
     kernel::{Follow, Kernel},
     maps::{GROWING, INODES},
-    offsets::{INODE_INO, INODE_LOCK_OWNER, INODE_SB, SB_BLOCK_SIZE, SB_DEV},
+    offsets::{INODE_INO, INODE_SB, SB_BLOCK_SIZE, SB_DEV},
+    write_lock,
 };
 
 /// A write has taken blocks, in the writer's task.
@@ -54,14 +55,8 @@ pub fn taken<F: Follow>(inode: Kernel, blocks: i64, see: impl Fn(Kernel, Event) 
 /// mapping does not, and has no end.
 #[inline(always)]
 fn has_an_end<F: Follow>(inode: Kernel) -> bool {
-    // Kernels with another kind of lock.
-    if INODE_LOCK_OWNER.load() == 0 {
-        return false;
-    }
-    // SAFETY: no preconditions.
-    let task = unsafe { bpf_get_current_task() };
-    // The lowest bits are flags.
-    F::long(inode, INODE_LOCK_OWNER.load()) & !7 == task
+    // Kernels with another kind of lock: looked at once.
+    write_lock::is_known() && write_lock::is_own::<F>(inode)
 }
 
 /// A write ends.

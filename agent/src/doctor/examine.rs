@@ -1,21 +1,28 @@
 //! Looks at the machine.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::report::{Capability, Cgroup, Hierarchy, Kernel, Maps, Probe, Report, Verdict};
 use crate::{
+    config::Config,
     privilege::{CAPABILITIES, Need},
-    probe::{self, LoadOptions, MapSizes, Standing},
+    probe::{self, FsKind, LoadOptions, MapSizes, Standing, Tracefs, lockdown},
     sample::CgroupMounts,
 };
 
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
-
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
-    let sizes = MapSizes::of_node(0, 0);
-    let options =
-        LoadOptions { btf, tracefs, map_sizes: sizes.entries(), ..LoadOptions::default() };
+pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
+    let paths = [&config.root_directory, &config.pod_logs_dir].into_iter().chain(&config.imagefs);
+    let filesystems = FsKind::at_each(paths.map(PathBuf::as_path));
+    let sizes = MapSizes::of_node(config.max_pods, 0);
+    let map_sizes = sizes.entries();
+    let mut options = LoadOptions { btf, tracefs, map_sizes, ..LoadOptions::default() };
+    if !filesystems.is_empty() {
+        options.filesystems = &filesystems;
+    }
     let (probes, no_probes, maps) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
             (standings.into_iter().map(probe).collect(), None, maps(sizes))
@@ -34,7 +41,7 @@ pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         verdict: Verdict::Ready,
-        kernel: kernel(btf),
+        kernel: kernel(btf, tracefs),
         cgroup: cgroup(),
         capabilities,
         probes,
@@ -53,7 +60,7 @@ const fn need_name(need: Need) -> &'static str {
     }
 }
 
-fn kernel(btf: &Path) -> Kernel {
+fn kernel(btf: &Path, tracefs: Option<&Path>) -> Kernel {
     let uname = rustix::system::uname();
     let (btf_bytes, btf_problem) = match fs::metadata(btf) {
         Ok(found) => (Some(found.len()), None),
@@ -64,13 +71,9 @@ fn kernel(btf: &Path) -> Kernel {
         machine: uname.machine().to_string_lossy().into_owned(),
         btf_bytes,
         btf_problem,
-        lockdown: fs::read_to_string(LOCKDOWN).ok().as_deref().and_then(chosen).map(str::to_owned),
+        lockdown: lockdown(),
+        tracefs: Tracefs::at(tracefs).root().map(|root| root.display().to_string()),
     }
-}
-
-/// The kernel marks the level in force: `none [integrity] confidentiality`.
-fn chosen(levels: &str) -> Option<&str> {
-    levels.split_once('[')?.1.split_once(']').map(|(level, _)| level)
 }
 
 fn cgroup() -> Cgroup {
@@ -129,19 +132,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lockdown_level_in_force_is_in_brackets() {
-        let cases = [
-            ("[none] integrity confidentiality\n", Some("none")),
-            ("none [integrity] confidentiality\n", Some("integrity")),
-            ("none integrity\n", None),
-            ("", None),
-        ];
-        for (text, level) in cases {
-            assert_eq!(chosen(text), level, "{text}");
-        }
-    }
-
-    #[test]
     fn the_verdict_is_the_worst_of_all() {
         let capability = |needed_to, held| Capability { name: "", held, purpose: "", needed_to };
         let family = |cost| Probe { family: "tasks", rung: Some("x"), refused: Vec::new(), cost };
@@ -154,6 +144,7 @@ mod tests {
                 btf_bytes: None,
                 btf_problem: None,
                 lockdown: None,
+                tracefs: None,
             },
             cgroup: Cgroup { layout: None, hierarchies: Vec::new(), problem },
             capabilities,

@@ -32,7 +32,7 @@ pub struct Maps {
     pub bytes: u64,
     /// The counting maps take no more than about so much, however large the node.
     pub most_bytes: u64,
-    /// Pods that there is room for, where no `maxPods` says more.
+    /// Pods that there is room for: the kubelet's `maxPods`, at least 110.
     pub pods: u32,
     /// Possible CPUs, each with counters of its own.
     pub cpus: u32,
@@ -63,6 +63,8 @@ pub struct Kernel {
     pub btf_problem: Option<String>,
     /// `none`, `integrity` or `confidentiality`; `null` where the kernel does not tell.
     pub lockdown: Option<String>,
+    /// Where tracefs is, which describes the plain tracepoints; `null` if it is not mounted.
+    pub tracefs: Option<String>,
 }
 
 /// See [`Report::cgroup`].

@@ -70,9 +70,15 @@ fn kernel<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
         (problem, _) => page.line(Mark::Less, "BTF", problem.as_deref().unwrap_or("unknown"))?,
     }
     match kernel.lockdown.as_deref() {
-        None => {}
+        None => {
+            page.line(Mark::Good, "lockdown", "unknown: the kernel or securityfs does not tell")?
+        }
         Some("none") => page.line(Mark::Good, "lockdown", "none")?,
         Some(level) => page.line(Mark::Less, "lockdown", level)?,
+    }
+    match &kernel.tracefs {
+        Some(place) => page.line(Mark::Good, "tracefs", place)?,
+        None => page.line(Mark::Less, "tracefs", "not mounted: no plain tracepoints")?,
     }
     let cgroup = &report.cgroup;
     match (cgroup.layout, &cgroup.problem) {

@@ -1,6 +1,6 @@
 //! Loads the BPF object and climbs each family's ladder.
 
-use std::{fmt, path::Path};
+use std::{error::Error, fmt, io, path::Path};
 
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
@@ -14,15 +14,16 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::{
-    btf::Btf,
     cgroup_files::FileSource,
     filesystem::FsKind,
     ladder::{
         Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
     },
+    lockdown::lockdown,
     offsets::{self, Offset},
     sizes,
     tracefs::Tracefs,
+    types::Types,
 };
 
 use crate::sample::CgroupMounts;
@@ -103,7 +104,7 @@ pub enum LoadError {
     },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
+    Ring(#[source] io::Error),
 }
 
 /// Takes a map out of the object.
@@ -157,13 +158,15 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     let kernel_btf = bytes.as_ref().map_err(Clone::clone).and_then(|bytes| {
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
-    let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
+    let types = bytes.and_then(|bytes| {
+        Types::read(bytes, options.btf, options.filesystems).map_err(|error| unusable(&error))
+    });
     let tracefs = Tracefs::at(options.tracefs);
     let mut globals: Vec<(&str, u64)> = match &types {
-        Ok(btf) => globals(btf),
+        Ok(types) => globals(types),
         Err(_) => Vec::new(),
     };
-    let write_end = types.as_ref().is_ok_and(|btf| writes_end_space(&options, btf));
+    let write_end = types.as_ref().is_ok_and(|types| writes_end_space(&options, types));
     globals.push(("WRITES_END_SPACE", u64::from(write_end)));
     globals.extend(fields(&tracefs, options.ladder));
 
@@ -206,21 +209,22 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
 
 /// Values of the object's globals on this kernel. Offsets that it lacks stay 0; rungs that need them
 /// are refused before they are loaded.
-fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
+fn globals(types: &Types) -> Vec<(&'static str, u64)> {
     let offsets =
-        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
-    let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
+        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(types).ok()?)));
+    let victim_is_task = types.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
     // The tracepoint got its second argument in 6.10 or so.
-    let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
+    let reserve_has_count =
+        types.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
     let flags = [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
 /// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
 /// wanted, and the kernel has what it reads.
-fn writes_end_space(options: &LoadOptions<'_>, btf: &Btf) -> bool {
+fn writes_end_space(options: &LoadOptions<'_>, types: &Types) -> bool {
     let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
-    let resolve = |offset: &Offset| offset.resolve(btf).is_ok();
+    let resolve = |offset: &Offset| offset.resolve(types).is_ok();
     options.filesystems.contains(&FsKind::Ext4)
         && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
             let ext4 = rung.fs_offsets.iter().find(|(kind, _)| *kind == FsKind::Ext4);
@@ -240,7 +244,7 @@ fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str,
 }
 
 struct Climber<'a> {
-    types: Result<&'a Btf, &'a String>,
+    types: Result<&'a Types, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
     writes_end_space: bool,
@@ -273,12 +277,14 @@ impl Climber<'_> {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
         let mut attached: Vec<&str> = Vec::new();
-        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        let meant = |attachment: &&Attachment| {
+            attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
+        };
         for attachment in rung.attachments.iter().filter(meant) {
             if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
                 continue;
             }
-            match self.attach(ebpf, rung.hook, *attachment) {
+            match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
@@ -297,7 +303,15 @@ impl Climber<'_> {
 
     fn attach(&self, ebpf: &mut Ebpf, hook: Hook, to: Attachment) -> Result<(), String> {
         let Attachment { program, target, .. } = to;
-        let described = |error: ProgramError| format!("{target}: {}", describe(&error));
+        let is_module = |fs: &&FsKind| self.types.is_ok_and(|types| types.is_module(**fs));
+        let of_module = to.filesystems.iter().find(is_module);
+        let described = |error: ProgramError| match (&error, of_module) {
+            // aya looks into the kernel's own BTF alone.
+            (ProgramError::Btf(_), Some(fs)) => {
+                format!("{target}: {} is a module, where this hook cannot be attached", fs.name())
+            }
+            _ => format!("{target}: {}", describe(&error)),
+        };
         let btf = || self.kernel_btf.map_err(Clone::clone);
         let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
         match hook {
@@ -364,8 +378,28 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
     }
 }
 
-/// One line: the verifier's log can be thousands.
+/// One line: the verifier's log can be thousands. What lockdown may have forbidden says so.
 fn describe(error: &ProgramError) -> String {
+    let text = describe_refusal(error);
+    match lockdown().filter(|level| level != "none" && is_not_permitted(error)) {
+        Some(level) => format!("{text}; kernel lockdown is at {level}"),
+        None => text,
+    }
+}
+
+fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        if errno == Some(libc::EPERM) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn describe_refusal(error: &ProgramError) -> String {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         let last = log.lines().rev().find(|line| {
@@ -381,7 +415,7 @@ fn describe(error: &ProgramError) -> String {
 }
 
 /// An error and what caused it, in one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -3,21 +3,29 @@
 pub mod btf;
 mod cgroup_files;
 mod counters;
+mod departed;
 mod filesystem;
 mod ladder;
 mod load;
+mod lockdown;
 mod offsets;
+mod owners;
 mod reader;
 mod ring;
 mod sizes;
 mod tracefs;
 mod tripwires;
+mod types;
 
 pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;
 pub use filesystem::FsKind;
-pub use ladder::{Attachment, Family, ForcedRung, Hook, LADDER, Rung, with_forced};
+pub use ladder::{
+    Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, serves, source, with_forced,
+};
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use lockdown::lockdown;
+pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
 pub use sizes::{MapSizes, map_bytes, most_cgroup_files};

@@ -69,6 +69,7 @@ fn as_a_run(args: &Args) -> run::Args {
         socket: PathBuf::from(SOCKET),
         probe_rung: Vec::new(),
         record: None,
+        ring_stall: 0,
         ring_bytes: None,
     }
 }

@@ -51,6 +51,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
+    /// Leave the ring buffer unread for this long, to see what is lost.
+    #[arg(long, value_name = "SECONDS", hide = true, default_value_t = 0)]
+    pub ring_stall: u64,
+
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]
     pub ring_bytes: Option<u32>,

@@ -11,16 +11,15 @@ use evictd_common::LogDirectory;
 use evictd_core::{Qos, Quantity};
 
 use super::{
-    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Source,
-    events,
+    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Role, Source,
     owners::{Whose, owners},
     walk::{Entry, walk},
 };
 use crate::{
     clock,
-    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir},
+    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir, procs},
     probe::{CounterReader, Family, Standing, log_directory},
-    sample::{CgroupMemory, CgroupMounts, CgroupPids},
+    sample::{CgroupMemory, CgroupMounts, CgroupPids, MemoryEventFiles},
 };
 
 /// The families whose counters are read.
@@ -34,6 +33,7 @@ pub struct StateReader {
     /// The kernel counts by cgroup v2 id; without a v2 hierarchy nobody has one.
     has_ids: bool,
     counters: Option<CounterReader>,
+    counts_logs: bool,
     probes: Vec<ProbeState>,
 }
 
@@ -42,6 +42,8 @@ pub struct StateReader {
 struct Logs {
     written: BTreeMap<LogDirectory, u64>,
     grown: BTreeMap<LogDirectory, i64>,
+    /// By files that are nobody's.
+    unowned: Option<i64>,
 }
 
 impl StateReader {
@@ -51,6 +53,9 @@ impl StateReader {
         counters: Result<(CounterReader, &[Standing]), String>,
     ) -> Result<Self, CgroupTreeError> {
         let has_ids = mounts.unified.is_some();
+        let counts_logs = counters
+            .as_ref()
+            .is_ok_and(|(_, standings)| standings.iter().any(Standing::counts_logs));
         let none = |why: &str| FAMILIES.map(|family| ProbeState::none(family, why)).to_vec();
         let (counters, probes) = match counters {
             Err(why) => (None, none(&why)),
@@ -68,6 +73,7 @@ impl StateReader {
             tree: CgroupTree::open(mounts, Path::new("."))?,
             has_ids,
             counters,
+            counts_logs,
             probes,
         })
     }
@@ -76,10 +82,13 @@ impl StateReader {
     pub fn read(&self, pods: &[PodView], node: NodeState, source: Source) -> Reading {
         let at_ns = clock::now().as_nanos();
         let (counts, logs) = self.counts();
-        let entries = walk(&self.root);
+        let unowned_grown = logs.unowned;
+        let entries = walk(&self.root).entries;
         let accounts = Accounts { reader: self, entries: &entries, pods, counts: &counts, logs };
         let accounts = accounts.all();
-        Reading { at_ns, source, node, probes: self.probes(), counts, accounts }
+        let probes = self.probes();
+        let disks = pods.iter().filter_map(|pod| pod.disk.clone()).collect();
+        Reading { at_ns, source, node, probes, counts, accounts, disks, unowned_grown }
     }
 
     fn probes(&self) -> Vec<ProbeState> {
@@ -120,6 +129,7 @@ impl StateReader {
                 counts.entry(id).or_default().grown = Some(bytes);
             }
             logs.grown = grown.logs;
+            logs.unowned = Some(grown.unowned);
             // A log that is counted and has no account yet has not grown.
             for log in logs.written.keys() {
                 logs.grown.entry(*log).or_insert(0);
@@ -194,12 +204,14 @@ impl Accounts<'_> {
         let entry = &self.entries[position];
         let dirs = self.reader.dirs(&entry.path);
         let path = format!("/{}", entry.path.display());
-        let mut account = self.account(Owner::Cgroup { path }, &[position], &dirs);
+        let owner = Owner::Cgroup { path, role: Role::of(&entry.path) };
+        let mut account = self.account(owner, &[position], &dirs);
         let below = || self.entries[position..].iter().filter(|e| e.parent == Some(position));
         if below().next().is_some() {
             // Figures of a cgroup count those below, which have accounts of their own.
             let tasks = below().filter_map(|e| tasks(&self.reader.dirs(&e.path))).sum();
             account.tasks = account.tasks.map(|all| all.saturating_sub(tasks));
+            account.processes = procs::count_in(&dirs, false);
             account.memory = Memory::default();
             account.memory_events = None;
         }
@@ -215,6 +227,7 @@ impl Accounts<'_> {
             cgroups: Vec::new(),
             log: Some(self.log(log)),
             tasks: None,
+            processes: None,
             memory: Memory::default(),
             memory_events: None,
         }
@@ -228,18 +241,20 @@ impl Accounts<'_> {
             cgroups: cgroups.iter().filter(|_| has_ids).map(|i| self.entries[*i].id).collect(),
             log: None,
             tasks: tasks(dirs),
+            processes: procs::count_in(dirs, true),
             memory: Memory {
                 working_set: memory.as_ref().and_then(CgroupMemory::working_set),
                 request: None,
                 limit: memory.as_ref().and_then(CgroupMemory::limit),
             },
-            memory_events: events::read(dirs),
+            memory_events: MemoryEventFiles::open(dirs).and_then(|files| files.read()),
         }
     }
 
     fn log(&self, log: &LogDir) -> LogCount {
         let directory = log_directory(log.dev, log.inode);
         let written = self.logs.written.get(&directory).copied();
+        let written = written.filter(|_| self.reader.counts_logs);
         let grown = self.logs.grown.get(&directory).copied();
         LogCount { dev: log.dev, inode: log.inode, written, grown }
     }

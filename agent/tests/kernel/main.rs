@@ -7,6 +7,7 @@
 
 mod actuate;
 mod allocation;
+mod cgroup_files;
 mod cgroups;
 mod index;
 mod processes;

@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Tree(u32),
     /// Holds that many bytes of memory.
     Hog(usize),
+    /// As a hog, but has begun before it takes them.
+    Glutton(usize),
     /// Forks until it cannot, as its children do.
     Bomb,
     /// Forks and ends at once, over and over: never the same process twice.
@@ -108,18 +110,12 @@ fn perform(role: Role, ready: &OwnedFd) -> ! {
                 report(ready);
             }
             Role::Hog(bytes) => {
-                let memory = libc::mmap(
-                    ptr::null_mut(),
-                    bytes,
-                    libc::PROT_READ | libc::PROT_WRITE,
-                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
-                    -1,
-                    0,
-                );
-                if memory == libc::MAP_FAILED {
-                    libc::_exit(1);
-                }
+                take(bytes);
                 report(ready);
+            }
+            Role::Glutton(bytes) => {
+                report(ready);
+                take(bytes);
             }
             Role::Bomb => {
                 report(ready);
@@ -142,6 +138,19 @@ fn perform(role: Role, ready: &OwnedFd) -> ! {
         }
     }
     rest()
+}
+
+fn take(bytes: usize) {
+    let (protection, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
+    );
+    // SAFETY: a new mapping, which is not used.
+    unsafe {
+        if libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) == libc::MAP_FAILED {
+            libc::_exit(1);
+        }
+    }
 }
 
 fn rest() -> ! {

@@ -5,13 +5,18 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod rungs;
+pub(crate) mod small_node;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use evictd_tests::{evictd, hierarchies::Hierarchies};
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    thread::{UnshareFlags, unshare_unsafe},
+};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -19,6 +24,30 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     assert!(rustix::process::geteuid().is_root(), "these tests need root");
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`alone`], with tracefs and securityfs where they usually are. Where they are not, they are mounted
+/// for this thread and what it starts, and for nobody else.
+pub(crate) fn alone_with_tracefs() -> MutexGuard<'static, ()> {
+    let alone = alone();
+    let wanted = [
+        ("tracefs", "/sys/kernel/tracing", "events"),
+        ("securityfs", "/sys/kernel/security", "lsm"),
+    ];
+    let missing = wanted.into_iter().filter(|(_, at, has)| !Path::new(at).join(has).exists());
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        // SAFETY: no descriptor is shared or unshared by a mount namespace.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).unwrap();
+    }
+    for (kind, at, _) in missing {
+        if let Err(error) = mount(kind, at, kind, MountFlags::empty(), None) {
+            println!("{kind} cannot be mounted: {error}");
+        }
+    }
+    alone
 }
 
 /// The evictd under test.

@@ -27,7 +27,8 @@ impl MemoryEvents {
         let all = index.tree().open_pods();
         let all = index.tree().pods_inode().zip(all.unified.as_ref());
         let pods = index.iter().filter_map(Pod::cgroup);
-        let pods = pods.filter_map(|cgroup| Some((cgroup.inode(), cgroup.dirs().unified.as_ref()?)));
+        let pods =
+            pods.filter_map(|cgroup| Some((cgroup.inode(), cgroup.dirs().unified.as_ref()?)));
         let wanted: Vec<_> = all.into_iter().chain(pods).collect();
         let ids: BTreeSet<u64> = wanted.iter().map(|(id, _)| *id).collect();
         let gone = |id: &u64| !ids.contains(id);
