@@ -72,6 +72,10 @@ pub struct Started {
     pub pods: u64,
     /// Kernel memory of the BPF maps.
     pub map_bytes: Option<u64>,
+    /// Pods that the maps have room for.
+    pub map_pods: u32,
+    /// Possible CPUs, each with counters of its own in them.
+    pub map_cpus: u32,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
     /// nodefs.

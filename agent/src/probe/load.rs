@@ -129,7 +129,7 @@ pub struct LoadOptions<'a> {
     pub log: bool,
     /// The ladder, normally [`LADDER`].
     pub ladder: &'a [(Family, &'a [Rung])],
-    /// Entries of the counting maps, see [`map_sizes`](super::map_sizes).
+    /// Entries of the counting maps, see [`MapSizes`](super::MapSizes).
     pub map_sizes: &'a [(&'static str, u32)],
     /// The filesystems whose writes and blocks are to be counted.
     pub filesystems: &'a [FsKind],
@@ -143,7 +143,7 @@ impl Default for LoadOptions<'_> {
             ring_bytes: None,
             log: false,
             ladder: LADDER,
-            map_sizes: &sizes::USUAL,
+            map_sizes: sizes::USUAL.entries(),
             filesystems: &[FsKind::Ext4],
         }
     }

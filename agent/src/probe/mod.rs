@@ -28,6 +28,6 @@ pub use lockdown::lockdown;
 pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
-pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use sizes::{MapSizes, map_bytes, most_cgroup_files};
 pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;
