@@ -14,8 +14,8 @@ use std::{
 use aya::Ebpf;
 use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, on_rungs_there_are, work};
 use evictd::probe::{
-    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires, load,
-    source,
+    Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires,
+    counts_logs, load, source,
 };
 use evictd_common::{
     Kind, LOGS_TRIPWIRE, LogDirectory, OTHER_CGROUP, ReclaimSource, Record, TASKS_TRIPWIRE, Writes,

@@ -9,8 +9,10 @@ mod load;
 mod lockdown;
 mod offsets;
 mod reader;
+mod refusal;
 mod ring;
 mod sizes;
+mod standing;
 mod tracefs;
 mod tripwires;
 
@@ -20,10 +22,11 @@ pub use filesystem::FsKind;
 pub use ladder::{
     Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, source, with_forced,
 };
-pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use load::{KERNEL_BTF, LoadError, LoadOptions, load};
 pub use lockdown::lockdown;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
 pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use standing::{Refused, Standing};
 pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;
