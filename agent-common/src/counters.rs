@@ -4,6 +4,10 @@
 /// what is missing by cgroup is never missing from the sum.
 pub const OTHER_CGROUP: u64 = 0;
 
+/// The cgroup id (no cgroup has it) that takes over what cgroups had counted when their keys are
+/// dropped. Written by user space alone.
+pub const DEPARTED_CGROUP: u64 = u64::MAX;
+
 /// Key of `WRITES`: who wrote, and to which filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
@@ -23,7 +27,7 @@ pub struct DeviceCgroup {
 pub struct LogDirectory {
     /// Inode of the directory.
     pub inode: u64,
-    /// Kernel `dev_t` of its filesystem.
+    /// Kernel `dev_t` of the device that `stat` tells, which on btrfs is the subvolume's.
     pub dev: u32,
     /// Always zero.
     pub reserved: u32,
@@ -60,8 +64,8 @@ pub struct RecentWrites {
     pub slot: u32,
     /// [`Watched::generation`](crate::Watched) when the run began.
     pub generation: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// Device of the log directory; see [`LogDirectory`].
+    pub log_device: u32,
 }
 
 impl RecentWrites {
@@ -79,7 +83,7 @@ impl RecentWrites {
 
     /// Where it will be added too, if the log directory is not 0.
     pub const fn log_key(&self) -> LogDirectory {
-        LogDirectory { inode: self.log_directory, dev: self.dev, reserved: 0 }
+        LogDirectory { inode: self.log_directory, dev: self.log_device, reserved: 0 }
     }
 }
 

@@ -10,12 +10,16 @@ mod record;
 mod space;
 mod tripwire;
 mod watched;
+mod writing;
 
-pub use counters::{DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes};
+pub use counters::{
+    DEPARTED_CGROUP, DeviceCgroup, LogDirectory, OTHER_CGROUP, RecentWrites, Tasks, Writes,
+};
 pub use record::{Kind, ReclaimSource, Record};
 pub use space::{FileKey, Growing, Held, Space, SpaceOwner};
 pub use tripwire::{LOGS_TRIPWIRE, MAX_TRIPWIRES, TASKS_TRIPWIRE, Tripwire};
 pub use watched::{Place, Watched};
+pub use writing::{Call, DirtyRange};
 
 /// The families of probes, in the order of the `DROPS` map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 pub struct SpaceOwner {
     /// cgroup v2 id, or inode of the log directory; 0 is nobody: blocks whose owner is not known.
     pub id: u64,
-    /// Kernel `dev_t` of the filesystem.
+    /// Kernel `dev_t` of the filesystem; for a log directory, of the device that `stat` tells.
     pub dev: u32,
     /// 0 for a cgroup, 1 for a log directory.
     pub is_log_directory: u32,
@@ -43,6 +43,28 @@ pub struct Space {
     pub grown: u64,
     /// Bytes of blocks given back.
     pub released: u64,
+    /// Bytes of blocks that tasks of this cgroup gave back for files whose owner was not known: whoever
+    /// owns them holds so much less than its account says.
+    pub stray: u64,
+}
+
+impl Space {
+    /// What is held of what was taken since counting began; below zero where older blocks were given back.
+    pub const fn net(self) -> i64 {
+        self.grown.wrapping_sub(self.released) as i64
+    }
+}
+
+impl core::ops::Add for Space {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            grown: self.grown.wrapping_add(other.grown),
+            released: self.released.wrapping_add(other.released),
+            stray: self.stray.wrapping_add(other.stray),
+        }
+    }
 }
 
 /// Key of `INODES`.
@@ -51,7 +73,7 @@ pub struct Space {
 pub struct FileKey {
     /// Inode number.
     pub inode: u64,
-    /// Kernel `dev_t` of its filesystem.
+    /// Kernel `dev_t` of the device that `stat` tells, which on btrfs is the subvolume's.
     pub dev: u32,
     /// Always zero.
     pub reserved: u32,
@@ -70,29 +92,65 @@ pub struct Held {
     /// Bytes of blocks, those that are only reserved included: what `stat` tells. Signed, because
     /// the difference of two is.
     pub bytes: i64,
+    /// Another number after each look at the file itself, and never 0.
+    pub looks: u64,
 }
 
-/// Value of `GROWING`, one a CPU: the file that a write there has taken blocks for. It is looked at
-/// when the write ends, not once a block.
+/// Value of `GROWING`, one a CPU: the file that writes there take blocks for. It is looked at when it
+/// has taken some more, not once a write; until then readers add [`pending`](Self::pending) to its
+/// owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Growing {
-    /// Address of the inode in the kernel.
+    /// Address of the inode in the kernel, and its number: addresses are used again.
     pub address: u64,
-    /// Blocks since it was last looked at.
+    /// Number of the inode.
+    pub inode: u64,
+    /// cgroup v2 id of the writer: a file that grows from nothing may be another cgroup's now.
+    pub cgroup_id: u64,
+    /// Kernel `dev_t` of the filesystem.
+    pub dev: u32,
+    /// Bytes of a block.
+    pub block: u32,
+    /// [`Held::looks`] after the last look from this CPU; 0 if the file is not known.
+    pub looks: u64,
+    /// Blocks that the write that goes on has taken.
     pub blocks: u64,
+    /// Blocks that writes have taken that ended since the last look.
+    pub pending: u64,
+}
+
+impl Growing {
+    /// A file is looked at when it has taken so many blocks.
+    pub const MOST_PENDING: u64 = 32;
+
+    /// The file.
+    pub const fn key(&self) -> FileKey {
+        FileKey { inode: self.inode, dev: self.dev, reserved: 0 }
+    }
+
+    /// Bytes that are in no account yet, given what is known of the file. None if somebody else has
+    /// looked at it since: they were seen then.
+    pub const fn pending(&self, held: &Held) -> i64 {
+        if self.looks == held.looks {
+            (self.blocks + self.pending) as i64 * self.block as i64
+        } else {
+            0
+        }
+    }
 }
 
 const _: () = {
     assert!(size_of::<SpaceOwner>() == 16);
-    assert!(size_of::<Space>() == 16);
+    assert!(size_of::<Space>() == 24);
     assert!(size_of::<FileKey>() == 16);
-    assert!(size_of::<Held>() == 24);
+    assert!(size_of::<Held>() == 32);
+    assert!(size_of::<Growing>() == 56);
 };
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{FileKey, Held, Space, SpaceOwner};
+    use super::{FileKey, Growing, Held, Space, SpaceOwner};
 
     // SAFETY: repr(C) integers without padding; every bit pattern is valid.
     unsafe impl aya::Pod for SpaceOwner {}
@@ -102,4 +160,20 @@ mod pod {
     unsafe impl aya::Pod for FileKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Held {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Growing {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pending_counts_until_somebody_else_looks() {
+        let growing =
+            Growing { block: 4096, looks: 7, blocks: 1, pending: 2, ..Growing::default() };
+        let held = |looks| Held { owner: 1, is_log_directory: 0, reserved: 0, bytes: 9, looks };
+        assert_eq!(growing.pending(&held(7)), 3 * 4096);
+        assert_eq!(growing.pending(&held(8)), 0);
+    }
 }

@@ -10,9 +10,11 @@
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "the only way to a fetching atomic add on this target")]
 
+mod btrfs;
 mod cgroup_life;
 mod fields;
 mod kernel;
+mod kernel_thread;
 mod maps;
 mod memory_events;
 mod offsets;
@@ -21,6 +23,7 @@ mod reclaim;
 mod space;
 mod tasks;
 mod tripwires;
+mod write_lock;
 mod writes;
 
 #[unsafe(link_section = "license")]

@@ -5,8 +5,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe, RecentWrites,
-    ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
+    Call, DeviceCgroup, DirtyRange, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES, Probe,
+    RecentWrites, ReclaimSource, Record, Space, SpaceOwner, Tasks, Tripwire, Watched, Writes,
 };
 
 /// Crossings and rare events.
@@ -29,9 +29,21 @@ pub static LOG_WRITES: PerCpuHashMap<LogDirectory, Writes, 4096> = PerCpuHashMap
 #[btf_map]
 pub static RECENT: PerCpuArray<RecentWrites, 1> = PerCpuArray::new();
 
-/// The kiocb of each task that is in a write, on the kprobe rung.
+/// The write that each task is in, on the kprobe rung.
 #[btf_map]
-pub static WRITING: LruHashMap<u64, u64, 4096> = LruHashMap::new();
+pub static WRITING: LruHashMap<u64, Call, 4096> = LruHashMap::new();
+
+/// Bytes of each task's last direct write, on the fexit rung.
+#[btf_map]
+pub static DIRECT: LruHashMap<u64, u64, 4096> = LruHashMap::new();
+
+/// The range of a file on btrfs that each task is writing to, on the tracepoint rungs.
+#[btf_map]
+pub static DIRTY_RANGES: LruHashMap<u64, DirtyRange, 4096> = LruHashMap::new();
+
+/// Address of the inode on btrfs that each task is growing.
+#[btf_map]
+pub static GROWING_TASKS: LruHashMap<u64, u64, 4096> = LruHashMap::new();
 
 /// Forks and exits by cgroup.
 #[btf_map]

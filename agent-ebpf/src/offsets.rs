@@ -20,6 +20,12 @@ offsets! {
     INODE_FIRST_DENTRY,
     /// `inode.i_blocks`
     INODE_BLOCKS,
+    /// `inode.i_bytes`
+    INODE_BYTES,
+    /// `inode.i_size`
+    INODE_SIZE,
+    /// `inode.i_nlink`
+    INODE_LINKS,
     /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).
     INODE_LOCK_OWNER,
     /// `super_block.s_dev`
@@ -50,10 +56,44 @@ offsets! {
     XFS_BLOCKS,
     /// `xfs_inode.i_delayed_blks`
     XFS_DELAYED,
+    /// `btrfs_inode.vfs_inode`
+    BTRFS_INODE,
+    /// `btrfs_inode.io_tree`
+    BTRFS_IO_TREE,
+    /// `btrfs_inode.new_delalloc_bytes`
+    BTRFS_NEW_DELALLOC,
+    /// `btrfs_inode.root`
+    BTRFS_ROOT,
+    /// `btrfs_root.anon_dev`; 0 on kernels without btrfs.
+    BTRFS_ROOT_DEVICE,
+    /// `EXTENT_DELALLOC`
+    BTRFS_DELALLOC,
+    /// `EXTENT_DELALLOC_NEW`
+    BTRFS_DELALLOC_NEW,
+    /// `EXTENT_ADD_INODE_BYTES`
+    BTRFS_ADD_INODE_BYTES,
+    /// `iomap_iter.inode`
+    IOMAP_INODE,
+    /// `iomap_iter.pos`
+    IOMAP_POSITION,
+    /// `iomap_iter.iter_start_pos`
+    IOMAP_START,
+    /// `iomap_iter.processed`; 0 on kernels that have the other.
+    IOMAP_PROCESSED,
+    /// `iomap_iter.flags`
+    IOMAP_FLAGS,
+    /// `iomap_iter.iomap.length`
+    IOMAP_MAPPED,
+    /// `address_space.host`
+    MAPPING_INODE,
+    /// `folio.flags`
+    FOLIO_FLAGS,
+    /// `PG_head`
+    FOLIO_IS_LARGE,
+    /// `folio._nr_pages`
+    FOLIO_PAGES,
     /// `kiocb.ki_filp`
     KIOCB_FILE,
-    /// `kiocb.ki_flags`
-    KIOCB_FLAGS,
     /// `iov_iter.count`
     ITER_COUNT,
     /// `file.f_inode`
@@ -62,6 +102,8 @@ offsets! {
     FILE_DENTRY,
     /// `task_struct.cgroups`
     TASK_CGROUPS,
+    /// `task_struct.flags`
+    TASK_FLAGS,
     /// `task_struct.tgid`
     TASK_TGID,
     /// `task_struct.comm`
@@ -86,4 +128,7 @@ offsets! {
     VICTIM_IS_TASK,
     /// 1 if `ext4_da_reserve_space` passes the number of blocks, 0 if it is always one.
     RESERVE_HAS_COUNT,
+    /// 1 if the programs that count writes at `ext4_da_write_end` also tell the space family that a
+    /// write ends: one program a tracepoint costs less than two.
+    WRITES_END_SPACE,
 }

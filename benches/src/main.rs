@@ -1,5 +1,6 @@
 //! `evictd-bench`: measures evictd on this machine's real kernel.
 
+mod churn;
 mod figures;
 mod probes;
 mod reaction;
@@ -24,6 +25,8 @@ enum What {
     Reaction(reaction::Options),
     /// Cost of a run of each kernel program, and of all of them to those who are watched
     Probes(probes::Options),
+    /// Containers that come and go: how soon each is known, what is left of them, what was lost
+    Churn(churn::Options),
     /// From a log writer's start to its name, among innocent writers; precision and recall
     Writers(writers::Options),
 }
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let measured = match Cli::parse().what {
         What::Reaction(options) => reaction::run(&options),
         What::Probes(options) => probes::run(&options),
+        What::Churn(options) => churn::run(&options),
         What::Writers(options) => writers::run(&options),
     };
     match measured {

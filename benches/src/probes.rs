@@ -1,176 +1,187 @@
-//! What each kernel program costs, and what all of them cost those who are watched.
+//! What each kernel program costs, and what all of them cost those who are watched, beside other tools
+//! that attribute writes.
+
+mod cost;
+mod floor;
+mod observer;
+mod ratio;
+mod work;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::Write as _,
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
     os::unix::fs::MetadataExt as _,
-    path::Path,
-    process::Command,
-    time::Instant,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::{Ebpf, sys::Stats};
-use evictd::probe::{Attachment, Counters, Family, Hook, LADDER, LoadOptions, Rung, load};
+use aya::Ebpf;
+use evictd::probe::{Counters, Family, LoadOptions, load};
 use evictd_common::{LogDirectory, kernel_dev};
-use evictd_tests::{container::tool, node::Node};
+use evictd_tests::node::Node;
 use rustix::fs::{major, minor};
+use serde::Serialize;
 
-/// A file is begun anew after this much, so that the filesystem does not fill.
-const FILE_BYTES: u64 = 64 << 20;
+use cost::Costs;
+use observer::{TOOLS, Tool};
+use ratio::Ratios;
+use work::{Place, WORKS};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Rounds with the probes on, and as many with them off, in turns
-    #[arg(long, default_value_t = 5)]
+    /// Rounds, each with the probes on and off and with every other tool, in turns
+    #[arg(long, default_value_t = 7)]
     rounds: u32,
-    /// Writes, and a hundredth as many forks, of each round
-    #[arg(long, default_value_t = 100_000)]
-    count: u64,
+    /// Writes, and a hundredth as many forks, of each kind of work
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..))]
+    count: u32,
+    /// Also write the figures as JSON to this file
+    #[arg(short, long)]
+    output: Option<PathBuf>,
 }
 
-/// A program that does nearly nothing where the others run: what the kernel's own measuring costs.
-const FLOOR: &[(Family, &[Rung])] = &[(
-    Family::Reclaim,
-    &[Rung {
-        name: "floor",
-        hook: Hook::RawTracepoint,
-        attachments: &[Attachment::need("memcg_reclaim_raw", "ext4_da_write_end")],
-        offsets: &[],
-        fs_offsets: &[],
-    }],
-)];
-
-struct Bench {
-    node: Node,
-    dev: u32,
-    log_dir: std::path::PathBuf,
-    count: u64,
+/// Everything measured, as written to the JSON file.
+#[derive(Debug, Serialize)]
+struct Figures {
+    evictd: &'static str,
+    kernel: String,
+    rounds: u32,
+    count: u32,
+    /// By kind of work, with statistics.
+    programs: BTreeMap<&'static str, Costs>,
+    /// Without statistics.
+    #[serde(flatten)]
+    ratios: Ratios,
+    /// Tools that do not run on this machine, and why.
+    refused: BTreeMap<&'static str, String>,
 }
-
-/// One kind of work.
-#[derive(Clone, Copy)]
-enum Work {
-    Append(usize),
-    Log(usize),
-    Fork,
-}
-
-const WORKS: [(&str, Work); 5] = [
-    ("append 4096", Work::Append(4096)),
-    ("append 1 MiB", Work::Append(1 << 20)),
-    ("append 100", Work::Append(100)),
-    ("log line 100", Work::Log(100)),
-    ("fork and exit", Work::Fork),
-];
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let node = Node::create()?;
-    let dev = node.nodefs_root().metadata()?.dev();
     let log_dir = node.pod_logs_dir().join("ns_pod_uid/container");
-    std::fs::create_dir_all(&log_dir)?;
-    let dev = kernel_dev(major(dev), minor(dev));
-    let bench = Bench { node, dev, log_dir, count: options.count };
-    bench.costs("floor", FLOOR)?;
-    bench.costs("all probes", LADDER)?;
-    bench.ratios(options.rounds)?;
+    fs::create_dir_all(&log_dir)?;
+    let place = Place { root: node.nodefs_root().to_owned(), log_dir };
+    let probes = Probes::of(&place)?;
+    let mut refused = BTreeMap::new();
+    let mut tools: Vec<&Tool> = Vec::new();
+    for tool in &TOOLS {
+        match tool.start() {
+            Ok(_) => tools.push(tool),
+            Err(error) => {
+                refused.insert(tool.name, format!("{error:#}"));
+            }
+        }
+    }
+    let figures = Figures {
+        evictd: env!("CARGO_PKG_VERSION"),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        rounds: options.rounds,
+        count: options.count,
+        programs: cost::measure(&place, &probes, options.count)?,
+        ratios: ratio::measure(&place, &probes, &tools, options.rounds, options.count)?,
+        refused,
+    };
+    print!("{}", figures.table());
+    if let Some(path) = &options.output {
+        let text = serde_json::to_string_pretty(&figures)? + "\n";
+        fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
     Ok(true)
 }
 
-impl Bench {
-    fn load(&self, ladder: &[(Family, &[Rung])]) -> Result<(Ebpf, Counters)> {
-        let (mut ebpf, standings) = load(LoadOptions { ladder, ..LoadOptions::default() })?;
+/// evictd's probes as a running evictd has them.
+struct Probes {
+    dev: u32,
+    log_directory: LogDirectory,
+}
+
+/// Detached when dropped.
+struct Loaded {
+    ebpf: Ebpf,
+    _counters: Counters,
+}
+
+impl Probes {
+    fn of(place: &Place) -> Result<Self> {
+        let dev = dev_of(&place.root)?;
+        let inode = place.log_dir.metadata()?.ino();
+        Ok(Self { dev, log_directory: LogDirectory { inode, dev, reserved: 0 } })
+    }
+
+    fn load(&self) -> Result<Loaded> {
+        let (mut ebpf, standings) = load(LoadOptions::default())?;
         for standing in standings {
-            ensure!(
-                standing.rung.is_some() || standing.family == Family::MemoryEvents,
-                "{standing}"
-            );
+            // The families that the work is about.
+            let is_measured =
+                matches!(standing.family, Family::Writes | Family::Tasks | Family::Space);
+            ensure!(standing.rung.is_some() || !is_measured, "{standing}");
         }
         let mut counters = Counters::take(&mut ebpf)?;
         counters.watch(self.dev, 1)?;
-        let inode = self.log_dir.metadata()?.ino();
-        counters.watch_log_directory(LogDirectory { inode, dev: self.dev, reserved: 0 })?;
-        Ok((ebpf, counters))
-    }
-
-    /// Run count and average run time of each program, per kind of work.
-    fn costs(&self, what: &str, ladder: &[(Family, &[Rung])]) -> Result<()> {
-        for (name, work) in WORKS {
-            let _stats = aya::sys::enable_stats(Stats::RunTime).context("BPF statistics")?;
-            let (ebpf, _counters) = self.load(ladder)?;
-            self.work(work, self.count)?;
-            for (program, loaded) in ebpf.programs() {
-                let Ok(info) = loaded.info() else { continue };
-                if info.run_count() > self.count / 1000 {
-                    let (ns, runs) = (info.run_time().as_nanos(), u128::from(info.run_count()));
-                    println!(
-                        "{what:<12} {name:<14} {program:<24} {runs:>9} runs {:>5} ns",
-                        ns / runs
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Work per second with the probes, divided by that without them.
-    fn ratios(&self, rounds: u32) -> Result<()> {
-        for (name, work) in WORKS {
-            let mut ratios = Vec::new();
-            for _ in 0..rounds {
-                let off = self.work(work, self.count)?;
-                let probes = self.load(LADDER)?;
-                let on = self.work(work, self.count)?;
-                drop(probes);
-                ratios.push(off / on);
-            }
-            ratios.sort_by(f64::total_cmp);
-            let (least, most) = (ratios.first(), ratios.last());
-            let median = ratios.get(ratios.len() / 2);
-            if let (Some(least), Some(median), Some(most)) = (least, median, most) {
-                println!("{name:<14} with probes / without: {median:.3} ({least:.3} to {most:.3})");
-            }
-        }
-        Ok(())
-    }
-
-    /// Seconds for `count` times the work.
-    fn work(&self, work: Work, count: u64) -> Result<f64> {
-        match work {
-            Work::Append(bytes) => {
-                let path = self.node.nodefs_root().join("bench");
-                append(&path, bytes, (count * 4096 / bytes as u64).clamp(count / 100, count))
-            }
-            Work::Log(bytes) => append(&self.log_dir.join("0.log"), bytes, count),
-            Work::Fork => {
-                let begin = Instant::now();
-                let mut forks = Command::new(tool("evictd-workload")?);
-                forks.args(["fork-exactly", "--count", &(count / 100).to_string()]);
-                ensure!(forks.status()?.success(), "fork-exactly failed");
-                Ok(begin.elapsed().as_secs_f64())
-            }
-        }
+        counters.watch_log_directory(self.log_directory)?;
+        Ok(Loaded { ebpf, _counters: counters })
     }
 }
 
-fn append(path: &Path, bytes: usize, count: u64) -> Result<f64> {
-    let block = vec![b'x'; bytes];
-    let begin = |path: &Path| -> Result<File> {
-        Ok(OpenOptions::new().create(true).write(true).truncate(true).open(path)?)
-    };
-    let mut file = begin(path)?;
-    let start = Instant::now();
-    let mut written = 0;
-    for _ in 0..count {
-        file.write_all(&block)?;
-        written += bytes as u64;
-        if written >= FILE_BYTES {
-            file = begin(path)?;
-            written = 0;
+fn dev_of(path: &Path) -> Result<u32> {
+    let dev = path.metadata()?.dev();
+    Ok(kernel_dev(major(dev), minor(dev)))
+}
+
+impl Figures {
+    fn table(&self) -> String {
+        let mut text = format!("evictd {} on Linux {}\n\n", self.evictd, self.kernel);
+        self.programs_table(&mut text);
+        self.ratios_table(&mut text);
+        for (name, reason) in &self.refused {
+            let _ = writeln!(text, "{name} does not run here: {reason}");
+        }
+        text
+    }
+
+    fn programs_table(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "{:<16} {:<26} {:>9} {:>8} {:>8}",
+            "work", "program", "runs", "ns/run", "less empty"
+        );
+        for work in WORKS {
+            let Some(Costs { empty, programs }) = self.programs.get(work.name) else { continue };
+            let name = work.name;
+            let _ =
+                writeln!(text, "{name:<16} {:<26} {:>9} {:>8.0}", "(empty)", empty.runs, empty.ns);
+            for (program, cost) in programs {
+                let net = (cost.ns - empty.ns).max(0.0);
+                let _ = writeln!(
+                    text,
+                    "{name:<16} {program:<26} {:>9} {:>8.0} {net:>8.0}",
+                    cost.runs, cost.ns
+                );
+            }
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    drop(file);
-    std::fs::remove_file(path)?;
-    Ok(seconds)
+
+    fn ratios_table(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "\nthroughput with ÷ without, {} rounds, no statistics\n{:<16} {:<27} {:>6} {:>6} {:>6} {:>14}",
+            self.rounds, "work", "observer", "min", "median", "max", "by CPU, median"
+        );
+        for work in WORKS {
+            let name = work.name;
+            if let Some(alone) = self.ratios.alone_ns.get(name) {
+                let _ = writeln!(text, "{name:<16} nobody: {:.0} ns", alone.median);
+            }
+            for (observer, works) in &self.ratios.observers {
+                let Some(ratio) = works.get(name) else { continue };
+                let wall = ratio.throughput;
+                let _ = writeln!(
+                    text,
+                    "{name:<16} {observer:<27} {:>6.3} {:>6.3} {:>6.3} {:>14.3}",
+                    wall.min, wall.median, wall.max, ratio.cpu.median
+                );
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One cgroup in every hierarchy in use, under the same relative path.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::MetadataExt as _,
@@ -146,6 +147,17 @@ impl Cgroup {
         let dirs = if v1 { subtree(&dir) } else { vec![dir] };
         let name = path.file_name().unwrap_or_default();
         dirs.iter().filter_map(|dir| figure(&dir.join(name), "oom_kill")).sum()
+    }
+
+    /// What its memory limit did to it, by the kernel's names of events, as far as this hierarchy counts.
+    pub fn memory_events(&self) -> BTreeMap<&'static str, u64> {
+        let (path, v1) = self.file("memory", "memory.oom_control", "memory.events");
+        let kinds: &[&str] = if v1 { &["oom_kill"] } else { &["high", "max", "oom", "oom_kill"] };
+        let mut events: BTreeMap<_, _> =
+            kinds.iter().filter_map(|kind| Some((*kind, figure(&path, kind)?))).collect();
+        let failures = fs::read_to_string(path.with_file_name("memory.failcnt"));
+        events.extend(failures.ok().and_then(|text| Some(("max", text.trim().parse().ok()?))));
+        events
     }
 
     /// Kills every process in this cgroup and below and waits until none is left.

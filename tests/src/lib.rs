@@ -3,6 +3,7 @@
 //! The incident runner (`evictd-incidents`), the latency harness and the integration tests share it.
 
 pub mod cgroup;
+pub mod churn;
 pub mod clock;
 pub mod container;
 pub mod cri_log;
@@ -11,6 +12,7 @@ pub mod hierarchies;
 pub mod histogram;
 pub mod inbox;
 pub mod incident;
+pub mod kernel_maps;
 pub mod kind;
 pub mod loop_device;
 pub mod manifest;
@@ -25,3 +27,4 @@ pub mod scratch;
 pub mod session;
 pub mod sweep;
 pub mod truth;
+pub mod write_paths;

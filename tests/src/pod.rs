@@ -109,6 +109,11 @@ impl Pod {
         &self.identity.uid
     }
 
+    /// Id of its container `worker`, started or not.
+    pub fn worker_id(&self) -> &str {
+        &self.identity.worker
+    }
+
     /// Its cgroup.
     pub fn cgroup(&self) -> &Cgroup {
         &self.cgroup

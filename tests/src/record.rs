@@ -25,8 +25,12 @@ pub enum Record {
     Released(Released),
     /// A container writes its log too fast.
     LogWriter(LogWriter),
+    /// A disk fills, and it is no pod that fills it.
+    DiskFiller(Filler),
     /// The kernel's OOM killer took somebody.
     OomVictim(OomVictim),
+    /// A memory limit did something.
+    MemoryEvent(MemoryEvent),
     /// A threshold is met and nobody may be evicted.
     UnableToEvict {
         /// The signal.
@@ -70,6 +74,15 @@ pub struct Started {
     pub map_bytes: Option<u64>,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
+    /// nodefs.
+    pub nodefs: Filesystem,
+}
+
+/// A filesystem that evictd watches.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filesystem {
+    /// What pods hold on it goes by `space` or by what was `written`.
+    pub usage_by: String,
 }
 
 /// What became of one probe family's ladder.
@@ -136,8 +149,26 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's message.
     pub message: String,
+    /// Who fills the disk, if that is no pod.
+    #[serde(default)]
+    pub filled_by: Option<Filler>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
+}
+
+/// Somebody who fills a disk and is no pod.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filler {
+    /// The disk.
+    pub signal: String,
+    /// Where it runs.
+    pub cgroup: String,
+    /// What it is.
+    pub role: String,
+    /// In words.
+    pub message: String,
+    /// How fast it takes space.
+    pub bytes_per_second: u64,
 }
 
 /// A pod's place in the ranking.
@@ -147,6 +178,8 @@ pub struct Place {
     pub namespace: String,
     /// The pod's name.
     pub pod: String,
+    /// What it uses; `None` is unknown.
+    pub usage: Option<u64>,
     /// Why it may not be evicted, if it may not.
     pub passed_over: Option<String>,
 }
@@ -215,6 +248,23 @@ pub struct OomVictim {
     pub container: Option<String>,
 }
 
+/// See [`Record::MemoryEvent`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemoryEvent {
+    /// `high`, `max`, `oom` or `oom_kill`.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+    /// Where, 0 if nobody can tell.
+    pub cgroup_id: u64,
+    /// The pod, if it was a pod's.
+    pub pod: Option<String>,
+    /// The container of that pod.
+    pub container: Option<String>,
+    /// When the kernel gave notice.
+    pub event_ns: Option<u64>,
+}
+
 /// See [`Record::Stopped`].
 #[derive(Clone, Debug, Deserialize)]
 pub struct Stopped {
@@ -226,8 +276,21 @@ pub struct Stopped {
     pub programs: BTreeMap<String, ProgramCost>,
     /// Records and counts the probes could not store, by probe family.
     pub drops: BTreeMap<String, u64>,
+    /// Walks of a pod's directories.
+    pub disk_walks: DiskWalks,
     /// Kernel record to decision.
     pub decision_ns: DecisionTime,
+    /// A cgroup's making to its being known.
+    pub known_ns: DecisionTime,
+}
+
+/// See [`Stopped::disk_walks`].
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct DiskWalks {
+    /// By the thread that walks.
+    pub background: u64,
+    /// On the way to a decision.
+    pub deciding: u64,
 }
 
 /// What one BPF program did; zero unless evictd runs with `--probe-stats`.

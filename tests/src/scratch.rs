@@ -23,21 +23,30 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a filesystem of the kind and mounts it. `None` where the kernel has none of that kind or
-    /// nobody can make one, which is said on stdout.
+    /// Makes a filesystem of the kind and mounts it. `None` where that cannot be, which is said on
+    /// stdout.
     pub fn mount(node: &Node, kind: &str) -> Result<Option<Self>> {
+        Ok(match Self::attempt(node, kind)? {
+            Ok(scratch) => Some(scratch),
+            Err(reason) => {
+                println!("cannot run here: {reason}");
+                None
+            }
+        })
+    }
+
+    /// The same. `Err(reason)` inside where the kernel has none of that kind or nobody can make one.
+    pub fn attempt(node: &Node, kind: &str) -> Result<Result<Self, String>> {
         let known = fs::read_to_string("/proc/filesystems")?;
         if !known.lines().any(|line| line.split_whitespace().last() == Some(kind)) {
-            println!("cannot run here: this kernel has no {kind}");
-            return Ok(None);
+            return Ok(Err(format!("this kernel has no {kind}")));
         }
         let image = node.dir().join(format!("{PREFIX}{kind}.img"));
         File::create(&image)?.set_len(IMAGE_BYTES).context("sizing the image")?;
         let program = format!("mkfs.{kind}");
         let made = match Command::new(&program).arg("-q").arg(&image).output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                println!("cannot run here: {program} is not installed");
-                return Ok(None);
+                return Ok(Err(format!("{program} is not installed")));
             }
             made => made.with_context(|| format!("running {program}"))?,
         };
@@ -49,7 +58,7 @@ impl Scratch {
         let device = LoopDevice::attach(&image)?;
         mount(&device.path, &root, kind, MountFlags::NOATIME, None)
             .with_context(|| format!("mounting {} on {}", device.path.display(), root.display()))?;
-        Ok(Some(Self { root }))
+        Ok(Ok(Self { root }))
     }
 
     /// Where it is mounted.

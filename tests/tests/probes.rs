@@ -12,7 +12,9 @@ use std::{
 };
 
 use aya::Ebpf;
-use common::rungs::{kernel_dev_of, on_each_filesystem, on_each_rung, on_rungs_there_are, work};
+use common::rungs::{
+    kernel_dev_of, on_each_filesystem, on_each_rung, on_rungs_there_are, stat_dev_of, work,
+};
 use evictd::probe::{
     Attachment, Counters, Family, FsKind, Hook, LoadOptions, Ring, Rung, Standing, Tripwires,
     counts_logs, load, source,
@@ -105,7 +107,8 @@ fn log_writes_follow_the_directory_across_rotation() {
             std::fs::create_dir(&dir).unwrap();
             dir
         });
-        let key = LogDirectory { inode: mine.metadata().unwrap().ino(), dev, reserved: 0 };
+        let inode = mine.metadata().unwrap().ino();
+        let key = LogDirectory { inode, dev: stat_dev_of(&mine), reserved: 0 };
         counters.watch_log_directory(key).unwrap();
         let write = |dir: &Path, count| {
             let file = dir.join("0.log");

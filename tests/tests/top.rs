@@ -16,18 +16,18 @@ use evictd_tests::{
     evictd::{self, Evictd, Options},
     inbox::{Event, Inbox},
     node::Node,
-    runtime::{Reply, wait_reply},
+    runtime::{Reply, SERVICE, wait_reply},
     session::Session,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// What the offenders do a second, and far more than anybody else.
+/// What the offenders do a second where the machine lets them, and far more than anybody else.
 const FILE_RATE: u64 = 4_000_000;
 const LOG_RATE_MIB: u64 = 4;
-/// Nobody else writes this much, or forks this often.
-const INNOCENT_BYTES: u64 = 500_000;
-const INNOCENT_FORKS: f64 = 50.0;
+/// Nobody else writes this much, or forks this often; an offender does even on a busy machine.
+const INNOCENT_BYTES: u64 = 100_000;
+const INNOCENT_FORKS: f64 = 5.0;
 
 fn top(args: &[&str]) -> Command {
     let mut command = Command::new(common::evictd_binary());
@@ -112,7 +112,8 @@ fn assert_offenders(snapshot: &Value, system: &Path) {
     assert_eq!((log["qos"].as_str(), log["priority"].as_i64()), (Some("Guaranteed"), Some(1000)));
     assert!(log["memory_working_set"].as_u64().unwrap() > 0);
     // The bytes of the log are the runtime's own writes: named as such, by its cgroup.
-    let runtime = row(&format!("/{}/runtime", system.display()));
+    let runtime = row(&format!("/{}/{SERVICE}", system.display()));
+    assert_eq!(runtime["role"], "runtime");
     assert!(runtime["write_bytes_per_second"].as_u64().unwrap() >= INNOCENT_BYTES);
     assert_eq!(runtime["log_bytes_per_second"], Value::Null);
 

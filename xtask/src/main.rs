@@ -8,10 +8,12 @@ mod ci;
 mod conformance;
 mod demo;
 mod fuzz;
+mod path_table;
 mod process;
 mod progress;
 mod setup;
 mod test;
+mod verifier;
 mod vm;
 mod workspace;
 
@@ -34,9 +36,11 @@ enum Task {
     Demo(demo::Options),
     Test(test::Options),
     Vm(vm::Options),
+    Verifier(verifier::Options),
     Bench(bench::Options),
     Conformance(conformance::Options),
     Fuzz(fuzz::Options),
+    PathTable(path_table::Options),
     Ci(ci::Options),
 }
 
@@ -47,9 +51,11 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(options),
         Task::Vm(options) => vm::run(&options),
+        Task::Verifier(options) => verifier::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::PathTable(options) => path_table::run(&options),
         Task::Ci(options) => ci::run(options),
     };
     result.unwrap_or_else(|error| {

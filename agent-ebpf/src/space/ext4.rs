@@ -1,20 +1,16 @@
 //! ext4: its reserve, allocate and free tracepoints.
 
-use aya_ebpf::{
-    helpers::bpf_get_current_task,
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
-};
-use evictd_common::Growing;
-
-use super::{Event, look};
+use super::{Event, growing, look};
 use crate::{
     kernel::{Copied, Direct, Follow, Kernel},
-    maps::GROWING,
     offsets::{
         EXT4_INODE, EXT4_REQUEST_FLAGS, EXT4_REQUEST_INODE, EXT4_REQUEST_LENGTH, EXT4_RESERVED,
-        INODE_BLOCKS, INODE_LOCK_OWNER, RESERVE_HAS_COUNT,
+        INODE_BLOCKS, RESERVE_HAS_COUNT,
     },
+};
+use aya_ebpf::{
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
 };
 
 /// `EXT4_MB_DELALLOC_RESERVED`: the blocks were reserved before.
@@ -45,23 +41,16 @@ macro_rules! ext4 {
 }
 
 ext4! {
-    /// `(inode)` or `(inode, blocks)`; in the writer's task, after the figures. A write of many blocks
-    /// to the file of the last write is looked at when it ends.
+    /// `(inode)` or `(inode, blocks)`; in the writer's task, after the figures.
     ext4_reserve_btf, ext4_reserve_raw, |ctx, F| {
         let blocks = if RESERVE_HAS_COUNT.load() == 1 { ctx.arg::<i32>(1).into() } else { 1 };
-        let inode: Kernel = ctx.arg(0);
-        if !look_later::<F>(inode, blocks) {
-            see::<F>(inode, Event::grown(blocks));
-        }
+        growing::taken::<F>(ctx.arg(0), blocks, see::<F>);
     }
 
-    /// `(inode, …)`; a write to a page or more ends.
+    /// `(inode, …)`; a write to a page or more ends. Where the writes are counted at the same
+    /// tracepoint, their program does it.
     ext4_written_btf, ext4_written_raw, |ctx, F| {
-        let inode: Kernel = ctx.arg(0);
-        let blocks = taken_by(inode);
-        if blocks > 0 {
-            see::<F>(inode, Event::grown(blocks));
-        }
+        write_ended::<F>(ctx.arg(0));
     }
 
     /// `(inode, blocks)`; before the figures.
@@ -101,53 +90,15 @@ ext4! {
     }
 }
 
+/// A write to a page or more ends.
 #[inline(always)]
-fn see<F: Follow>(inode: Kernel, event: Event) {
-    look::<F>(inode, |block| held_now::<F>(inode, block), event);
+pub fn write_ended<F: Follow>(inode: Kernel) {
+    growing::ended(inode, see::<F>);
 }
 
-/// Whether the end of a write will come and look at the file. Such a write holds the inode's lock; a
-/// store through a mapping does not, and has no end.
 #[inline(always)]
-fn look_later<F: Follow>(inode: Kernel, blocks: i64) -> bool {
-    let Some(growing) = GROWING.get_ptr_mut(0) else {
-        return false;
-    };
-    // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
-    let growing = unsafe { &mut *growing };
-    if growing.address != inode as u64 {
-        // The first look also names the owner, so it does not wait.
-        *growing = Growing { address: inode as u64, blocks: 0 };
-        return false;
-    }
-    // Kernels with another kind of lock: look at once.
-    if INODE_LOCK_OWNER.load() == 0 {
-        return false;
-    }
-    // SAFETY: no preconditions.
-    let task = unsafe { bpf_get_current_task() };
-    // The lowest bits are flags.
-    if F::long(inode, INODE_LOCK_OWNER.load()) & !7 != task {
-        return false;
-    }
-    growing.blocks += blocks as u64;
-    true
-}
-
-/// Blocks that the write that ends has taken and that were not looked at.
-#[inline(always)]
-fn taken_by(inode: Kernel) -> i64 {
-    let Some(growing) = GROWING.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: as above.
-    let growing = unsafe { &mut *growing };
-    if growing.address != inode as u64 {
-        return 0;
-    }
-    let blocks = growing.blocks as i64;
-    growing.blocks = 0;
-    blocks
+fn see<F: Follow>(inode: Kernel, event: Event) -> u64 {
+    look::<F>(inode, |block| held_now::<F>(inode, block), event)
 }
 
 /// Bytes of blocks that the file holds, those that are only reserved included.

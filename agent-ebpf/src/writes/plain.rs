@@ -3,6 +3,8 @@
 
 use aya_ebpf::{Global, macros::tracepoint, programs::TracePointContext};
 
+use evictd_common::LogDirectory;
+
 use super::count_file;
 use crate::fields::{
     self, DA_WRITE_END_COPIED, DA_WRITE_END_DEV, DA_WRITE_END_INO, JOURNALLED_WRITE_END_COPIED,
@@ -17,6 +19,12 @@ fn copied(ctx: &TracePointContext, offset: &Global<u64>) -> u64 {
     fields::int(ctx, offset).into()
 }
 
+/// No directory has this number.
+#[inline(always)]
+fn nowhere(dev: u32) -> LogDirectory {
+    LogDirectory { inode: 0, dev, reserved: 0 }
+}
+
 macro_rules! plain_write {
     ($($program:ident: $dev:ident, $inode:ident, $bytes:ident as $read:path;)*) => {$(
         /// Device, inode and bytes, in the writer's task.
@@ -24,7 +32,7 @@ macro_rules! plain_write {
         pub fn $program(ctx: TracePointContext) -> u32 {
             let dev = fields::int(&ctx, &$dev);
             let file = (u64::from(dev), fields::long(&ctx, &$inode));
-            count_file(file, $read(&ctx, &$bytes), || dev, || 0);
+            count_file(file, $read(&ctx, &$bytes), || dev, nowhere);
             0
         }
     )*};

@@ -1,17 +1,26 @@
 //! Looks at the machine.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
 use crate::{
+    config::Config,
     privilege::{CAPABILITIES, Need},
-    probe::{self, LoadOptions, Standing, Tracefs, lockdown},
+    probe::{self, FsKind, LoadOptions, Standing, Tracefs, lockdown},
     sample::CgroupMounts,
 };
 
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
-    let options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
+pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
+    let paths = [&config.root_directory, &config.pod_logs_dir].into_iter().chain(&config.imagefs);
+    let filesystems = FsKind::at_each(paths.map(PathBuf::as_path));
+    let mut options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
+    if !filesystems.is_empty() {
+        options.filesystems = &filesystems;
+    }
     let (probes, no_probes) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
             (standings.into_iter().map(probe).collect(), None)

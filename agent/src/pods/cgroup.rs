@@ -106,6 +106,11 @@ impl CgroupTree {
         &self.roots
     }
 
+    /// The pods cgroup, relative to the roots.
+    pub fn pods_path(&self) -> &CStr {
+        &self.pods
+    }
+
     /// Inode of the pods cgroup, if there is one.
     pub fn pods_inode(&self) -> Option<u64> {
         self.inode(&self.pods)

@@ -5,23 +5,25 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 use evictd_common::{
-    DeviceCgroup, FileKey, Held, LogDirectory, MAX_TRIPWIRES, OTHER_CGROUP, Probe, RecentWrites,
-    Space, SpaceOwner, Tasks, Watched, Writes,
+    DEPARTED_CGROUP, DeviceCgroup, FileKey, Growing, Held, LogDirectory, MAX_TRIPWIRES,
+    OTHER_CGROUP, Probe, RecentWrites, Space, SpaceOwner, Tasks, Watched, Writes,
 };
 
-use super::load::LoadError;
+use super::{departed::Departed, load::LoadError};
 
 /// The counting maps of a loaded object.
 pub struct Counters {
-    writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
+    pub(super) writes: PerCpuHashMap<MapData, DeviceCgroup, Writes>,
     log_writes: PerCpuHashMap<MapData, LogDirectory, Writes>,
-    recent: PerCpuArray<MapData, RecentWrites>,
-    tasks: PerCpuHashMap<MapData, u64, Tasks>,
-    space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    pub(super) recent: PerCpuArray<MapData, RecentWrites>,
+    pub(super) tasks: PerCpuHashMap<MapData, u64, Tasks>,
+    pub(super) space: PerCpuHashMap<MapData, SpaceOwner, Space>,
     inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     watched: Watched,
     watched_map: Array<MapData, Watched>,
     drops: PerCpuArray<MapData, u64>,
+    pub(super) departed: Departed,
 }
 
 impl Counters {
@@ -34,13 +36,17 @@ impl Counters {
             tasks: super::load::take_map(ebpf, "TASKS")?,
             space: super::load::take_map(ebpf, "SPACE")?,
             inodes: super::load::take_map(ebpf, "INODES")?,
+            growing: super::load::take_map(ebpf, "GROWING")?,
             watched: Watched::default(),
             watched_map: super::load::take_map(ebpf, "WATCHED")?,
             drops: super::load::take_map(ebpf, "DROPS")?,
+            departed: Departed::default(),
         };
-        let other =
-            zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(OTHER_CGROUP, zeros, 0));
-        other.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        for id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let added =
+                zeros(Tasks::default()).and_then(|zeros| counters.tasks.insert(id, zeros, 0));
+            added.map_err(|source| LoadError::Map { name: "TASKS", source: Box::new(source) })?;
+        }
         Ok(counters)
     }
 
@@ -51,8 +57,10 @@ impl Counters {
         }
         self.publish()?;
         // While there is room: it is for when there is none.
-        let other = DeviceCgroup { cgroup_id: OTHER_CGROUP, dev, reserved: 0 };
-        self.writes.insert(other, zeros(Writes::default())?, 0)?;
+        for cgroup_id in [OTHER_CGROUP, DEPARTED_CGROUP] {
+            let key = DeviceCgroup { cgroup_id, dev, reserved: 0 };
+            self.writes.insert(key, zeros(Writes::default())?, 0)?;
+        }
         self.space.insert(SpaceOwner::nobody(dev), zeros(Space::default())?, 0)
     }
 
@@ -75,8 +83,7 @@ impl Counters {
     pub fn forget_log_directory(&mut self, directory: &LogDirectory) {
         // Absent is as good as removed.
         let _ = self.log_writes.remove(directory);
-        let owner = SpaceOwner::log_directory(directory.inode, directory.dev);
-        let _ = self.space.remove(&owner);
+        self.forget_space(SpaceOwner::log_directory(directory.inode, directory.dev));
     }
 
     /// What has been written into a log directory since it is watched.
@@ -122,42 +129,20 @@ impl Counters {
         self.space_of(SpaceOwner::nobody(dev))
     }
 
-    fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
-        let values = self.space.get(&owner, 0).ok()?;
-        Some(values.iter().fold(Space::default(), |sum, value| Space {
-            grown: sum.grown + value.grown,
-            released: sum.released + value.released,
-        }))
+    /// An owner's account; `None` if it has none yet.
+    pub fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
+        account(&self.space, &self.growing, &self.inodes, owner)
     }
 
-    /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
-    /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
-    pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
-        if self.space.get(&owner, 0).is_err() {
-            self.space.insert(owner, zeros(Space::default())?, 0)?;
-        }
-        let bytes = self.inodes.get(&file, 0).map_or(bytes, |held: Held| held.bytes);
-        let SpaceOwner { id, is_log_directory, .. } = owner;
-        self.inodes.insert(file, Held { owner: id, is_log_directory, reserved: 0, bytes }, 0)
+    /// Drops the account of an owner that is gone.
+    pub fn forget_space(&mut self, owner: SpaceOwner) {
+        // Absent is as good as removed.
+        let _ = self.space.remove(&owner);
     }
 
     /// What a cgroup has forked and ended.
     pub fn tasks(&self, cgroup_id: u64) -> Option<Tasks> {
-        let values = self.tasks.get(&cgroup_id, 0).ok()?;
-        Some(values.iter().fold(Tasks::default(), |sum, value| Tasks {
-            forks: sum.forks + value.forks,
-            exits: sum.exits + value.exits,
-        }))
-    }
-
-    /// Drops the keys of a cgroup that is gone.
-    pub fn forget_cgroup(&mut self, cgroup_id: u64, devs: &[u32]) {
-        // Absent is as good as removed.
-        let _ = self.tasks.remove(&cgroup_id);
-        for dev in devs {
-            let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
-            let _ = self.writes.remove(&DeviceCgroup { cgroup_id, dev: *dev, reserved: 0 });
-        }
+        self.tasks.get(&cgroup_id, 0).ok().map(|values| sum_tasks(&values))
     }
 
     /// Records and keys that could not be delivered, by probe.
@@ -166,16 +151,49 @@ impl Counters {
     }
 }
 
+/// Bytes that writes have taken and that no account has yet, by owner. Read after the accounts: what is
+/// charged in between is missed this time rather than counted twice.
+pub(super) fn pending_space(
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
+) -> impl Iterator<Item = (SpaceOwner, u64)> {
+    let cpus = growing.get(&0, 0).map_or_else(|_| Vec::new(), |cpus| cpus.to_vec());
+    cpus.into_iter().filter_map(|growing| {
+        let held = inodes.get(&growing.key(), 0).ok()?;
+        let Held { owner: id, is_log_directory, .. } = held;
+        let bytes = u64::try_from(growing.pending(&held)).ok().filter(|bytes| *bytes > 0)?;
+        Some((SpaceOwner { id, dev: growing.dev, is_log_directory }, bytes))
+    })
+}
+
+/// An owner's account, over all CPUs, what is pending included.
+pub(super) fn account(
+    space: &PerCpuHashMap<MapData, SpaceOwner, Space>,
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
+    owner: SpaceOwner,
+) -> Option<Space> {
+    let values = space.get(&owner, 0).ok()?;
+    let mut sum = values.iter().fold(Space::default(), |sum, value| sum + *value);
+    let pending = pending_space(growing, inodes).filter(|(whose, _)| *whose == owner);
+    sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
+    Some(sum)
+}
+
 /// The same value for every CPU.
-fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
+pub(super) fn zeros<V: Pod>(zero: V) -> Result<PerCpuValues<V>, MapError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
     PerCpuValues::try_from(vec![zero; cpus]).map_err(MapError::IoError)
 }
 
-fn sum_writes(values: &PerCpuValues<Writes>) -> Writes
-where
-    Writes: Pod,
-{
+pub(super) fn sum_tasks(values: &PerCpuValues<Tasks>) -> Tasks {
+    values.iter().fold(Tasks::default(), |sum, value| Tasks {
+        forks: sum.forks + value.forks,
+        exits: sum.exits + value.exits,
+    })
+}
+
+pub(super) fn sum_writes(values: &PerCpuValues<Writes>) -> Writes {
     values.iter().fold(Writes::default(), |sum, value| Writes {
         bytes: sum.bytes + value.bytes,
         calls: sum.calls + value.calls,

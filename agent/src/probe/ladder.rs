@@ -26,8 +26,12 @@ pub(super) fn cost_of_rung(family: Family, rung: &str) -> Option<&'static str> {
     match (family, rung) {
         (Family::Writes, "kprobe") => Some("each write costs two traps more"),
         (Family::Writes, "btf-tracepoint" | "raw-tracepoint") => Some(
-            "each folio of a write costs a probe run; \
-             without the tracepoint iomap_dio_rw_begin direct I/O is missed",
+            "each folio of a write costs a probe run, and what btrfs overwrites counts by the block; \
+             without the tracepoint iomap_iter direct I/O is missed",
+        ),
+        (Family::Writes, "dirty-folio" | "raw-dirty-folio") => Some(
+            "writes count by the folio, once until it is written back, and direct I/O is missed: \
+             figures are approximate",
         ),
         (Family::Writes, PLAIN) => Some(
             "log writers are not watched and direct I/O of ext4 is not counted, \
@@ -80,8 +84,12 @@ pub struct Attachment {
     pub target: &'static str,
     /// A rung stands without its optional attachments.
     pub optional: bool,
-    /// The filesystem that it is about, if it is about one. Left out where that is not in use.
-    pub filesystem: Option<FsKind>,
+    /// The filesystems that it is about, if it is about some. Left out where none is in use.
+    pub filesystems: &'static [FsKind],
+    /// How it is attached, if otherwise than its rung.
+    pub hook: Option<Hook>,
+    /// Programs that do its work too where they run. Left out beside one of them.
+    pub instead: &'static [&'static str],
     /// What it reads of a tracepoint's record.
     pub fields: &'static [Field],
 }
@@ -89,12 +97,20 @@ pub struct Attachment {
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: false, filesystem: None, fields: &[] }
+        Self {
+            program,
+            target,
+            optional: false,
+            filesystems: &[],
+            hook: None,
+            fields: &[],
+            instead: &[],
+        }
     }
 
     /// A program that the rung can do without.
     pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { program, target, optional: true, filesystem: None, fields: &[] }
+        Self { optional: true, ..Self::need(program, target) }
     }
 
     /// The same, which reads these fields.
@@ -104,7 +120,26 @@ impl Attachment {
 
     /// The same, where that filesystem is in use.
     const fn on(self, filesystem: FsKind) -> Self {
-        Self { filesystem: Some(filesystem), ..self }
+        self.on_any(match filesystem {
+            FsKind::Ext4 => &[FsKind::Ext4],
+            FsKind::Xfs => &[FsKind::Xfs],
+            FsKind::Btrfs => &[FsKind::Btrfs],
+        })
+    }
+
+    /// The same, where one of the filesystems is in use.
+    const fn on_any(self, filesystems: &'static [FsKind]) -> Self {
+        Self { filesystems, ..self }
+    }
+
+    /// The same, attached another way than its rung.
+    const fn by(self, hook: Hook) -> Self {
+        Self { hook: Some(hook), ..self }
+    }
+
+    /// The same, but not beside any of these programs.
+    const fn not_beside(self, instead: &'static [&'static str]) -> Self {
+        Self { instead, ..self }
     }
 }
 
@@ -165,6 +200,14 @@ pub const LADDER: &[(Family, &[Rung])] = &[
     (Family::CgroupLife, node::CGROUP_LIFE),
     (Family::Space, disk::SPACE),
 ];
+
+/// Whether a rung of a family is about that filesystem too.
+pub fn serves(family: Family, rung: &str, filesystem: FsKind) -> bool {
+    let rungs = LADDER.iter().filter(|(known, _)| *known == family).flat_map(|(_, rungs)| *rungs);
+    let mut attachments =
+        rungs.filter(|known| known.name == rung).flat_map(|rung| rung.attachments);
+    attachments.any(|attachment| attachment.filesystems.contains(&filesystem))
+}
 
 /// In the place of a rung: the family is to have none.
 const NONE: &str = "none";

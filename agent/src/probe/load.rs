@@ -13,14 +13,14 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::{
-    btf::Btf,
     filesystem::FsKind,
     ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence},
-    offsets,
+    offsets::{self, Offset},
     refusal::{causes, describe},
     sizes,
     standing::{Refused, Standing},
     tracefs::Tracefs,
+    types::Types,
 };
 use crate::sample::CgroupMounts;
 
@@ -99,12 +99,16 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     let kernel_btf = bytes.as_ref().map_err(Clone::clone).and_then(|bytes| {
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
-    let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
+    let types = bytes.and_then(|bytes| {
+        Types::read(bytes, options.btf, options.filesystems).map_err(|error| unusable(&error))
+    });
     let tracefs = Tracefs::at(options.tracefs);
     let mut globals: Vec<(&str, u64)> = match &types {
-        Ok(btf) => globals(btf),
+        Ok(types) => globals(types),
         Err(_) => Vec::new(),
     };
+    let write_end = types.as_ref().is_ok_and(|types| writes_end_space(&options, types));
+    globals.push(("WRITES_END_SPACE", u64::from(write_end)));
     globals.extend(fields(&tracefs, options.ladder));
 
     let mut loader = EbpfLoader::new();
@@ -126,6 +130,7 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
         types: types.as_ref(),
         kernel_btf: kernel_btf.as_ref(),
         filesystems: options.filesystems,
+        writes_end_space: write_end,
         tracefs,
         mounts: CgroupMounts::detect(Path::new("/proc/mounts")).map_err(|error| error.to_string()),
     };
@@ -145,14 +150,28 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
 
 /// Values of the object's globals on this kernel. Offsets that it lacks stay 0; rungs that need them
 /// are refused before they are loaded.
-fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
+fn globals(types: &Types) -> Vec<(&'static str, u64)> {
     let offsets =
-        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
-    let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
+        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(types).ok()?)));
+    let victim_is_task = types.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
     // The tracepoint got its second argument in 6.10 or so.
-    let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
+    let reserve_has_count =
+        types.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
     let flags = [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
+}
+
+/// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
+/// wanted, and the kernel has what it reads.
+fn writes_end_space(options: &LoadOptions<'_>, types: &Types) -> bool {
+    let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
+    let resolve = |offset: &Offset| offset.resolve(types).is_ok();
+    options.filesystems.contains(&FsKind::Ext4)
+        && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
+            let ext4 = rung.fs_offsets.iter().find(|(kind, _)| *kind == FsKind::Ext4);
+            rung.offsets.iter().all(resolve)
+                && ext4.is_some_and(|(_, offsets)| offsets.iter().all(resolve))
+        })
 }
 
 /// Places of the fields that the ladder's tracepoints have here. Rungs that need others are refused
@@ -166,9 +185,10 @@ fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str,
 }
 
 struct Climber<'a> {
-    types: Result<&'a Btf, &'a String>,
+    types: Result<&'a Types, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
+    writes_end_space: bool,
     tracefs: Tracefs,
     mounts: Result<CgroupMounts, String>,
 }
@@ -198,9 +218,14 @@ impl Climber<'_> {
             offset.resolve(self.types.map_err(Clone::clone)?).map_err(|error| error.to_string())?;
         }
         let mut attached: Vec<&str> = Vec::new();
-        let meant = |attachment: &&Attachment| attachment.filesystem.as_ref().is_none_or(in_use);
+        let meant = |attachment: &&Attachment| {
+            attachment.filesystems.is_empty() || attachment.filesystems.iter().any(in_use)
+        };
         for attachment in rung.attachments.iter().filter(meant) {
-            match self.attach(ebpf, rung.hook, *attachment) {
+            if self.writes_end_space && attachment.instead.iter().any(|name| runs(ebpf, name)) {
+                continue;
+            }
+            match self.attach(ebpf, attachment.hook.unwrap_or(rung.hook), *attachment) {
                 Ok(()) => attached.push(attachment.program),
                 Err(_) if attachment.optional => {}
                 Err(reason) => {
@@ -219,7 +244,15 @@ impl Climber<'_> {
 
     fn attach(&self, ebpf: &mut Ebpf, hook: Hook, to: Attachment) -> Result<(), String> {
         let Attachment { program, target, .. } = to;
-        let described = |error: ProgramError| format!("{target}: {}", describe(&error));
+        let is_module = |fs: &&FsKind| self.types.is_ok_and(|types| types.is_module(**fs));
+        let of_module = to.filesystems.iter().find(is_module);
+        let described = |error: ProgramError| match (&error, of_module) {
+            // aya looks into the kernel's own BTF alone.
+            (ProgramError::Btf(_), Some(fs)) => {
+                format!("{target}: {} is a module, where this hook cannot be attached", fs.name())
+            }
+            _ => format!("{target}: {}", describe(&error)),
+        };
         let btf = || self.kernel_btf.map_err(Clone::clone);
         let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
         match hook {
@@ -263,6 +296,11 @@ impl Climber<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a program is loaded, which it is only while its rung stands.
+fn runs(ebpf: &Ebpf, program: &str) -> bool {
+    ebpf.program(program).is_some_and(|program| program.fd().is_ok())
 }
 
 /// Unloading a program detaches it.

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, os::fd::AsFd as _};
 
 use aya::{
     Ebpf,
-    maps::{Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuHashMap},
 };
 use evictd_common::{
-    DeviceCgroup, LogDirectory, Probe, RecentWrites, Space, SpaceOwner, Tasks, Writes, kernel_dev,
+    DeviceCgroup, FileKey, Growing, Held, LogDirectory, Probe, RecentWrites, Space, SpaceOwner,
+    Tasks, Writes, kernel_dev,
 };
 use rustix::fs::{major, minor};
 
-use super::load::LoadError;
+use super::{counters::pending_space, load::LoadError};
 
 /// Reads every counter at once. Independent of [`Counters`](super::Counters): it has descriptors of its
 /// own and changes nothing.
@@ -21,6 +22,8 @@ pub struct CounterReader {
     recent: PerCpuArray<MapData, RecentWrites>,
     tasks: PerCpuHashMap<MapData, u64, Tasks>,
     space: PerCpuHashMap<MapData, SpaceOwner, Space>,
+    inodes: HashMap<MapData, FileKey, Held>,
+    growing: PerCpuArray<MapData, Growing>,
     drops: PerCpuArray<MapData, u64>,
 }
 
@@ -40,6 +43,8 @@ pub struct Grown {
     pub cgroups: BTreeMap<u64, i64>,
     /// By files in log directories.
     pub logs: BTreeMap<LogDirectory, i64>,
+    /// By files whose owner is not known.
+    pub unowned: i64,
 }
 
 impl CounterReader {
@@ -52,6 +57,8 @@ impl CounterReader {
             recent: again(ebpf, "RECENT")?,
             tasks: again(ebpf, "TASKS")?,
             space: again(ebpf, "SPACE")?,
+            inodes: again(ebpf, "INODES")?,
+            growing: again(ebpf, "GROWING")?,
             drops: again(ebpf, "DROPS")?,
         })
     }
@@ -86,19 +93,33 @@ impl CounterReader {
 
     /// Space taken and given back.
     pub fn grown(&self) -> Grown {
+        self.grown_where(|_| true)
+    }
+
+    /// The same on the filesystem with that kernel number.
+    pub fn grown_on(&self, dev: u32) -> Grown {
+        self.grown_where(|on| on == dev)
+    }
+
+    fn grown_where(&self, is_meant: impl Fn(u32) -> bool) -> Grown {
         let mut grown = Grown::default();
-        let by_key: BTreeMap<SpaceOwner, i64> = self
+        let mut by_key: BTreeMap<SpaceOwner, i64> = self
             .space
             .iter()
             .filter_map(Result::ok)
-            .map(|(key, values)| {
-                let difference = |space: &Space| space.grown.wrapping_sub(space.released) as i64;
-                (key, values.iter().map(difference).sum())
-            })
+            .map(|(key, values)| (key, values.iter().map(|space| space.net()).sum()))
             .collect();
-        for (SpaceOwner { id, dev, is_log_directory }, bytes) in by_key {
+        for (owner, bytes) in pending_space(&self.growing, &self.inodes) {
+            if let Some(sum) = by_key.get_mut(&owner) {
+                *sum += bytes.cast_signed();
+            }
+        }
+        let meant = by_key.into_iter().filter(|(owner, _)| is_meant(owner.dev));
+        for (SpaceOwner { id, dev, is_log_directory }, bytes) in meant {
             if is_log_directory == 1 {
                 grown.logs.insert(LogDirectory { inode: id, dev, reserved: 0 }, bytes);
+            } else if id == 0 {
+                grown.unowned += bytes;
             } else {
                 *grown.cgroups.entry(id).or_default() += bytes;
             }
@@ -124,19 +145,19 @@ pub fn log_directory(st_dev: u64, inode: u64) -> LogDirectory {
 }
 
 /// Another descriptor of a map of the object.
-fn again<M>(ebpf: &Ebpf, name: &'static str) -> Result<M, LoadError>
+pub(super) fn again<M>(ebpf: &Ebpf, name: &'static str) -> Result<M, LoadError>
 where
     M: TryFrom<Map, Error = MapError>,
 {
     let duplicate = || {
-        let (data, is_array) = match ebpf.map(name) {
-            Some(Map::PerCpuHashMap(data)) => (data, false),
-            Some(Map::PerCpuArray(data)) => (data, true),
+        let (data, of_kind): (_, fn(MapData) -> Map) = match ebpf.map(name) {
+            Some(Map::PerCpuHashMap(data)) => (data, Map::PerCpuHashMap),
+            Some(Map::PerCpuArray(data)) => (data, Map::PerCpuArray),
+            Some(Map::LruHashMap(data)) => (data, Map::LruHashMap),
             Some(_) | None => return Err(MapError::InvalidName { name: name.to_owned() }),
         };
         let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError)?;
-        let data = MapData::from_fd(fd)?;
-        M::try_from(if is_array { Map::PerCpuArray(data) } else { Map::PerCpuHashMap(data) })
+        M::try_from(of_kind(MapData::from_fd(fd)?))
     };
     duplicate().map_err(|source| LoadError::Map { name, source: Box::new(source) })
 }

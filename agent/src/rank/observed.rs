@@ -34,7 +34,7 @@ pub(super) fn now(args: &Args) -> anyhow::Result<Observed> {
     observe_pods(&index, figures, config.policy.semantics, &mut pods);
     if figures.disk() {
         let mut disks =
-            DiskUsages::patient(kernel_dev_of(sampler.nodefs().dev()), sampler.logfs().is_some());
+            DiskUsages::patient(kernel_dev_of(sampler.nodefs()), sampler.logfs().is_some());
         disks.fill(&index, None, pods.iter_mut().map(|pod| &mut pod.usage));
     }
     let policy = Node::policy(&config, &sampler);

@@ -2,7 +2,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
+use evictd_common::OTHER_CGROUP;
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome, Signal};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -11,10 +12,12 @@ use tracing::{error, info, warn};
 
 use super::{
     evictions::Evictions,
+    filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
+    memory_events::MemoryEventWatch,
     observe::Observer,
-    record::{self, LogWriter, Record, Started, Stopped, WokenBy},
+    record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::{Probed, Schedule},
@@ -23,7 +26,8 @@ use super::{
 use crate::{
     clock::now,
     probe::{self, Family, Shortage},
-    state::{Board, NodeState, PodView, Publication},
+    sample::Filesystem,
+    state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
 };
 
@@ -46,8 +50,12 @@ pub struct Daemon {
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
     pub kernel: Option<Kernel>,
+    /// What memory limits did.
+    pub memory_events: MemoryEventWatch,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
+    /// Who fills disks beside pods; `None` where that cannot be told.
+    pub fillers: Option<Fillers>,
     /// Where it is told.
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
@@ -76,6 +84,8 @@ impl Daemon {
         let mut schedule = Schedule::new(now(), probed);
         let mut tally = Tally::default();
         self.tick();
+        // Counted from here on.
+        self.tell_of_memory(&Inbox::default(), true);
         self.report_start();
         loop {
             let mut inbox = Inbox::default();
@@ -96,7 +106,7 @@ impl Daemon {
             let wake = match turn {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
-                Turn::Records => self.read(&inbox, &mut schedule, at),
+                Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
                 Turn::Due => None,
             };
             let freed = self.settle();
@@ -112,9 +122,19 @@ impl Daemon {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
+            // After the evaluation: telling waits, killing does not.
+            self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
+                self.look_for_fillers();
+                if let Some(kernel) = &mut self.kernel {
+                    let disks = self.observer.disks();
+                    kernel.drop_dead_keys(now(), |id| disks.keeps_account(id));
+                }
             }
+        }
+        for event in self.memory_events.finish(now()) {
+            self.reporter.report(now(), Record::MemoryEvent(event));
         }
         self.report_stop(&tally);
         self.evaluator.finish(now())
@@ -146,16 +166,37 @@ impl Daemon {
                 &observer.observation().signals,
                 Some(evaluator.conditions()),
             ),
-            pods: PodView::all(observer.index()),
+            pods: PodView::all_with(observer.index(), |pod| {
+                observer.disks().of(pod, self.kernel.as_ref().map(Kernel::disk_counters))
+            }),
             mode: self.evictions.mode().to_string(),
         });
+    }
+
+    /// Reports who fills a disk if it is no pod.
+    fn look_for_fillers(&mut self) {
+        let Self { observer, evaluator, fillers: Some(fillers), reporter, .. } = self else {
+            return;
+        };
+        let (at, signals) = (now(), &observer.observation().signals);
+        let seen = (observer.sampler(), observer.index());
+        for filler in fillers.look(evaluator, signals, seen, at) {
+            reporter.report(at, Record::DiskFiller(Box::new(filler)));
+        }
+    }
+
+    /// Who fills the disk that a decision is about, if it is no pod.
+    fn filler(&self, signal: Signal, at: MonoTime) -> Option<Filler> {
+        self.fillers.as_ref()?.latest(signal, at).cloned()
     }
 
     /// When the loop must turn at the latest.
     fn due(&self, schedule: &Schedule) -> MonoTime {
         let evaluator = self.evaluator.poll_timeout();
         let victims = self.evictions.next_check();
-        [Some(schedule.next()), evaluator, victims].into_iter().flatten().min().unwrap_or_default()
+        let events = self.memory_events.next();
+        let due = [Some(schedule.next()), evaluator, victims, events];
+        due.into_iter().flatten().min().unwrap_or_default()
     }
 
     /// Why to look now if no record says so: it is time, or an outcome made more possible.
@@ -171,23 +212,19 @@ impl Daemon {
     }
 
     /// Acts on what the records tell by themselves; gives the reason to look, if there is one.
-    fn read(&mut self, inbox: &Inbox, schedule: &mut Schedule, at: MonoTime) -> Option<Wake> {
-        for victim in &inbox.oom_victims {
-            let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-            let (pod, container) = self.observer.owner_of_cgroup(victim.cgroup_id).unzip();
-            let record = Record::OomVictim {
-                cgroup_id: victim.cgroup_id,
-                pid: victim.pid,
-                comm: String::from_utf8_lossy(comm).into_owned(),
-                pod,
-                container: container.flatten(),
-            };
-            self.reporter.report(at, record);
-        }
+    fn read(
+        &mut self,
+        inbox: &Inbox,
+        schedule: &mut Schedule,
+        tally: &mut Tally,
+        at: MonoTime,
+    ) -> Option<Wake> {
         if inbox.cgroups_changed {
             self.observer.refresh(self.kernel.as_mut());
+            tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
-                kernel.forget(&inbox.removed_cgroups);
+                let disks = self.observer.disks();
+                kernel.forget(&inbox.removed_cgroups, |id| disks.keeps_account(id));
             }
         }
         let wake = inbox.wake?;
@@ -196,6 +233,29 @@ impl Daemon {
             WokenBy::Reclaim | WokenBy::MemoryEvent if schedule.too_soon(at) => None,
             WokenBy::Reclaim | WokenBy::MemoryEvent => Some(wake),
             WokenBy::Tripwire | WokenBy::Look | WokenBy::Tick => Some(wake),
+        }
+    }
+
+    /// Tells of the OOM killer's victims and of what memory limits did. On a tick everything is read.
+    fn tell_of_memory(&mut self, inbox: &Inbox, is_tick: bool) {
+        let Self { memory_events, observer, reporter, .. } = self;
+        memory_events.follow(observer);
+        for (cgroup_id, at_ns) in &inbox.memory_events {
+            memory_events.note(*cgroup_id, MonoTime::from_nanos(*at_ns));
+        }
+        let mut everything = is_tick;
+        for victim in &inbox.oom_victims {
+            // Older kernels tell no cgroup: it is the one whose kill is counted now.
+            everything |= victim.cgroup_id == OTHER_CGROUP;
+            memory_events.note(victim.cgroup_id, MonoTime::from_nanos(victim.ktime));
+        }
+        let events = memory_events.look(everything, now());
+        for victim in &inbox.oom_victims {
+            let victim = OomVictim::new(victim, observer.names(), &events);
+            reporter.report(now(), Record::OomVictim(victim));
+        }
+        for event in events {
+            reporter.report(now(), Record::MemoryEvent(event));
         }
     }
 
@@ -235,9 +295,10 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let (outcome, record) =
+                    let (outcome, mut record) =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
+                    record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
                     acted = true;
                 }
@@ -252,7 +313,9 @@ impl Daemon {
                 }
                 Command::ReportLogWriter(report) => {
                     let horizon = self.evaluator.policy().log_writers.horizon;
-                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    let filled_by = self.filler(report.signal, at);
+                    let index = self.observer.index();
+                    let record = LogWriter { filled_by, ..LogWriter::new(&report, horizon, index) };
                     self.reporter.report(at, Record::LogWriter(Box::new(record)));
                     // Evicting it takes another evaluation, with the pods at hand.
                     acted |= report.action == LogWriterAction::Evict;
@@ -299,12 +362,24 @@ impl Daemon {
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
-            nodefs: filesystem(self.observer.sampler().nodefs(), at),
-            logfs: self.observer.sampler().logfs().map(|logfs| filesystem(logfs, at)),
+            nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
+            logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
             map_bytes: self.map_bytes(),
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));
+    }
+
+    fn filesystem(&self, filesystem: &Filesystem, at: MonoTime) -> record::Filesystem {
+        let bytes = filesystem.sample(at).map(|sample| sample.bytes);
+        let counts = |kernel: &Kernel| kernel.counts_blocks_of(filesystem);
+        let by_space = self.kernel.as_ref().is_some_and(counts);
+        record::Filesystem {
+            path: filesystem.path().display().to_string(),
+            available: bytes.map(|bytes| bytes.available),
+            capacity: bytes.map(|bytes| bytes.capacity),
+            usage_by: if by_space { UsageBy::Space } else { UsageBy::Written },
+        }
     }
 
     fn map_bytes(&self) -> Option<u64> {
@@ -319,22 +394,15 @@ impl Daemon {
             map_bytes: self.map_bytes(),
             evictions: self.evictions.count(),
             wakes: tally.wakes().clone(),
+            disk_walks: self.observer.disks().walks(),
             decision_ns: tally.decisions(),
+            known_ns: tally.known(),
         };
         for (probe, drops) in stopped.drops.iter().filter(|(_, drops)| **drops > 0) {
             error!("probe {probe}: {drops} records or keys were dropped");
         }
         info!("stopping after {} evictions; probes detach", stopped.evictions);
         self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
-    }
-}
-
-fn filesystem(filesystem: &crate::sample::Filesystem, at: MonoTime) -> record::Filesystem {
-    let bytes = filesystem.sample(at).map(|sample| sample.bytes);
-    record::Filesystem {
-        path: filesystem.path().display().to_string(),
-        available: bytes.map(|bytes| bytes.available),
-        capacity: bytes.map(|bytes| bytes.capacity),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sorts the records of one wake-up: what to look at, and what to tell.
 
+use std::collections::BTreeMap;
+
 use evictd_common::{Kind, Record};
 
 use super::record::WokenBy;
@@ -29,8 +31,12 @@ pub struct Inbox {
     pub oom_victims: Vec<Record>,
     /// A cgroup came or went: pods are to be joined anew before anything else.
     pub cgroups_changed: bool,
+    /// When cgroups were made, in nanoseconds of CLOCK_MONOTONIC.
+    pub made_cgroups: Vec<u64>,
     /// cgroups that are gone.
     pub removed_cgroups: Vec<u64>,
+    /// cgroups whose `memory.events` changed, and when first.
+    pub memory_events: BTreeMap<u64, u64>,
 }
 
 impl Inbox {
@@ -39,9 +45,15 @@ impl Inbox {
         match record.kind() {
             Some(Kind::Tripwire) => self.wake(WokenBy::Tripwire, record.ktime),
             Some(Kind::Reclaim) => self.wake(WokenBy::Reclaim, record.ktime),
-            Some(Kind::MemoryEvent) => self.wake(WokenBy::MemoryEvent, record.ktime),
+            Some(Kind::MemoryEvent) => {
+                self.memory_events.entry(record.cgroup_id).or_insert(record.ktime);
+                self.wake(WokenBy::MemoryEvent, record.ktime);
+            }
             Some(Kind::OomVictim) => self.oom_victims.push(record),
-            Some(Kind::CgroupMkdir) => self.cgroups_changed = true,
+            Some(Kind::CgroupMkdir) => {
+                self.cgroups_changed = true;
+                self.made_cgroups.push(record.ktime);
+            }
             Some(Kind::CgroupRmdir) => {
                 self.cgroups_changed = true;
                 self.removed_cgroups.push(record.cgroup_id);
@@ -75,7 +87,8 @@ mod tests {
         }
         assert_eq!(inbox.wake, Some(Wake { by: WokenBy::Tripwire, event_ns: Some(3) }));
         assert_eq!(inbox.oom_victims.len(), 1);
-        assert_eq!(inbox.removed_cgroups, [5]);
+        assert_eq!((inbox.removed_cgroups, inbox.made_cgroups), (vec![5], vec![1]));
+        assert_eq!(inbox.memory_events, BTreeMap::from([(5, 5)]));
         assert!(inbox.cgroups_changed, "told beside whatever else wakes");
     }
 

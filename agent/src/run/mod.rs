@@ -4,11 +4,14 @@ mod args;
 mod daemon;
 mod disk_usage;
 mod evictions;
+mod filler;
 mod harden;
 mod inbox;
 mod kernel;
 mod log_file;
 mod log_writers;
+mod memory_events;
+mod names;
 mod observe;
 mod pace;
 mod record;
@@ -39,13 +42,15 @@ use crate::{
     node::Node,
     privilege,
     probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
-    sample::CgroupMounts,
+    sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
+use filler::Fillers;
 use kernel::Kernel;
+use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
 use reporter::Reporter;
 
@@ -77,9 +82,8 @@ pub(crate) fn run(
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let roots = [Some(sampler.nodefs()), sampler.imagefs()];
-        let filesystems: Vec<FsKind> =
-            roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
+        let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
+        let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
         let load = LoadOptions {
             btf: &args.btf,
             tracefs: args.tracefs.as_deref(),
@@ -90,7 +94,7 @@ pub(crate) fn run(
             filesystems: &filesystems,
         };
         let most_files = most_cgroup_files(index.len());
-        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, most_files)
+        let mut kernel = Kernel::open(load, args.probe_stats, &sampler, &mounts, most_files)
             .inspect_err(|error| warn!("no probes, only the clock: {error}"))
             .map_err(|error| error.to_string());
         if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
@@ -102,11 +106,12 @@ pub(crate) fn run(
                 .ok(),
             None => None,
         };
+        let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
-        let observer = Observer::new(sampler, index);
+        let observer = Observer::new(sampler, index, kernel.as_mut().ok());
         let daemon = Daemon {
             observer: if reads_all { observer.reading_all() } else { observer },
             evaluator: match recording {
@@ -116,7 +121,9 @@ pub(crate) fn run(
             evictions: Evictions::new(config.mode),
             configuration,
             kernel: kernel.ok(),
+            memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
+            fillers,
             reporter: if reads_all {
                 Reporter::new(io::sink())
             } else {
@@ -127,6 +134,12 @@ pub(crate) fn run(
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.
+fn fillers(kernel: &mut Kernel, mounts: &CgroupMounts) -> Option<Fillers> {
+    let root = mounts.unified.clone()?;
+    Some(Fillers::start(kernel.take_space_reader()?, root))
 }
 
 /// Takes the socket. One that cannot be made costs `evictd top` its answers, nothing else; one that is

@@ -7,7 +7,7 @@ use evictd_core::{
 use tracing::warn;
 
 use super::{
-    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, record::PodName,
+    disk_usage::DiskUsages, kernel::Kernel, log_writers::LogWriters, names::CgroupNames,
     watch::kernel_dev_of,
 };
 use crate::{
@@ -25,15 +25,33 @@ pub struct Observer {
     /// All figures of pods are read at every look, wanted or not.
     reads_all: bool,
     observation: Observation,
+    names: CgroupNames,
+    /// How often the pods' cgroups changed.
+    generation: u64,
+    /// They changed, and the kernel does not know yet.
+    unfollowed: bool,
 }
 
 impl Observer {
-    /// Looks through these.
-    pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
+    /// Looks through these, and has files named in `kernel`.
+    pub fn new(sampler: NodeSampler, index: PodIndex, kernel: Option<&mut Kernel>) -> Self {
         let logs_apart = sampler.logfs().is_some();
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs().dev()), logs_apart);
+        let table = kernel.and_then(Kernel::take_file_owners);
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart, table);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
-        Self { sampler, index, disks, log_writers, reads_all: false, observation }
+        let mut names = CgroupNames::default();
+        names.note(&index);
+        Self {
+            sampler,
+            index,
+            disks,
+            log_writers,
+            reads_all: false,
+            observation,
+            names,
+            generation: 0,
+            unfollowed: true,
+        }
     }
 
     /// The same, reading all figures of pods at every look.
@@ -112,13 +130,13 @@ impl Observer {
 
     fn read_pods(&mut self, figures: PodFigures, semantics: Semantics, kernel: Option<&Kernel>) {
         // Otherwise a container that started since the last tick would go unseen.
-        if !kernel.is_some_and(Kernel::tells_cgroups) {
-            self.index.refresh();
+        if !kernel.is_some_and(Kernel::tells_cgroups) && self.index.refresh() {
+            self.changed();
         }
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
         if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
-            self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
+            self.disks.fill(&self.index, kernel.map(Kernel::disk_counters), usages);
         }
     }
 
@@ -153,25 +171,41 @@ impl Observer {
             warn!("pods stay as they were: {error}");
             false
         });
-        let changed = self.index.refresh() || reloaded;
+        if self.index.refresh() || reloaded {
+            self.changed();
+        }
         self.sampler.refresh(self.index.tree());
         let Some(kernel) = kernel else { return };
-        if changed {
+        if std::mem::take(&mut self.unfollowed) {
             kernel.follow(&self.index);
+            self.disks.follow(&self.index, kernel.counters_mut());
         }
         kernel.follow_files(&self.index);
     }
 
-    /// Work that decisions are spared of: to be done at start and on ticks.
-    pub fn prepare(&mut self, kernel: Option<&Kernel>) {
-        self.disks.prepare(&self.index, kernel.and_then(Kernel::write_counters));
+    fn changed(&mut self) {
+        self.names.note(&self.index);
+        self.generation += 1;
+        self.unfollowed = true;
     }
 
-    /// The pod that owns a cgroup, and the container if it is a container's.
-    pub fn owner_of_cgroup(&self, cgroup_id: u64) -> Option<(PodName, Option<String>)> {
-        let pod = self.index.get(self.index.by_cgroup(cgroup_id)?)?;
-        let facts = pod.facts();
-        let name = PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() };
-        Some((name, pod.container_name(cgroup_id).map(str::to_owned)))
+    /// Whose the pods' cgroups are, those that are gone included.
+    pub const fn names(&self) -> &CgroupNames {
+        &self.names
+    }
+
+    /// Changes when the pods' cgroups do.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What pods hold on disk.
+    pub const fn disks(&self) -> &DiskUsages {
+        &self.disks
+    }
+
+    /// Work that decisions are spared of: to be done at start and on ticks.
+    pub fn prepare(&mut self, kernel: Option<&Kernel>) {
+        self.disks.prepare(&self.index, kernel.map(Kernel::disk_counters));
     }
 }

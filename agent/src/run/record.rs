@@ -6,14 +6,22 @@ use std::{
     time::Duration,
 };
 
-use evictd_core::{LogWriterReport, NodeCondition, Signal};
+use evictd_common::{OTHER_CGROUP, Record as KernelRecord};
+use evictd_core::{LogWriterReport, MonoTime, NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
-use super::log_file::NewestFile;
+use super::{
+    disk_usage::DiskWalks,
+    filler::Filler,
+    log_file::NewestFile,
+    names::{CgroupNames, CgroupOwner},
+};
 use crate::{
     pods::{Pod, PodIndex},
     probe::Refused,
     rank::Place,
+    sample::MemoryEventKind,
+    state::UsageBy,
 };
 
 /// Why the evaluator looked at the node.
@@ -94,20 +102,12 @@ pub enum Record {
     },
     /// A container writes its log so fast that a disk threshold would be met.
     LogWriter(Box<LogWriter>),
+    /// A disk is on its way to a threshold, and who takes most of it is no pod.
+    DiskFiller(Box<Filler>),
     /// The kernel's OOM killer came first.
-    OomVictim {
-        /// cgroup v2 id, 0 if the kernel does not tell.
-        cgroup_id: u64,
-        /// Thread group.
-        pid: u32,
-        /// Command name; control characters are escaped by JSON.
-        comm: String,
-        /// The pod it belonged to.
-        #[serde(flatten)]
-        pod: Option<PodName>,
-        /// The container of that pod.
-        container: Option<String>,
-    },
+    OomVictim(OomVictim),
+    /// What a memory limit did to a cgroup.
+    MemoryEvent(MemoryEvent),
     /// A probe family does not hear of every cgroup any longer.
     ProbeDegraded {
         /// Which.
@@ -179,6 +179,8 @@ pub struct Filesystem {
     pub available: Option<i64>,
     /// Bytes in all; `null` if unknown.
     pub capacity: Option<i64>,
+    /// What pods hold on it goes by `space`, blocks counted by the kernel, or by what was `written`.
+    pub usage_by: UsageBy,
 }
 
 /// See [`Record::Eviction`]. Times are nanoseconds of CLOCK_MONOTONIC.
@@ -236,6 +238,8 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
+    /// Who fills the disk, where that is no pod.
+    pub filled_by: Option<Filler>,
     /// The first places of the ranking, and the victim's; none for a limit, which ranks nobody.
     pub rank: Vec<Place>,
 }
@@ -266,6 +270,8 @@ pub struct LogWriter {
     pub writers: usize,
     /// `report` or `evict`.
     pub action: &'static str,
+    /// Who fills the disk faster than any pod, where that is no pod.
+    pub filled_by: Option<Filler>,
 }
 
 impl LogWriter {
@@ -289,6 +295,84 @@ impl LogWriter {
             horizon_ms: millis(horizon),
             writers: report.writers,
             action: report.action.name(),
+            filled_by: None,
+        }
+    }
+}
+
+/// See [`Record::OomVictim`].
+#[derive(Debug, Serialize)]
+pub struct OomVictim {
+    /// cgroup v2 id, 0 if nobody can tell.
+    pub cgroup_id: u64,
+    /// Thread group.
+    pub pid: u32,
+    /// Command name; control characters are escaped by JSON.
+    pub comm: String,
+    /// The pod it belonged to.
+    #[serde(flatten)]
+    pub pod: Option<PodName>,
+    /// The container of that pod.
+    pub container: Option<Arc<str>>,
+}
+
+impl OomVictim {
+    /// The victim that the kernel tells of. Where it tells no cgroup, it is that of the only kill among
+    /// the `events` that were counted just now.
+    pub fn new(victim: &KernelRecord, names: &CgroupNames, events: &[MemoryEvent]) -> Self {
+        let mut kills = events.iter().filter(|event| event.kind == MemoryEventKind::OomKill);
+        let only = kills.next().filter(|_| kills.next().is_none());
+        let (cgroup_id, pod, container) = match (victim.cgroup_id, only) {
+            (OTHER_CGROUP, Some(kill)) => {
+                (kill.cgroup_id, kill.pod.clone(), kill.container.clone())
+            }
+            (cgroup_id, _) => {
+                let owner = names.owner(cgroup_id).cloned();
+                let (pod, container) = owner.map(|owner| (owner.pod, owner.container)).unzip();
+                (cgroup_id, pod, container.flatten())
+            }
+        };
+        let comm = victim.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+        let comm = String::from_utf8_lossy(comm).into_owned();
+        Self { cgroup_id, pid: victim.pid, comm, pod, container }
+    }
+}
+
+/// See [`Record::MemoryEvent`].
+#[derive(Debug, Serialize)]
+pub struct MemoryEvent {
+    /// `high`, `max`, `oom` or `oom_kill`.
+    pub kind: MemoryEventKind,
+    /// How often since the last such record, or since evictd started.
+    pub count: u64,
+    /// Where; 0 for a cgroup that was gone before it was read and is not known.
+    pub cgroup_id: u64,
+    /// The pod it belongs to.
+    #[serde(flatten)]
+    pub pod: Option<PodName>,
+    /// The container of that pod; `null` for the pod's own limit.
+    pub container: Option<Arc<str>>,
+    /// When the kernel gave notice of the first, nanoseconds of CLOCK_MONOTONIC; `null` where the count
+    /// alone told.
+    pub event_ns: Option<u64>,
+}
+
+impl MemoryEvent {
+    /// Of that cgroup.
+    pub fn new(
+        cgroup_id: u64,
+        owner: Option<&CgroupOwner>,
+        kind: MemoryEventKind,
+        count: u64,
+        event_at: Option<MonoTime>,
+    ) -> Self {
+        Self {
+            kind,
+            count,
+            cgroup_id,
+            pod: owner.map(|owner| owner.pod.clone()),
+            container: owner.and_then(|owner| owner.container.clone()),
+            event_ns: event_at.map(MonoTime::as_nanos),
         }
     }
 }
@@ -308,8 +392,12 @@ pub struct Stopped {
     pub evictions: u64,
     /// Looks at the node, by reason.
     pub wakes: BTreeMap<WokenBy, u64>,
+    /// Walks of a pod's directories.
+    pub disk_walks: DiskWalks,
     /// From the kernel's record to the end of the evaluation it caused.
     pub decision_ns: Histogram,
+    /// From a cgroup's making to its being known.
+    pub known_ns: Histogram,
 }
 
 /// What the kernel measured; zero unless `--probe-stats` or kernel.bpf_stats_enabled is on.
@@ -348,17 +436,30 @@ mod tests {
 
     #[test]
     fn records_are_flat_json() {
-        let record = Record::OomVictim {
+        let record = Record::OomVictim(OomVictim {
             cgroup_id: 7,
             pid: 9,
             comm: "a\u{1b}[2J".into(),
             pod: Some(PodName { namespace: "ns".into(), pod: "p".into() }),
             container: Some("c".into()),
-        };
+        });
         let json = serde_json::to_string(&Line { mono_ns: 1, record }).unwrap();
         assert_eq!(
             json,
             r#"{"mono_ns":1,"record":"oom_victim","cgroup_id":7,"pid":9,"comm":"a\u001b[2J","namespace":"ns","pod":"p","container":"c"}"#
+        );
+        let record = Record::MemoryEvent(MemoryEvent {
+            kind: MemoryEventKind::OomKill,
+            count: 2,
+            cgroup_id: 7,
+            pod: None,
+            container: None,
+            event_ns: None,
+        });
+        let json = serde_json::to_string(&Line { mono_ns: 1, record }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"mono_ns":1,"record":"memory_event","kind":"oom_kill","count":2,"cgroup_id":7,"container":null,"event_ns":null}"#
         );
         let condition = Record::Condition { condition: NodeCondition::DiskPressure, status: true };
         let json = serde_json::to_string(&Line { mono_ns: 2, record: condition }).unwrap();

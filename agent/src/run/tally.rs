@@ -19,12 +19,15 @@ pub struct Tally {
     wakes: BTreeMap<WokenBy, u64>,
     /// Nanoseconds from the kernel's record to the end of the evaluation.
     decisions: Option<Hdr<u64>>,
+    /// Nanoseconds from a cgroup's making to its being known.
+    known: Option<Hdr<u64>>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
         // The bounds are constants that hdrhistogram accepts.
-        Self { wakes: BTreeMap::new(), decisions: Hdr::new_with_max(LONGEST, 3).ok() }
+        let histogram = || Hdr::new_with_max(LONGEST, 3).ok();
+        Self { wakes: BTreeMap::new(), decisions: histogram(), known: histogram() }
     }
 }
 
@@ -32,8 +35,15 @@ impl Tally {
     /// Counts one wake-up whose evaluation ended at `now`.
     pub fn count(&mut self, wake: Wake, now: MonoTime) {
         *self.wakes.entry(wake.by).or_default() += 1;
-        if let (Some(event), Some(decisions)) = (wake.event_ns, &mut self.decisions) {
-            decisions.saturating_record(now.since(MonoTime::from_nanos(event)).as_nanos() as u64);
+        if let Some(event) = wake.event_ns {
+            record(&mut self.decisions, event, now);
+        }
+    }
+
+    /// Counts cgroups that were made then and are known `now`.
+    pub fn count_known(&mut self, made_ns: &[u64], now: MonoTime) {
+        for made in made_ns {
+            record(&mut self.known, *made, now);
         }
     }
 
@@ -44,16 +54,31 @@ impl Tally {
 
     /// From the kernel's record to the end of the evaluation.
     pub fn decisions(&self) -> Histogram {
-        let Some(decisions) = self.decisions.as_ref().filter(|decisions| !decisions.is_empty())
-        else {
-            return Histogram::default();
-        };
-        Histogram {
-            count: decisions.len(),
-            p50: decisions.value_at_quantile(0.5),
-            p90: decisions.value_at_quantile(0.9),
-            p99: decisions.value_at_quantile(0.99),
-            max: decisions.max(),
-        }
+        summary(self.decisions.as_ref())
+    }
+
+    /// From a cgroup's making to its being known.
+    pub fn known(&self) -> Histogram {
+        summary(self.known.as_ref())
+    }
+}
+
+fn record(into: &mut Option<Hdr<u64>>, from_ns: u64, now: MonoTime) {
+    if let Some(histogram) = into {
+        let nanos = now.since(MonoTime::from_nanos(from_ns)).as_nanos();
+        histogram.saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX));
+    }
+}
+
+fn summary(histogram: Option<&Hdr<u64>>) -> Histogram {
+    let Some(histogram) = histogram.filter(|histogram| !histogram.is_empty()) else {
+        return Histogram::default();
+    };
+    Histogram {
+        count: histogram.len(),
+        p50: histogram.value_at_quantile(0.5),
+        p90: histogram.value_at_quantile(0.9),
+        p99: histogram.value_at_quantile(0.99),
+        max: histogram.max(),
     }
 }

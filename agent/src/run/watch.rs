@@ -60,19 +60,19 @@ const NODEFS: &[Signal] = &[Signal::NodefsAvailable];
 const LOGFS: &[Signal] = &[Signal::LogfsAvailable];
 const IMAGEFS: &[Signal] = &[Signal::ImagefsAvailable, Signal::ContainerfsAvailable];
 
-/// The kernel's number of a device that stat(2) numbers `st_dev`.
-pub fn kernel_dev_of(st_dev: u64) -> u32 {
-    kernel_dev(major(st_dev), minor(st_dev))
+/// The number under which the probes know a filesystem.
+pub fn kernel_dev_of(filesystem: &Filesystem) -> u32 {
+    let dev = filesystem.superblock_dev();
+    kernel_dev(major(dev), minor(dev))
 }
 
 impl Watch {
     /// Watches the sampler's filesystems.
     pub fn new(sampler: &NodeSampler, counters: &mut Counters) -> Self {
-        let dev = |filesystem: &Filesystem| kernel_dev_of(filesystem.dev());
         let slots = slots(&[
-            (Some(dev(sampler.nodefs())), NODEFS),
-            (sampler.imagefs().map(dev), IMAGEFS),
-            (sampler.logfs().map(dev), LOGFS),
+            (Some(kernel_dev_of(sampler.nodefs())), NODEFS),
+            (sampler.imagefs().map(kernel_dev_of), IMAGEFS),
+            (sampler.logfs().map(kernel_dev_of), LOGFS),
         ]);
         for (slot, dev) in slots.iter().filter_map(|slot| Some((slot, slot.dev?))) {
             if let Err(error) = counters.watch(dev, slot.number) {

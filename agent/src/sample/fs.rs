@@ -9,7 +9,7 @@ use std::{
 
 use evictd_core::{MonoTime, SignalObservation};
 
-use super::memory::left_of;
+use super::{memory::left_of, superblock};
 
 /// The file system that holds a path (S-16). The path is looked up at each sample, so that a
 /// remount is followed and nothing is kept busy.
@@ -18,6 +18,7 @@ pub struct Filesystem {
     path: PathBuf,
     c_path: CString,
     dev: u64,
+    superblock: u64,
 }
 
 /// Free space of a file system at one moment.
@@ -34,7 +35,8 @@ impl Filesystem {
     pub fn open(path: &Path) -> io::Result<Self> {
         let c_path = CString::new(path.as_os_str().as_bytes())?;
         let dev = rustix::fs::stat(c_path.as_c_str())?.st_dev;
-        Ok(Self { path: path.to_owned(), c_path, dev })
+        let superblock = superblock::device(path).unwrap_or(dev);
+        Ok(Self { path: path.to_owned(), c_path, dev, superblock })
     }
 
     /// The path it was found by.
@@ -45,6 +47,12 @@ impl Filesystem {
     /// `st_dev` of the path, as user space numbers devices.
     pub const fn dev(&self) -> u64 {
         self.dev
+    }
+
+    /// Device of the superblock, numbered like `st_dev`. It differs from that on btrfs, where each
+    /// subvolume has an `st_dev` of its own.
+    pub const fn superblock_dev(&self) -> u64 {
+        self.superblock
     }
 
     /// Free space now (S-6); `None` if it cannot be told.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
+use crate::sample::MemoryEvents;
+
 /// A container, or what else runs in a cgroup of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -14,6 +17,9 @@ pub struct Account {
     pub log: Option<LogCount>,
     /// Threads, those of cgroups below included where they are its own.
     pub tasks: Option<u64>,
+    /// Processes, likewise; those that have ended do not count, although they are tasks until they are
+    /// reaped.
+    pub processes: Option<u64>,
     /// Its memory.
     pub memory: Memory,
     /// What memory limits did to it since its cgroup was made.
@@ -56,6 +62,8 @@ pub enum Owner {
     Cgroup {
         /// From the root of the hierarchy.
         path: String,
+        /// What runs there.
+        role: Role,
     },
     /// Cgroups that are gone, and those for which the kernel's maps had no room, all together.
     Others,
@@ -83,17 +91,4 @@ pub struct Memory {
     pub request: Option<u64>,
     /// The cgroup's limit.
     pub limit: Option<u64>,
-}
-
-/// How often each happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryEvents {
-    /// Throttled above `memory.high`; `None` on cgroup v1.
-    pub high: Option<u64>,
-    /// Held back at the limit.
-    pub max: Option<u64>,
-    /// Out of memory; `None` on cgroup v1.
-    pub oom: Option<u64>,
-    /// Processes that the OOM killer killed.
-    pub oom_kill: Option<u64>,
 }

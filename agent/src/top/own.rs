@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use aya::Ebpf;
-use evictd_common::{LOGS_TRIPWIRE, LogDirectory, TASKS_TRIPWIRE};
+use evictd_common::{LOGS_TRIPWIRE, LogDirectory, SpaceOwner, TASKS_TRIPWIRE};
 use evictd_core::{Forecast, Policy};
 use tracing::warn;
 
@@ -17,7 +17,7 @@ use crate::{
         CounterReader, Counters, Family, FsKind, LADDER, LoadError, LoadOptions, Rung, Standing,
         load, log_directory, map_sizes,
     },
-    state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader},
+    state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader, dead},
 };
 
 /// The first tripwire that counts bytes.
@@ -89,12 +89,27 @@ impl OwnProbes {
         self.node.sampler.refresh(self.node.index.tree());
         let pods = PodView::all(&self.node.index);
         self.follow(&pods);
+        self.drop_dead_keys();
         let at = clock::now();
         let signals = self.node.sampler.signals(at);
         self.forecast.observe(&signals, at);
         let state = NodeState::of(&self.policy, &self.forecast, &signals, None);
         let source = Source::OwnProbes { configuration: self.configuration.clone() };
         self.reader.read(&pods, state, source)
+    }
+
+    /// Nobody tells of cgroups that go.
+    fn drop_dead_keys(&mut self) {
+        let (Some(counters), Some(root)) = (&mut self.counters, self.node.mounts.identity()) else {
+            return;
+        };
+        for gone in dead(&counters.counted_cgroups(), root) {
+            counters.depart(gone);
+            for dev in &self.devices {
+                counters.forget_space(SpaceOwner::cgroup(gone, *dev));
+            }
+        }
+        counters.settle_departed();
     }
 
     /// Counts the log directories of these pods, and no others.
@@ -110,7 +125,7 @@ impl OwnProbes {
         // Logs and space are counted on watched filesystems only.
         let sampler = &self.node.sampler;
         let roots = [Some(sampler.nodefs()), sampler.imagefs()];
-        let roots = roots.into_iter().flatten().map(|fs| log_directory(fs.dev(), 0).dev);
+        let roots = roots.into_iter().flatten().map(|fs| log_directory(fs.superblock_dev(), 0).dev);
         for dev in roots.chain(now.iter().map(|directory| directory.dev)) {
             let slot = FIRST_SLOT + u32::try_from(self.devices.len()).unwrap_or(LOGS_TRIPWIRE);
             if slot < LOGS_TRIPWIRE && self.devices.insert(dev) {

@@ -23,6 +23,9 @@ pub fn snapshot(before: &Reading, now: &Reading) -> Snapshot {
         probes: now.probes.clone(),
         missing: missing(now),
         rows,
+        disks: now.disks.clone(),
+        unowned_growth_bytes_per_second: between.unowned_growth(),
+        soon: BTreeMap::new(),
     }
 }
 
@@ -66,6 +69,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: self.per_second(account.log.and_then(|log| self.log_since(log))),
             growth_bytes_per_second: self.growth(account),
             tasks: account.tasks,
+            processes: account.processes,
             forks_per_second: self.exactly_per_second(sum(|count| count.forks)),
             memory_working_set: account.memory.working_set,
             memory_request: account.memory.request,
@@ -75,14 +79,16 @@ impl<'a> Between<'a> {
         }
     }
 
-    /// What cgroups did that are nobody's any more; `None` if they did nothing.
+    /// What cgroups did that are nobody's now; `None` if they did nothing. When one goes its counts go
+    /// over to a key for all of these, so that only the sums can be held against one another.
     fn others(&self) -> Option<Row> {
         let owned: BTreeSet<u64> =
             self.now.accounts.iter().flat_map(|account| account.cgroups.iter().copied()).collect();
-        let sum = |field: Field| {
-            let ids = self.now.counts.keys().filter(|id| !owned.contains(id));
-            ids.filter_map(|id| self.since(*id, field)).sum::<u64>()
+        let all = |reading: &Reading, field: Field| -> u64 {
+            let nobodys = reading.counts.iter().filter(|(id, _)| !owned.contains(id));
+            nobodys.filter_map(|(_, count)| field(*count)).sum()
         };
+        let sum = |field: Field| all(self.now, field).saturating_sub(all(self.before, field));
         let (written, forks) = (sum(|count| count.written), sum(|count| count.forks));
         (written + forks > 0).then(|| Row {
             owner: Owner::Others,
@@ -90,6 +96,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: None,
             growth_bytes_per_second: None,
             tasks: None,
+            processes: None,
             forks_per_second: self.exactly_per_second(Some(forks)),
             memory_working_set: None,
             memory_request: None,
@@ -117,10 +124,18 @@ impl<'a> Between<'a> {
             None => 0,
             Some(log) => log.grown? - self.logs.get(&(log.dev, log.inode))?.grown?,
         };
-        let bytes = i128::from(cgroups?) + i128::from(log);
-        let rate = (bytes * 1_000_000_000).checked_div(i128::from(self.nanos))?;
         let told = !account.cgroups.is_empty() || account.log.is_some();
-        i64::try_from(rate).ok().filter(|_| told)
+        self.signed_per_second(i128::from(cgroups?) + i128::from(log)).filter(|_| told)
+    }
+
+    fn unowned_growth(&self) -> Option<i64> {
+        let (now, before) = (self.now.unowned_grown?, self.before.unowned_grown?);
+        self.signed_per_second(i128::from(now) - i128::from(before))
+    }
+
+    fn signed_per_second(&self, amount: i128) -> Option<i64> {
+        let rate = (amount * 1_000_000_000).checked_div(i128::from(self.nanos))?;
+        i64::try_from(rate).ok()
     }
 
     fn new_events(&self, account: &Account) -> Option<u64> {
@@ -248,6 +263,12 @@ mod tests {
                 reading(1, both(7, 1_000_000, 5), app(&[7], None)),
                 reading(2, both(7, 1_000_030, 5), vec![]),
                 vec![(Some(30), None, Some(0.0))],
+            ),
+            (
+                "what a cgroup did at the end of its life, its counts gone over to that of all departed",
+                reading(1, both(7, 1_000_000, 5), app(&[7], None)),
+                reading(2, both(u64::MAX, 1_000_030, 7), vec![]),
+                vec![(Some(30), None, Some(2.0))],
             ),
             (
                 "gone and quiet: no row",

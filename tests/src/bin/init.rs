@@ -1,4 +1,5 @@
-//! PID 1 of the test VM: mounts what a node has, runs the packed plan step by step, powers off.
+//! PID 1 of the test VM: loads the packed modules, mounts what a node has, runs the packed plan step
+//! by step, powers off.
 //!
 //! The plan is a file of tab-separated lines, `name TAB seconds TAB program TAB argument…`.
 //! Results go to the second serial port, the kernel's console stays on the first:
@@ -6,20 +7,29 @@
 //! `evictd-vm: NAME: FAILED (exit 3)`, and `evictd-vm: done` after the last step. A machine that
 //! powers off without `done` did not finish, whatever it printed before.
 
+use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use evictd_tests::nodefs::DEVICE_VARIABLE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait,
 };
+use rustix::system::finit_module;
 
+/// Modules in the order of their names.
+const MODULES: &str = "/modules";
+/// A disk is found within this time of its driver's start.
+const DISK_PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 const PLAN: &str = "/etc/evictd-vm.plan";
 const RESULTS: &str = "/dev/ttyS1";
 const PREFIX: &str = "evictd-vm:";
@@ -62,6 +72,10 @@ fn boot_and_run() -> Result<bool> {
         mount(kind, at, kind, MountFlags::empty(), None)
             .with_context(|| format!("mounting {kind} on {at}"))?;
     }
+    load_modules()?;
+    if let Some(disk) = env::var_os(DEVICE_VARIABLE) {
+        wait_for_device(Path::new(&disk))?;
+    }
     delegate_controllers()?;
     bring_loopback_up()?;
 
@@ -80,6 +94,34 @@ fn boot_and_run() -> Result<bool> {
     }
     writeln!(results, "{PREFIX} done")?;
     Ok(all_ok)
+}
+
+/// The files go when they are loaded: they are held in memory.
+fn load_modules() -> Result<()> {
+    let entries = fs::read_dir(MODULES).context(MODULES)?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    files.sort();
+    for file in files {
+        let name = || format!("loading {}", file.display());
+        finit_module(File::open(&file).with_context(name)?, c"", 0).with_context(name)?;
+        fs::remove_file(&file).with_context(name)?;
+    }
+    Ok(())
+}
+
+/// A driver finds its disks when it has been loaded, not while.
+fn wait_for_device(device: &Path) -> Result<()> {
+    let name = || format!("waiting for {}", device.display());
+    let events = inotify::init(inotify::CreateFlags::CLOEXEC).with_context(name)?;
+    inotify::add_watch(&events, "/dev", inotify::WatchFlags::CREATE).with_context(name)?;
+    while !device.exists() {
+        let ready = poll(&mut [PollFd::new(&events, PollFlags::IN)], Some(&DISK_PATIENCE));
+        if ready.with_context(name)? == 0 {
+            bail!("{}: there is no such device", name());
+        }
+        rustix::io::read(&events, &mut [0_u8; 4096]).with_context(name)?;
+    }
+    Ok(())
 }
 
 /// Moves PID 1 out of the root cgroup and hands the controllers a kubelet uses to the level below.

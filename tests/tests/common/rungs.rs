@@ -7,7 +7,10 @@ use std::{
 };
 
 use aya::Ebpf;
-use evictd::probe::{Family, FsKind, LADDER, LoadOptions, load};
+use evictd::{
+    probe::{Family, FsKind, LADDER, LoadOptions, load},
+    sample::Filesystem,
+};
 use evictd_common::kernel_dev;
 use evictd_tests::{
     cgroup::Cgroup,
@@ -19,6 +22,12 @@ use rustix::fs::{major, minor};
 
 /// The kernel's number of the filesystem at `path`.
 pub(crate) fn kernel_dev_of(path: &Path) -> u32 {
+    let dev = Filesystem::open(path).unwrap().superblock_dev();
+    kernel_dev(major(dev), minor(dev))
+}
+
+/// The kernel's number of the device that `stat` tells for `path`: on btrfs, the subvolume's.
+pub(crate) fn stat_dev_of(path: &Path) -> u32 {
     let dev = path.metadata().unwrap().dev();
     kernel_dev(major(dev), minor(dev))
 }

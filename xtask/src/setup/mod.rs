@@ -35,9 +35,13 @@ pub(crate) struct Options {
 pub(crate) enum Purpose {
     Build,
     StaticBuild,
+    /// Integration tests on this kernel.
+    Host,
     Vm,
     Lint,
     Fuzz,
+    /// Tools that the probes are measured beside.
+    Peers,
 }
 
 /// One thing that must be there.
@@ -93,9 +97,13 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(bpf_linker(pins)),
         ],
         Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],
+        Purpose::Host => vec![Box::new(system::more_filesystem_tools())],
         Purpose::Vm => {
-            let mut all: Vec<Box<dyn Requirement>> =
-                vec![Box::new(system::filesystem_tools()), Box::new(system::qemu())];
+            let mut all: Vec<Box<dyn Requirement>> = vec![
+                Box::new(system::filesystem_tools()),
+                Box::new(system::more_filesystem_tools()),
+                Box::new(system::qemu()),
+            ];
             for kernel in &KERNELS {
                 all.push(Box::new(kernel::Wanted(kernel)));
             }
@@ -106,6 +114,7 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(rustup::BpfLints(pins.clone())),
             Box::new(cargo_deny()),
         ],
+        Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }
 }

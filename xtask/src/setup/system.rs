@@ -26,9 +26,31 @@ pub(super) fn filesystem_tools() -> SystemPackages {
     SystemPackages { purpose: "ext4 tools", packages }
 }
 
+/// What tests make the other filesystems with.
+pub(super) fn more_filesystem_tools() -> SystemPackages {
+    let packages = vec![
+        ("xfsprogs".to_owned(), Proof::Program("mkfs.xfs")),
+        ("btrfs-progs".to_owned(), Proof::Program("mkfs.btrfs")),
+    ];
+    SystemPackages { purpose: "xfs and btrfs tools", packages }
+}
+
+/// QEMU and what unpacks a kernel's modules.
 pub(super) fn qemu() -> SystemPackages {
-    let packages = vec![("qemu-system-x86".to_owned(), Proof::Program("qemu-system-x86_64"))];
-    SystemPackages { purpose: "QEMU", packages }
+    let packages = vec![
+        ("qemu-system-x86".to_owned(), Proof::Program("qemu-system-x86_64")),
+        ("xz-utils".to_owned(), Proof::Program("xz")),
+    ];
+    SystemPackages { purpose: "QEMU and xz", packages }
+}
+
+/// Tools that attribute writes, as Debian has them.
+pub(super) fn peers() -> SystemPackages {
+    let packages =
+        [("bpftrace", "bpftrace"), ("bpfcc-tools", "filetop-bpfcc"), ("libbpf-tools", "filetop")];
+    let packages =
+        packages.map(|(package, program)| (package.to_owned(), Proof::Program(program))).into();
+    SystemPackages { purpose: "tools to measure beside", packages }
 }
 
 /// What libFuzzer is built with.

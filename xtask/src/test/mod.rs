@@ -36,6 +36,9 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     if all || options.vm {
         purposes.extend([Purpose::StaticBuild, Purpose::Vm]);
     }
+    if options.host || (all && process::is_root()) {
+        purposes.push(Purpose::Host);
+    }
     setup::ensure(&workspace.pins, &purposes)?;
 
     let mut total = Tally::default();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::libtest::{Reader, Show};
 use super::suite::create;
@@ -15,7 +15,7 @@ use crate::vm::BOOT_LIMIT;
 use crate::vm::boot::Machine;
 use crate::vm::guest::{GuestLine, Verdict};
 use crate::vm::initramfs::{Initramfs, Step};
-use crate::vm::kernel::{KERNELS, Kernel};
+use crate::vm::kernel::{KERNELS, Kernel, Tests};
 use crate::workspace::Workspace;
 
 /// Packages whose integration tests also run in the guest.
@@ -24,16 +24,21 @@ const PACKAGES: [&str; 2] = ["evictd", "evictd-tests"];
 const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
 const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
 
+/// Test programs that run where only [`Tests::KernelFacing`] are wanted.
+const KERNEL_FACING: [&str; 8] =
+    ["doctor", "faults", "log_writers", "probes", "space", "tripwires", "verifier", "write_paths"];
+
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
-    let mut programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-    let mut tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
-    let test_names: BTreeSet<String> = tests.keys().cloned().collect();
-    programs.append(&mut tests);
+    let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
+    let tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
+    if let Some(name) = KERNEL_FACING.iter().find(|name| !tests.contains_key(**name)) {
+        bail!("there is no test program {name}");
+    }
 
     let mut total = Tally::default();
     for kernel in &KERNELS {
         let what = format!("tests on Linux {}", kernel.name);
-        let tally = step(&what, || on_kernel(workspace, kernel, &programs, &test_names))?;
+        let tally = step(&what, || on_kernel(workspace, kernel, &programs, &tests))?;
         total.add(tally.within(&format!("vm {}", kernel.name)));
     }
     Ok(total)
@@ -43,23 +48,36 @@ fn on_kernel(
     workspace: &Workspace,
     kernel: &Kernel,
     programs: &Programs,
-    tests: &BTreeSet<String>,
+    tests: &Programs,
 ) -> Result<Tally> {
-    let steps = plan(tests);
+    let wanted = |name: &str| match kernel.tests {
+        Tests::All => true,
+        Tests::KernelFacing => KERNEL_FACING.contains(&name),
+    };
+    let tests: Programs = tests
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(n, p)| (n.clone(), p.clone()))
+        .collect();
+    let names: BTreeSet<String> = tests.keys().cloned().collect();
+    let packed: Programs = programs.clone().into_iter().chain(tests).collect();
+    let steps = plan(&names);
     let limit = steps.iter().map(|step| step.limit).sum::<Duration>() + BOOT_LIMIT;
     let machine = Machine::prepare(workspace, kernel, |folder| {
-        Initramfs::pack(&folder.join("initramfs.cpio"), programs, &steps)
+        Initramfs::pack(&folder.join("initramfs.cpio"), kernel, &packed, &steps)
     })?;
     let mut log = create(&workspace.scratch().join("vm").join(kernel.name).join("guest.log"))?;
-    let mut results = Results::new(tests);
+    let mut results = Results::new(&names);
     let off = machine.boot(limit, |line| {
         // The log is for people: a full disk must not end the run.
         let _logged = writeln!(log, "{line}");
         if results.line(line) == Show::Yes && !line.is_empty() {
-            println!("{:>5} | {line}", kernel.name);
+            println!("{:>10} | {line}", kernel.name);
         }
     });
-    Ok(results.finish(off, steps.len()))
+    let mut tally = results.finish(off, steps.len());
+    tally.explain("the machine's console ends:", machine.console_end());
+    Ok(tally)
 }
 
 /// Every test program, then the demo's incidents.

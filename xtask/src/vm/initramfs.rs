@@ -1,8 +1,9 @@
-//! The guest's whole userland: init, the static programs and the plan of what to run.
+//! The guest's whole userland: init, the static programs, the kernel's modules, what makes
+//! filesystems, and the plan of what to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,12 +11,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::cpio::Archive;
+use super::kernel::Kernel;
+use super::libraries;
 use crate::process;
 
 const FOLDERS: [&str; 6] = ["bin", "dev", "etc", "proc", "sys", "root"];
 /// The program of evictd-tests that runs as PID 1.
 const INIT: &str = "init";
 const CONSOLE: (u32, u32) = (5, 1);
+/// Programs of this machine that tests make filesystems with.
+const MAKERS: [&str; 3] = ["mkfs.ext4", "mkfs.xfs", "mkfs.btrfs"];
 
 /// One command of the plan that init carries out.
 pub(crate) struct Step {
@@ -31,9 +36,11 @@ pub(crate) struct Initramfs {
 }
 
 impl Initramfs {
-    /// Packs programs (name in /bin, file here) and the plan into an archive at `path`.
+    /// Packs programs (name in /bin, file here), what the kernel needs and the plan into an archive at
+    /// `path`.
     pub(crate) fn pack(
         path: &Path,
+        kernel: &Kernel,
         programs: &BTreeMap<String, PathBuf>,
         steps: &[Step],
     ) -> Result<Self> {
@@ -49,9 +56,41 @@ impl Initramfs {
             let at = if name == INIT { INIT.to_owned() } else { format!("bin/{name}") };
             archive.file(&at, &without_debug_info(program, path)?)?;
         }
+        pack_modules(&mut archive, kernel)?;
+        pack_makers(&mut archive)?;
         archive.finish()?;
         Ok(Self { path: path.to_owned() })
     }
+}
+
+/// Init loads them in the order of their names.
+fn pack_modules(archive: &mut Archive<impl Write>, kernel: &Kernel) -> Result<()> {
+    archive.directory("modules")?;
+    for module in kernel.modules()? {
+        let name = module.file_name().context("a module without a name")?.to_string_lossy();
+        let content = fs::read(&module).with_context(|| module.display().to_string())?;
+        archive.file(&format!("modules/{name}"), &content)?;
+    }
+    Ok(())
+}
+
+/// Packs [`MAKERS`] into /bin and their libraries where they look for them.
+fn pack_makers(archive: &mut Archive<impl Write>) -> Result<()> {
+    let mut found = BTreeSet::new();
+    for name in MAKERS {
+        let program = process::find_program(name).with_context(|| format!("{name} is missing"))?;
+        archive.file(&format!("bin/{name}"), &fs::read(&program)?)?;
+        found.extend(libraries::of(&program)?);
+    }
+    let folders: BTreeSet<&Path> = found.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+    let inside = |path: &Path| path.to_string_lossy().trim_start_matches('/').to_owned();
+    for folder in folders.into_iter().map(inside).filter(|folder| !folder.is_empty()) {
+        archive.directory(&folder)?;
+    }
+    for library in &found {
+        archive.file(&inside(library), &fs::read(library)?)?;
+    }
+    Ok(())
 }
 
 /// The plan as init reads it: tab-separated name, seconds, program, arguments.

@@ -1,4 +1,5 @@
-//! The kernels evictd is tested on: Debian's cloud flavours, with ext4 and NVMe built in.
+//! The kernels evictd is tested on: Debian's cloud flavours, with ext4 and NVMe built in, and its
+//! plain ones, where every filesystem is a module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +7,16 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::modules;
 use crate::process;
 use crate::setup::{Requirement, apt_refreshing};
 use crate::workspace;
+
+/// Files in a kernel's folder.
+const IMAGE: &str = "vmlinuz";
+const MODULES: &str = "modules";
+/// Names the modules that were wanted when the folder was made.
+const STAMP: &str = "modules-wanted";
 
 /// One kernel of the matrix.
 #[derive(Debug)]
@@ -17,12 +25,28 @@ pub(crate) struct Kernel {
     pub(crate) name: &'static str,
     /// Debian package that depends on the newest image of this series.
     meta_package: &'static str,
+    /// What `test --vm` runs on it.
+    pub(crate) tests: Tests,
+}
+
+/// Which tests are worth their time on a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tests {
+    All,
+    /// Those about what the kernel tells: the rest would be the same as on its sibling.
+    KernelFacing,
 }
 
 /// One line a kernel.
-pub(crate) const KERNELS: [Kernel; 2] = [
-    Kernel { name: "6.1", meta_package: "linux-image-cloud-amd64" },
-    Kernel { name: "6.12", meta_package: "linux-image-6.12-cloud-amd64" },
+pub(crate) const KERNELS: [Kernel; 4] = [
+    Kernel { name: "6.1", meta_package: "linux-image-cloud-amd64", tests: Tests::All },
+    Kernel { name: "6.12", meta_package: "linux-image-6.12-cloud-amd64", tests: Tests::All },
+    Kernel { name: "6.1-amd64", meta_package: "linux-image-amd64", tests: Tests::KernelFacing },
+    Kernel {
+        name: "6.12-amd64",
+        meta_package: "linux-image-6.12-amd64",
+        tests: Tests::KernelFacing,
+    },
 ];
 
 /// The kernel of this name; the error names those there are.
@@ -34,31 +58,70 @@ pub(crate) fn by_name(name: &str) -> Result<&'static Kernel, String> {
 }
 
 impl Kernel {
-    /// Where the bootable image is kept; no package is ever installed.
-    pub(crate) fn image(&self) -> Result<PathBuf> {
-        Ok(workspace::cache()?.join("kernels").join(self.name).join("vmlinuz"))
+    /// Where its files are kept; no package is ever installed.
+    fn folder(&self) -> Result<PathBuf> {
+        Ok(workspace::cache()?.join("kernels").join(self.name))
     }
 
+    /// The bootable image.
+    pub(crate) fn image(&self) -> Result<PathBuf> {
+        Ok(self.folder()?.join(IMAGE))
+    }
+
+    /// The modules to load, in this order.
+    pub(crate) fn modules(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.folder()?.join(MODULES);
+        let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        files.sort();
+        Ok(files)
+    }
+
+    fn is_fetched(&self) -> Result<bool> {
+        Ok(fs::read_to_string(self.folder()?.join(STAMP))? == modules::WANTED.join(" "))
+    }
+
+    /// Makes the folder anew beside the old one, which others may be booting from.
     fn fetch(&self) -> Result<()> {
-        let image = self.image()?;
-        let folder = image.with_file_name("unpacking");
-        fs::create_dir_all(&folder)?;
+        let folder = self.folder()?;
+        let fetching = folder.with_file_name(format!("{}-fetching", self.name));
+        remove(&fetching)?;
+        let unpacking = fetching.join("unpacking");
+        fs::create_dir_all(&unpacking).with_context(|| unpacking.display().to_string())?;
+        let archive = self.download(&unpacking)?;
+        process::run_quietly(Command::new("dpkg").arg("-x").arg(archive).arg(&unpacking))?;
+        let tree = ["lib/modules", "usr/lib/modules"].map(|at| unpacking.join(at));
+        let tree = tree.iter().find(|tree| tree.is_dir()).context("the package has no modules")?;
+        modules::unpack(&file_starting_with(tree, "")?, &fetching.join(MODULES))?;
+        let image = file_starting_with(&unpacking.join("boot"), "vmlinuz-")?;
+        fs::rename(image, fetching.join(IMAGE))?;
+        fs::write(fetching.join(STAMP), modules::WANTED.join(" "))?;
+        remove(&unpacking)?;
+        remove(&folder)?;
+        fs::rename(fetching, folder)?;
+        Ok(())
+    }
+
+    /// Downloads the newest package of the series into `folder`.
+    fn download(&self, folder: &Path) -> Result<PathBuf> {
         let package = apt_refreshing(|| {
             let depends =
                 process::capture(Command::new("apt-cache").args(["depends", self.meta_package]))?;
             let package = image_package(&depends)
                 .with_context(|| format!("{} is unknown or has no image", self.meta_package))?;
             let mut download = Command::new("apt-get");
-            process::run_quietly(download.args(["download", package]).current_dir(&folder))?;
+            process::run_quietly(download.args(["download", package]).current_dir(folder))?;
             Ok(package.to_owned())
         })?;
-        let archive = file_starting_with(&folder, &package)?;
-        process::run_quietly(Command::new("dpkg").arg("-x").arg(archive).arg(&folder))?;
-        // The rename is last, so that an image that is there is whole.
-        fs::rename(file_starting_with(&folder.join("boot"), "vmlinuz-")?, &image)?;
-        fs::remove_dir_all(folder)?;
-        Ok(())
+        file_starting_with(folder, &package)
     }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// The image among the dependencies that `apt-cache depends` lists for a meta package.
@@ -77,7 +140,7 @@ fn file_starting_with(folder: &Path, start: &str) -> Result<PathBuf> {
     bail!("{}: no file {start}…", folder.display())
 }
 
-/// The kernel's image in the cache.
+/// The kernel's image and modules in the cache.
 pub(crate) struct Wanted(pub(crate) &'static Kernel);
 
 impl Requirement for Wanted {
@@ -86,7 +149,7 @@ impl Requirement for Wanted {
     }
 
     fn is_met(&self) -> bool {
-        self.0.image().is_ok_and(|image| image.is_file())
+        self.0.is_fetched().unwrap_or(false)
     }
 
     fn meet(&self) -> Result<()> {
@@ -94,12 +157,8 @@ impl Requirement for Wanted {
     }
 
     fn commands(&self) -> Vec<String> {
-        let image = self.0.image().unwrap_or_default();
-        vec![
-            format!("apt-cache depends {}   # names the IMAGE package", self.0.meta_package),
-            "apt-get download IMAGE && dpkg -x IMAGE_*.deb unpacked".to_owned(),
-            format!("install -D unpacked/boot/vmlinuz-* {}", image.display()),
-        ]
+        let lists = format!("apt-cache depends {}   # must name an image", self.0.meta_package);
+        vec!["apt-get update".to_owned(), lists, "cargo xtask setup --vm".to_owned()]
     }
 }
 
@@ -110,7 +169,10 @@ mod tests {
     #[test]
     fn kernels_are_found_by_name_and_the_error_lists_them() {
         assert_eq!(by_name("6.12").unwrap().meta_package, "linux-image-6.12-cloud-amd64");
-        assert_eq!(by_name("5.4").unwrap_err(), "no such kernel; there are 6.1, 6.12");
+        assert_eq!(
+            by_name("5.4").unwrap_err(),
+            "no such kernel; there are 6.1, 6.12, 6.1-amd64, 6.12-amd64"
+        );
     }
 
     #[test]

@@ -5,11 +5,13 @@ mod cpio;
 pub(crate) mod guest;
 pub(crate) mod initramfs;
 pub(crate) mod kernel;
+mod libraries;
+mod modules;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::build::{self, Linkage, Profile};
 use crate::progress::step;
@@ -56,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let limit = Duration::from_secs(options.timeout);
     let steps = plan(options, limit);
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {
-        Initramfs::pack(&folder.join("initramfs.cpio"), &programs, &steps)
+        Initramfs::pack(&folder.join("initramfs.cpio"), options.kernel, &programs, &steps)
     })?;
 
     let mut verdict: Option<Verdict> = None;
@@ -74,7 +76,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
             GuestLine::Kernel(_) | GuestLine::Started(_) | GuestLine::Done => {}
         })
-    })?;
+    })
+    .with_context(|| format!("its console ends:\n{}\n", machine.console_end().join("\n")))?;
     Ok(match verdict.unwrap_or(Verdict::Failed("nothing was run".to_owned())) {
         Verdict::Ok => ExitCode::SUCCESS,
         Verdict::Exited(code) => ExitCode::from(code),
