@@ -43,6 +43,28 @@ pub struct Space {
     pub grown: u64,
     /// Bytes of blocks given back.
     pub released: u64,
+    /// Bytes of blocks that tasks of this cgroup gave back for files whose owner was not known: whoever
+    /// owns them holds so much less than its account says.
+    pub stray: u64,
+}
+
+impl Space {
+    /// What is held of what was taken since counting began; below zero where older blocks were given back.
+    pub const fn net(self) -> i64 {
+        self.grown.wrapping_sub(self.released) as i64
+    }
+}
+
+impl core::ops::Add for Space {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            grown: self.grown.wrapping_add(other.grown),
+            released: self.released.wrapping_add(other.released),
+            stray: self.stray.wrapping_add(other.stray),
+        }
+    }
 }
 
 /// Key of `INODES`.
@@ -120,7 +142,7 @@ impl Growing {
 
 const _: () = {
     assert!(size_of::<SpaceOwner>() == 16);
-    assert!(size_of::<Space>() == 16);
+    assert!(size_of::<Space>() == 24);
     assert!(size_of::<FileKey>() == 16);
     assert!(size_of::<Held>() == 32);
     assert!(size_of::<Growing>() == 56);

@@ -125,14 +125,15 @@ fn look_at<F: Follow>(
     }
     // A file that grows from nothing (its number may be another file's) or whose owner is gone
     // belongs to who grows it.
-    let owner =
-        if grown { owner_now::<F>(inode, &file) } else { SpaceOwner::nobody(file.filesystem) };
-    if grown {
-        // SAFETY: as above; two growers at once settle on one of them.
-        unsafe {
-            (*held).owner = owner.id;
-            (*held).is_log_directory = owner.is_log_directory;
-        }
+    if !grown {
+        charge_nobody(file.filesystem, change);
+        return looks;
+    }
+    let owner = owner_now::<F>(inode, &file);
+    // SAFETY: as above; two growers at once settle on one of them.
+    unsafe {
+        (*held).owner = owner.id;
+        (*held).is_log_directory = owner.is_log_directory;
     }
     charge_new(owner, change);
     looks
@@ -170,7 +171,7 @@ fn meet<F: Follow>(
             charge_new(owner, change);
             return if known { looks } else { 0 };
         }
-        Kind::Falling => charge_new(SpaceOwner::nobody(file.filesystem), -change),
+        Kind::Falling => charge_nobody(file.filesystem, -change),
         Kind::Look | Kind::Gone => {}
     }
     0
@@ -200,14 +201,19 @@ fn owner_now<F: Follow>(inode: Kernel, file: &File) -> SpaceOwner {
 /// Adds to an owner that is known. False if it is not.
 #[inline(always)]
 fn charge(owner: SpaceOwner, change: i64) -> bool {
+    add(owner, of(change))
+}
+
+#[inline(always)]
+fn add(owner: SpaceOwner, change: Space) -> bool {
     let Some(space) = SPACE.get_ptr_mut(owner) else {
         return false;
     };
-    let change = of(change);
     // SAFETY: a per-CPU value; the map lookup guarantees a valid pointer.
     unsafe {
         (*space).grown += change.grown;
         (*space).released += change.released;
+        (*space).stray += change.stray;
     }
     true
 }
@@ -225,11 +231,26 @@ fn charge_new(owner: SpaceOwner, change: i64) {
     }
 }
 
+/// Counts a change of which nobody is known to be the owner; what is given back is noted with who does it.
+#[inline(always)]
+fn charge_nobody(dev: u32, change: i64) {
+    charge_new(SpaceOwner::nobody(dev), change);
+    if change >= 0 {
+        return;
+    }
+    // SAFETY: no preconditions.
+    let freed_by = SpaceOwner::cgroup(unsafe { bpf_get_current_cgroup_id() }, dev);
+    let stray = Space { grown: 0, released: 0, stray: change.unsigned_abs() };
+    if !add(freed_by, stray) && SPACE.insert(freed_by, stray, IF_ABSENT).is_err() {
+        dropped(Probe::Space);
+    }
+}
+
 #[inline(always)]
 const fn of(change: i64) -> Space {
     if change > 0 {
-        Space { grown: change as u64, released: 0 }
+        Space { grown: change as u64, released: 0, stray: 0 }
     } else {
-        Space { grown: 0, released: change.unsigned_abs() }
+        Space { grown: 0, released: change.unsigned_abs(), stray: 0 }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let begin = Instant::now();
     come_and_go(&mut churn, options, begin)?;
     let took = begin.elapsed().as_secs_f64() / 60.0;
-    let left = churn.settle(PATIENCE, Left::is_clean)?;
+    let left = churn.settle(PATIENCE)?;
     let (totals, resident_after_kib) = (churn.totals(), resident_kib(evictd.pid()));
     let Ended { status, stopped, .. } = evictd.stop(&mut inbox)?;
     let figures = Figures {

@@ -177,14 +177,14 @@ impl<'a> Churn<'a> {
         pod.cgroup.remove()
     }
 
-    /// Waits until what is left of the pods is `enough`, at most so long, and gives it.
-    pub fn settle(&mut self, patience: Duration, enough: impl Fn(&Left) -> bool) -> Result<Left> {
+    /// Waits until nothing is left of the pods, at most so long, and gives what is.
+    pub fn settle(&mut self, patience: Duration) -> Result<Left> {
         let deadline = Instant::now() + patience;
         loop {
             // A run of writes is posted when another begins on its CPU.
             self.write_on_each_cpu()?;
             let left = self.left()?;
-            if enough(&left) || Instant::now() > deadline {
+            if left.is_clean() || Instant::now() > deadline {
                 return Ok(left);
             }
             thread::sleep(Duration::from_millis(200));

@@ -25,6 +25,8 @@ pub enum Record {
     Released(Released),
     /// A container writes its log too fast.
     LogWriter(LogWriter),
+    /// A disk fills, and it is no pod that fills it.
+    DiskFiller(Filler),
     /// The kernel's OOM killer took somebody.
     OomVictim(OomVictim),
     /// A memory limit did something.
@@ -70,8 +72,21 @@ pub struct Started {
     pub pods: u64,
     /// Kernel memory of the BPF maps.
     pub map_bytes: Option<u64>,
+    /// Pods that the maps have room for.
+    pub map_pods: u32,
+    /// Possible CPUs, each with counters of its own in them.
+    pub map_cpus: u32,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
+    /// nodefs.
+    pub nodefs: Filesystem,
+}
+
+/// A filesystem that evictd watches.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filesystem {
+    /// What pods hold on it goes by `space` or by what was `written`.
+    pub usage_by: String,
 }
 
 /// What became of one probe family's ladder.
@@ -138,8 +153,26 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's message.
     pub message: String,
+    /// Who fills the disk, if that is no pod.
+    #[serde(default)]
+    pub filled_by: Option<Box<Filler>>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
+}
+
+/// Somebody who fills a disk and is no pod.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Filler {
+    /// The disk.
+    pub signal: String,
+    /// Where it runs.
+    pub cgroup: String,
+    /// What it is.
+    pub role: String,
+    /// In words.
+    pub message: String,
+    /// How fast it takes space.
+    pub bytes_per_second: u64,
 }
 
 /// A pod's place in the ranking.
@@ -149,6 +182,8 @@ pub struct Place {
     pub namespace: String,
     /// The pod's name.
     pub pod: String,
+    /// What it uses; `None` is unknown.
+    pub usage: Option<u64>,
     /// Why it may not be evicted, if it may not.
     pub passed_over: Option<String>,
 }
@@ -245,10 +280,21 @@ pub struct Stopped {
     pub programs: BTreeMap<String, ProgramCost>,
     /// Records and counts the probes could not store, by probe family.
     pub drops: BTreeMap<String, u64>,
+    /// Walks of a pod's directories.
+    pub disk_walks: DiskWalks,
     /// Kernel record to decision.
     pub decision_ns: DecisionTime,
     /// A cgroup's making to its being known.
     pub known_ns: DecisionTime,
+}
+
+/// See [`Stopped::disk_walks`].
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct DiskWalks {
+    /// By the thread that walks.
+    pub background: u64,
+    /// On the way to a decision.
+    pub deciding: u64,
 }
 
 /// What one BPF program did; zero unless evictd runs with `--probe-stats`.

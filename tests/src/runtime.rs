@@ -2,6 +2,8 @@
 //! the pods' cgroups, reads every container's stdout and writes its log. This is its client.
 
 use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
     io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -14,10 +16,14 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cgroup::Cgroup,
     container::{TOOLS_PATIENCE, enter, tool},
     inbox::{Event, Inbox},
     node::Node,
 };
+
+/// Its cgroup: where containerd is, too.
+pub const SERVICE: &str = "containerd.service";
 
 /// What the runtime is asked to do; one JSON object a line on its stdin. The end of its stdin ends it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,39 +99,46 @@ pub const REPORT_BYTES: u64 = 64 << 20;
 pub struct Runtime {
     child: Child,
     requests: Option<ChildStdin>,
+    /// Pipe and log by container.
+    attached: BTreeMap<String, (PathBuf, PathBuf)>,
 }
 
 impl Runtime {
-    /// Starts it in the node's `system/runtime` cgroup.
+    /// Starts it in the node's `system` cgroup, as the service [`SERVICE`].
     pub fn start(node: &Node, inbox: &Inbox) -> Result<Self> {
-        let cgroup = node.system().child("runtime")?;
-        let mut command = Command::new(tool("evictd-runtime")?);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        enter(&mut command, &cgroup)?;
-        let mut child = command.spawn().context("starting evictd-runtime")?;
-        let replies = child.stdout.take().context("the runtime's stdout")?;
-        let events = inbox.sender();
-        thread::spawn(move || {
-            for line in BufReader::new(replies).lines().map_while(Result::ok) {
-                if let Ok(reply) = serde_json::from_str(&line)
-                    && events.send(Event::Runtime(reply)).is_err()
-                {
-                    return;
-                }
-            }
-        });
-        let requests = child.stdin.take();
-        Ok(Self { child, requests })
+        let cgroup = node.system().child(SERVICE)?;
+        let (child, requests) = spawn(&cgroup, inbox)?;
+        Ok(Self { child, requests: Some(requests), attached: BTreeMap::new() })
     }
 
+    /// Ends it as a crash does, and starts it anew in a cgroup of its own: the service manager makes
+    /// another one. Containers go on, since their pipes are held meanwhile.
+    pub fn restart(&mut self, node: &Node, inbox: &mut Inbox) -> Result<()> {
+        let held: Vec<File> =
+            self.attached.values().map(|(fifo, _)| both_ends(fifo)).collect::<Result<_>>()?;
+        self.child.kill().context("killing the runtime")?;
+        self.child.wait().context("waiting for the runtime")?;
+        node.system().at(SERVICE).remove()?;
+        let cgroup = node.system().child(SERVICE)?;
+        let (child, requests) = spawn(&cgroup, inbox)?;
+        (self.child, self.requests) = (child, Some(requests));
+        for (id, (fifo, log)) in self.attached.clone() {
+            self.attach(inbox, &id, &fifo, &log)?;
+        }
+        drop(held);
+        Ok(())
+    }
     /// Has the runtime read `fifo` and write `log`; returns when the pipe is open.
     pub fn attach(&mut self, inbox: &mut Inbox, id: &str, fifo: &Path, log: &Path) -> Result<()> {
         let from = inbox.mark();
         let (id, fifo, log) = (id.to_owned(), fifo.to_owned(), log.to_owned());
+        let held = (fifo.clone(), log.clone());
         self.request(&Request::Attach { id: id.clone(), fifo, log })?;
         wait_reply(inbox, from, "the runtime to attach a container", &id, |reply| {
             matches!(reply, Reply::Attached { .. }).then_some(())
-        })
+        })?;
+        self.attached.insert(id, (held.0, held.1));
+        Ok(())
     }
 
     /// Rotates a container's log; returns the old file's new name.
@@ -142,6 +155,33 @@ impl Runtime {
         let stdin = self.requests.as_mut().context("the runtime has ended")?;
         writeln!(stdin, "{line}").context("writing to the runtime")
     }
+}
+
+/// Starts the process and passes its replies on.
+fn spawn(cgroup: &Cgroup, inbox: &Inbox) -> Result<(Child, ChildStdin)> {
+    let mut command = Command::new(tool("evictd-runtime")?);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    enter(&mut command, cgroup)?;
+    let mut child = command.spawn().context("starting evictd-runtime")?;
+    let replies = child.stdout.take().context("the runtime's stdout")?;
+    let events = inbox.sender();
+    thread::spawn(move || {
+        for line in BufReader::new(replies).lines().map_while(Result::ok) {
+            if let Ok(reply) = serde_json::from_str(&line)
+                && events.send(Event::Runtime(reply)).is_err()
+            {
+                return;
+            }
+        }
+    });
+    let requests = child.stdin.take().context("the runtime's stdin")?;
+    Ok((child, requests))
+}
+
+/// Holds a pipe open at both ends.
+fn both_ends(fifo: &Path) -> Result<File> {
+    let both = OpenOptions::new().read(true).write(true).open(fifo);
+    both.with_context(|| fifo.display().to_string())
 }
 
 impl Reply {

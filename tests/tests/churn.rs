@@ -10,7 +10,7 @@ use std::{
 };
 
 use evictd_tests::{
-    churn::{Churn, Left},
+    churn::Churn,
     evictd::{Ended, Evictd, Options},
     inbox::Inbox,
     node::Node,
@@ -30,8 +30,8 @@ fn start(node: &Node, inbox: &mut Inbox, more_args: &[&str]) -> Evictd {
     Evictd::start(node, &cgroup, inbox, &options).unwrap()
 }
 
-/// Lets pods come and go, and checks that nothing is left but what `enough` allows.
-fn churn(most: u64, more_args: &[&str], enough: fn(&Left) -> bool) -> Ended {
+/// Lets pods come and go, and checks that nothing is left.
+fn churn(most: u64, more_args: &[&str]) -> Ended {
     let node = Node::create().unwrap();
     let mut inbox = Inbox::default();
     let evictd = start(&node, &mut inbox, more_args);
@@ -44,9 +44,9 @@ fn churn(most: u64, more_args: &[&str], enough: fn(&Left) -> bool) -> Ended {
         }
     }
     let took = begin.elapsed();
-    let left = churn.settle(PATIENCE, enough).unwrap();
+    let left = churn.settle(PATIENCE).unwrap();
     println!("{:?} in {took:?}, left: {left:?}", churn.totals());
-    assert!(enough(&left), "{left:?} of {:?}\n{}", churn.totals(), evictd.log_tail());
+    assert!(left.is_clean(), "{left:?} of {:?}\n{}", churn.totals(), evictd.log_tail());
     assert_eq!(churn.totals().missed_forks, 0);
     evictd.stop(&mut inbox).unwrap()
 }
@@ -54,7 +54,7 @@ fn churn(most: u64, more_args: &[&str], enough: fn(&Left) -> bool) -> Ended {
 #[test]
 fn containers_that_came_and_went_leave_nothing_and_every_count_is_kept() {
     let _alone = common::alone();
-    let ended = churn(MOST, &[], Left::is_clean);
+    let ended = churn(MOST, &[]);
     assert!(ended.status.success(), "{}", ended.status);
     println!("from mkdir to known, ns: {:?}", ended.stopped.known_ns);
     assert!(ended.stopped.known_ns.count > 0);
@@ -63,16 +63,14 @@ fn containers_that_came_and_went_leave_nothing_and_every_count_is_kept() {
 #[test]
 fn without_word_of_cgroups_their_keys_are_found_and_dropped() {
     let _alone = common::alone();
-    // Writes are not counted then.
-    let enough = |left: &Left| Left { lost_bytes: 0, ..*left }.is_clean();
-    let ended = churn(2 * BATCH, &["--btf", "/nonexistent/vmlinux"], enough);
+    let ended = churn(2 * BATCH, &["--probe-rung", "cgroup_life=none"]);
     assert!(ended.status.success(), "{}", ended.status);
 }
 
 #[test]
 fn keys_of_cgroups_whose_end_was_not_heard_of_are_found_and_dropped() {
     let _alone = common::alone();
-    let ended = churn(4 * BATCH, &["--ring-bytes", "4096"], Left::is_clean);
+    let ended = churn(4 * BATCH, &["--ring-bytes", "4096"]);
     assert!(ended.status.success(), "{}", ended.status);
     println!("drops: {:?}", ended.stopped.drops);
 }
@@ -94,7 +92,7 @@ fn evictd_is_as_before_after_pods_came_and_went_while_it_slept() {
         }
     }
     kill_process(pid, Signal::CONT).unwrap();
-    let left = churn.settle(PATIENCE, Left::is_clean).unwrap();
+    let left = churn.settle(PATIENCE).unwrap();
     assert!(left.is_clean(), "{left:?} of {:?}\n{}", churn.totals(), evictd.log_tail());
     assert_eq!(fs::read_dir(node.manifests_dir()).unwrap().count(), 0);
     let ended = evictd.stop(&mut inbox).unwrap();

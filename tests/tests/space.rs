@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::rungs::{kernel_dev_of, on_each_filesystem, stat_dev_of, work};
-use evictd::probe::{Counters, Family};
+use evictd::probe::{Counters, Family, FileOwners};
 use evictd_common::{FileKey, LogDirectory, Space, SpaceOwner};
 use evictd_tests::node::Node;
 
@@ -150,6 +150,7 @@ fn files_from_before_are_nobody_s_until_a_walk_names_their_owner() {
     let node = Node::create().unwrap();
     on_each_filesystem(&node, Family::Space, |rung, root, ebpf| {
         let dev = kernel_dev_of(root);
+        let mut owners = FileOwners::open(ebpf).unwrap();
         let mut counters = Counters::take(ebpf).unwrap();
         let dir = made(root, &format!("before-{rung}"));
         let [unknown, walked] = ["unknown", "walked"].map(|name| dir.join(name));
@@ -161,11 +162,16 @@ fn files_from_before_are_nobody_s_until_a_walk_names_their_owner() {
         let key = FileKey { inode: found.ino(), dev: stat_dev_of(&walked), reserved: 0 };
         let bytes = i64::try_from(found.blocks() * 512).unwrap();
         let owner = 0xfeed;
-        counters.own(key, SpaceOwner::cgroup(owner, dev), bytes).unwrap();
+        owners.own(key, SpaceOwner::cgroup(owner, dev), bytes).unwrap();
+        assert_eq!(owners.owner_of(key), Some(SpaceOwner::cgroup(owner, dev)));
         fs::remove_file(&walked).unwrap();
         assert_agrees(|| -net(counters.space(owner, dev)), || 1 << 20, "walked");
         assert_eq!(net(counters.unowned_space(dev)), 0);
-        fs::remove_file(&unknown).unwrap();
+        let cgroup = node.system().child(&format!("stray-{rung}-{dev}")).unwrap();
+        let path = unknown.to_str().unwrap();
+        work(&cgroup, &["truncate", "--file", path]);
+        let freed_by = || counters.space(cgroup.inode().unwrap(), dev).unwrap_or_default();
         assert_agrees(|| -net(counters.unowned_space(dev)), || 1 << 20, "unknown");
+        assert_eq!((net(Some(freed_by())), freed_by().stray), (0, 1 << 20), "noted who did it");
     });
 }

@@ -16,7 +16,7 @@ use evictd_tests::{
     evictd::{self, Evictd, Options},
     inbox::{Event, Inbox},
     node::Node,
-    runtime::{Reply, wait_reply},
+    runtime::{Reply, SERVICE, wait_reply},
     session::Session,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -112,7 +112,8 @@ fn assert_offenders(snapshot: &Value, system: &Path) {
     assert_eq!((log["qos"].as_str(), log["priority"].as_i64()), (Some("Guaranteed"), Some(1000)));
     assert!(log["memory_working_set"].as_u64().unwrap() > 0);
     // The bytes of the log are the runtime's own writes: named as such, by its cgroup.
-    let runtime = row(&format!("/{}/runtime", system.display()));
+    let runtime = row(&format!("/{}/{SERVICE}", system.display()));
+    assert_eq!(runtime["role"], "runtime");
     assert!(runtime["write_bytes_per_second"].as_u64().unwrap() >= INNOCENT_BYTES);
     assert_eq!(runtime["log_bytes_per_second"], Value::Null);
 

@@ -55,6 +55,7 @@ pub fn taken<F: Follow>(inode: Kernel, blocks: i64, see: impl Fn(Kernel, Event) 
 /// mapping does not, and has no end.
 #[inline(always)]
 fn has_an_end<F: Follow>(inode: Kernel) -> bool {
+    // Kernels with another kind of lock: looked at once.
     write_lock::is_known() && write_lock::is_own::<F>(inode)
 }
 
@@ -96,7 +97,10 @@ fn post(growing: &Growing) {
             dev: growing.dev,
             is_log_directory: (*held).is_log_directory,
         };
-        if pending > 0 && charge(owner, pending) {
+        // Nobody has a place in every map, full or not.
+        if pending > 0
+            && (charge(owner, pending) || charge(SpaceOwner::nobody(growing.dev), pending))
+        {
             let bytes = &raw mut (*held).bytes;
             atomic_xadd::<i64, i64, { AtomicOrdering::SeqCst }>(bytes, pending);
         }

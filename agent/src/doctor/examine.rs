@@ -1,22 +1,33 @@
 //! Looks at the machine.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
+use super::report::{Capability, Cgroup, Hierarchy, Kernel, Maps, Probe, Report, Verdict};
 use crate::{
+    config::Config,
     privilege::{CAPABILITIES, Need},
-    probe::{self, LoadOptions, Standing, Tracefs, lockdown},
+    probe::{self, FsKind, LoadOptions, MapSizes, Standing, Tracefs, lockdown},
     sample::CgroupMounts,
 };
 
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
-    let options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
-    let (probes, no_probes) = match probe::load(options) {
+pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
+    let paths = [&config.root_directory, &config.pod_logs_dir].into_iter().chain(&config.imagefs);
+    let filesystems = FsKind::at_each(paths.map(PathBuf::as_path));
+    let sizes = MapSizes::of_node(config.max_pods, 0);
+    let map_sizes = sizes.entries();
+    let mut options = LoadOptions { btf, tracefs, map_sizes, ..LoadOptions::default() };
+    if !filesystems.is_empty() {
+        options.filesystems = &filesystems;
+    }
+    let (probes, no_probes, maps) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
-            (standings.into_iter().map(probe).collect(), None)
+            (standings.into_iter().map(probe).collect(), None, maps(sizes))
         }
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        Err(error) => (Vec::new(), Some(error.to_string()), None),
     };
     let capabilities: Vec<Capability> = CAPABILITIES
         .iter()
@@ -35,6 +46,7 @@ pub fn examine(btf: &Path, tracefs: Option<&Path>) -> Report {
         capabilities,
         probes,
         no_probes,
+        maps,
     };
     report.verdict = verdict(&report);
     report
@@ -88,6 +100,12 @@ fn cgroup() -> Cgroup {
     }
 }
 
+/// To be asked while they are there.
+fn maps(sizes: MapSizes) -> Option<Maps> {
+    let MapSizes { pods, cpus, .. } = sizes;
+    Some(Maps { bytes: probe::map_bytes()?, most_bytes: MapSizes::MOST_BYTES, pods, cpus })
+}
+
 fn probe(standing: Standing) -> Probe {
     Probe {
         family: standing.family.name(),
@@ -132,6 +150,7 @@ mod tests {
             capabilities,
             probes,
             no_probes,
+            maps: None,
         };
         let all = || vec![capability("observe", true), capability("enforce", true)];
         let some = |text: &str| Some(text.to_owned());

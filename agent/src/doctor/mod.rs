@@ -6,12 +6,16 @@ mod text;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use crate::answer::Paint;
+use crate::{answer::Paint, config::Sources, exit, log::start_log};
 use report::Verdict;
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Names the filesystems to look at, if they are not where a kubelet has them by default.
+    #[command(flatten)]
+    pub sources: Sources,
+
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -25,9 +29,17 @@ pub struct Args {
     pub tracefs: Option<PathBuf>,
 }
 
-/// Examines the machine. 0: evictd can run here, degraded or not; 1: it cannot.
+/// Examines the machine. 0: evictd can run here, degraded or not; 1: it cannot; 2: the configuration
+/// is wrong.
 pub fn main(args: &Args) -> ExitCode {
-    let report = examine::examine(&args.btf, args.tracefs.as_deref());
+    let config = match args.sources.read() {
+        Ok(config) => config,
+        Err(error) => {
+            start_log(false);
+            return exit::code(Err(error.into()));
+        }
+    };
+    let report = examine::examine(&config, &args.btf, args.tracefs.as_deref());
     let mut out = io::stdout().lock();
     let written = if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)

@@ -12,7 +12,7 @@ use rustix::{
     process::Pid,
 };
 
-use super::{PodCgroup, for_each_dir};
+use super::{CgroupDirs, PodCgroup, for_each_dir};
 
 /// Cgroups nested deeper than this below a pod are not looked into.
 const MAX_DEPTH: u32 = 8;
@@ -97,6 +97,16 @@ pub(crate) fn holds_this_process(cgroup: &PodCgroup) -> bool {
 pub(crate) fn count(cgroup: &PodCgroup) -> Option<u64> {
     let mut count = 0;
     for_each_process(cgroup.dirs().identity()?, &mut |_| count += 1).ok()?;
+    Some(count)
+}
+
+/// Number of processes of a cgroup, in the hierarchy that counts its tasks; with those of the cgroups
+/// `below`, or without. `None` if they cannot be listed.
+pub(crate) fn count_in(dirs: &CgroupDirs, below: bool) -> Option<u64> {
+    let dir = dirs.pids.as_ref().or(dirs.unified.as_ref())?;
+    let mut count = 0;
+    let mut visit = |_| count += 1;
+    if below { for_each_process(dir, &mut visit) } else { directly_in(dir, &mut visit) }.ok()?;
     Some(count)
 }
 

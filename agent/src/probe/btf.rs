@@ -3,7 +3,7 @@
 //! aya keeps members private, and the one crate that reads them is LGPL; the format is small and
 //! stable (Documentation/bpf/btf.rst).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use thiserror::Error;
 
@@ -50,11 +50,19 @@ const KIND_ENUM64: u32 = 19;
 /// Chains of typedefs and qualifiers are a handful long; BTF from elsewhere may loop.
 const MAX_CHAIN: usize = 32;
 
-/// The kernel's type information, indexed for look-ups by name.
+/// Type information of the kernel, or of one of its modules, indexed for look-ups by name. A
+/// module's continues the kernel's: places of bytes, type ids and names count on from it.
 pub struct Btf {
+    base: Option<Arc<Self>>,
     bytes: Vec<u8>,
+    /// Place of the first byte.
+    start: usize,
+    /// Place of the names.
     strings: usize,
-    /// Byte offset of each type; type 0 is void.
+    /// Length of the names, with those of the base.
+    string_bytes: usize,
+    first_type: usize,
+    /// Place of each type; the kernel's type 0 is void.
     types: Vec<usize>,
     structs: HashMap<Vec<u8>, u32>,
     tracepoints: HashMap<Vec<u8>, u32>,
@@ -63,36 +71,73 @@ pub struct Btf {
 impl Btf {
     /// Parses the contents of `/sys/kernel/btf/vmlinux`.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+        Self::index(bytes, None)
+    }
+
+    /// Parses the contents of `/sys/kernel/btf/MODULE`; `base` is the kernel's.
+    pub fn parse_module(bytes: Vec<u8>, base: &Arc<Self>) -> Result<Self, BtfError> {
+        Self::index(bytes, Some(Arc::clone(base)))
+    }
+
+    fn index(bytes: Vec<u8>, base: Option<Arc<Self>>) -> Result<Self, BtfError> {
+        let (start, first_type) =
+            base.as_ref().map_or((0, 0), |base| (base.end(), base.next_type()));
+        let types = if base.is_none() { vec![0] } else { Vec::new() };
         let mut btf = Self {
+            base,
             bytes,
+            start,
             strings: 0,
-            types: vec![0],
+            string_bytes: 0,
+            first_type,
+            types,
             structs: HashMap::new(),
             tracepoints: HashMap::new(),
         };
         if btf.bytes.get(..2) != Some(0xeb9f_u16.to_ne_bytes().as_slice()) {
             return Err(BtfError::Malformed("no BTF magic"));
         }
-        let header = btf.word(4)? as usize;
-        let (types, length) = (btf.word(8)? as usize, btf.word(12)? as usize);
-        btf.strings = header + btf.word(16)? as usize;
+        btf.index_types()?;
+        Ok(btf)
+    }
+
+    fn index_types(&mut self) -> Result<(), BtfError> {
+        let field = |at: usize| self.word(self.start + at).map(|word| word as usize);
+        let header = self.start + field(4)?;
+        let (types, length) = (field(8)?, field(12)?);
+        let (strings, string_bytes) = (field(16)?, field(20)?);
+        self.strings = header + strings;
+        self.string_bytes = self.first_string() + string_bytes;
         let (mut at, end) = (header + types, header + types + length);
         while at < end {
-            let id = u32::try_from(btf.types.len()).map_err(|_| BtfError::Malformed("too long"))?;
-            btf.types.push(at);
-            let (kind, members) = (btf.kind_at(at)?, btf.word(at + 4)? & 0xffff);
+            let id =
+                u32::try_from(self.next_type()).map_err(|_| BtfError::Malformed("too long"))?;
+            self.types.push(at);
+            let (kind, members) = (self.kind_at(at)?, self.word(at + 4)? & 0xffff);
             if kind == KIND_STRUCT && members > 0 {
-                let name = btf.name_at(at)?.to_vec();
-                btf.structs.entry(name).or_insert(id);
+                let name = self.name_at(at)?.to_vec();
+                self.structs.entry(name).or_insert(id);
             } else if kind == KIND_TYPEDEF
-                && let Some(name) = btf.name_at(at)?.strip_prefix(b"btf_trace_")
+                && let Some(name) = self.name_at(at)?.strip_prefix(b"btf_trace_")
             {
                 let name = name.to_vec();
-                btf.tracepoints.insert(name, id);
+                self.tracepoints.insert(name, id);
             }
             at += 12 + tail_length(kind, members as usize)?;
         }
-        Ok(btf)
+        Ok(())
+    }
+
+    const fn end(&self) -> usize {
+        self.start + self.bytes.len()
+    }
+
+    const fn next_type(&self) -> usize {
+        self.first_type + self.types.len()
+    }
+
+    fn first_string(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.string_bytes)
     }
 
     /// Byte offset of a member path such as `i_dentry.first`, through anonymous structs and unions.
@@ -130,7 +175,8 @@ impl Btf {
 
     /// Value of an enumerator of whatever enum of 32 bits.
     pub fn enumerator(&self, name: &str) -> Result<u64, BtfError> {
-        for &at in self.types.iter().skip(1) {
+        // Void has no place.
+        for &at in self.types.iter().filter(|at| **at != 0) {
             if self.kind_at(at)? != KIND_ENUM {
                 continue;
             }
@@ -183,8 +229,13 @@ impl Btf {
     }
 
     fn at(&self, id: u32) -> Result<usize, BtfError> {
-        let at = self.types.get(id as usize).filter(|_| id != 0);
-        at.copied().ok_or(BtfError::Malformed("type id out of range"))
+        match (&self.base, (id as usize).checked_sub(self.first_type)) {
+            (Some(base), None) => base.at(id),
+            (_, index) => {
+                let at = index.and_then(|index| self.types.get(index)).filter(|_| id != 0);
+                at.copied().ok_or(BtfError::Malformed("type id out of range"))
+            }
+        }
     }
 
     fn kind_at(&self, at: usize) -> Result<u32, BtfError> {
@@ -192,14 +243,30 @@ impl Btf {
     }
 
     fn name_at(&self, at: usize) -> Result<&[u8], BtfError> {
-        let start = self.strings + self.word(at)? as usize;
-        let rest = self.bytes.get(start..).ok_or(BtfError::Malformed("name out of range"))?;
-        rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed("name without end"))
+        self.name(self.word(at)? as usize)
+    }
+
+    fn name(&self, offset: usize) -> Result<&[u8], BtfError> {
+        match (&self.base, offset.checked_sub(self.first_string())) {
+            (Some(base), None) => base.name(offset),
+            (_, own) => {
+                let start = (self.strings - self.start) + own.unwrap_or(0);
+                let rest =
+                    self.bytes.get(start..).ok_or(BtfError::Malformed("name out of range"))?;
+                rest.split(|byte| *byte == 0).next().ok_or(BtfError::Malformed("name without end"))
+            }
+        }
     }
 
     fn word(&self, at: usize) -> Result<u32, BtfError> {
-        let bytes = self.bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(u32::from_ne_bytes).ok_or(BtfError::Malformed("cut short"))
+        match (&self.base, at.checked_sub(self.start)) {
+            (Some(base), None) => base.word(at),
+            (_, own) => {
+                let bytes = own.and_then(|at| self.bytes.get(at..at.checked_add(4)?));
+                let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+                bytes.map(u32::from_ne_bytes).ok_or(BtfError::Malformed("cut short"))
+            }
+        }
     }
 }
 
@@ -221,6 +288,17 @@ mod tests {
 
     const STRINGS: &[u8] = b"\0inner\0outer\0a\0b\0btf_trace_t\0int\0FEW\0MANY\0";
 
+    fn encode(words: &[u32], strings: &[u8]) -> Vec<u8> {
+        let types: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        let mut bytes = 0xeb9f_u16.to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        let length = u32::try_from(types.len()).unwrap();
+        for word in [24, 0, length, length, u32::try_from(strings.len()).unwrap()] {
+            bytes.extend(word.to_ne_bytes());
+        }
+        [bytes, types, strings.to_vec()].concat()
+    }
+
     /// int(1); struct inner { int a; } (2); struct outer { [anonymous at byte 8: struct inner] (3),
     /// ptr (4), func_proto(void *, inner *, int) (5), ptr to it (6), typedef btf_trace_t (7),
     /// enum { FEW = 3, MANY = 0x8000 } (8).
@@ -240,14 +318,24 @@ mod tests {
             vec![0, 6 << 24 | 2, 4, name("FEW"), 3, name("MANY"), 0x8000],
         ]
         .concat();
-        let types: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-        let mut bytes = 0xeb9f_u16.to_ne_bytes().to_vec();
-        bytes.extend([1, 0]);
-        let length = u32::try_from(types.len()).unwrap();
-        for word in [24, 0, length, length, u32::try_from(STRINGS.len()).unwrap()] {
-            bytes.extend(word.to_ne_bytes());
-        }
-        [bytes, types, STRINGS.to_vec()].concat()
+        encode(&words, STRINGS)
+    }
+
+    /// struct module { int a; struct inner { … } m; } (9), ptr (10), func_proto(void *, module *) (11),
+    /// ptr to it (12), typedef btf_trace_of_module (13).
+    fn module_sample() -> Vec<u8> {
+        let own = b"\0module\0m\0btf_trace_of_module\0";
+        let name = |at: usize| u32::try_from(STRINGS.len() + at).unwrap();
+        let a = u32::try_from(STRINGS.windows(3).position(|w| w == b"\0a\0").unwrap() + 1).unwrap();
+        let words: Vec<u32> = [
+            vec![name(1), 4 << 24 | 2, 8, a, 1, 0, name(8), 2, 32],
+            vec![0, 2 << 24, 9],
+            vec![0, 13 << 24 | 2, 0, 0, 4, 0, 10],
+            vec![0, 2 << 24, 11],
+            vec![name(10), 8 << 24, 12],
+        ]
+        .concat();
+        encode(&words, own)
     }
 
     #[test]
@@ -256,6 +344,17 @@ mod tests {
         assert_eq!(btf.member_offset("inner", "a"), Ok(0));
         assert_eq!(btf.member_offset("outer", "a"), Ok(8));
         assert_eq!(btf.member_offset("outer", "b.a"), Ok(0));
+    }
+
+    #[test]
+    fn a_module_goes_on_where_the_kernel_ends() {
+        let kernel = Arc::new(Btf::parse(sample()).unwrap());
+        let module = Btf::parse_module(module_sample(), &kernel).unwrap();
+        assert_eq!(module.member_offset("module", "a"), Ok(0));
+        assert_eq!(module.member_offset("module", "m.a"), Ok(4), "through a struct of the kernel");
+        assert_eq!(module.tracepoint_argument_is_pointer("of_module", 0), Ok(true));
+        assert!(module.member_offset("inner", "a").is_err(), "the kernel's own are asked of it");
+        assert!(kernel.member_offset("module", "a").is_err());
     }
 
     #[test]
@@ -297,6 +396,15 @@ mod tests {
             if let Ok(btf) = Btf::parse(cut) {
                 let _ = btf.member_offset("outer", "a");
                 let _ = btf.tracepoint_argument_is_pointer("t", 0);
+            }
+        }
+        let kernel = Arc::new(Btf::parse(sample()).unwrap());
+        for length in 0..module_sample().len() {
+            let mut cut = module_sample();
+            cut.truncate(length);
+            if let Ok(btf) = Btf::parse_module(cut, &kernel) {
+                let _ = btf.member_offset("module", "m.a");
+                let _ = btf.tracepoint_argument_is_pointer("of_module", 0);
             }
         }
     }

@@ -83,8 +83,7 @@ impl Counters {
     pub fn forget_log_directory(&mut self, directory: &LogDirectory) {
         // Absent is as good as removed.
         let _ = self.log_writes.remove(directory);
-        let owner = SpaceOwner::log_directory(directory.inode, directory.dev);
-        let _ = self.space.remove(&owner);
+        self.forget_space(SpaceOwner::log_directory(directory.inode, directory.dev));
     }
 
     /// What has been written into a log directory since it is watched.
@@ -130,46 +129,20 @@ impl Counters {
         self.space_of(SpaceOwner::nobody(dev))
     }
 
-    fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
-        let values = self.space.get(&owner, 0).ok()?;
-        let mut sum = values.iter().fold(Space::default(), |sum, value| Space {
-            grown: sum.grown + value.grown,
-            released: sum.released + value.released,
-        });
-        let pending = pending_space(&self.growing, &self.inodes);
-        let pending = pending.filter(|(whose, _)| *whose == owner);
-        sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
-        Some(sum)
+    /// An owner's account; `None` if it has none yet.
+    pub fn space_of(&self, owner: SpaceOwner) -> Option<Space> {
+        account(&self.space, &self.growing, &self.inodes, owner)
     }
 
-    /// Names the owner of a file that a walk has found: `bytes` (of blocks) are in the walk's sum, what
-    /// changes from there on is the owner's. A file that is known keeps what it was seen to hold.
-    pub fn own(&mut self, file: FileKey, owner: SpaceOwner, bytes: i64) -> Result<(), MapError> {
-        if self.space.get(&owner, 0).is_err() {
-            self.space.insert(owner, zeros(Space::default())?, 0)?;
-        }
-        let SpaceOwner { id, is_log_directory, .. } = owner;
-        let found = Held { owner: id, is_log_directory, reserved: 0, bytes, looks: 1 };
-        let held = self.inodes.get(&file, 0).map_or(found, |held: Held| Held {
-            bytes: held.bytes,
-            looks: held.looks,
-            ..found
-        });
-        self.inodes.insert(file, held, 0)
+    /// Drops the account of an owner that is gone.
+    pub fn forget_space(&mut self, owner: SpaceOwner) {
+        // Absent is as good as removed.
+        let _ = self.space.remove(&owner);
     }
 
     /// What a cgroup has forked and ended.
     pub fn tasks(&self, cgroup_id: u64) -> Option<Tasks> {
         self.tasks.get(&cgroup_id, 0).ok().map(|values| sum_tasks(&values))
-    }
-
-    /// Drops the keys of a cgroup that is gone; what it had counted stays in the sum.
-    pub fn forget_cgroup(&mut self, cgroup_id: u64, devs: &[u32]) {
-        for dev in devs {
-            // Absent is as good as removed.
-            let _ = self.space.remove(&SpaceOwner::cgroup(cgroup_id, *dev));
-        }
-        self.depart(cgroup_id);
     }
 
     /// Records and keys that could not be delivered, by probe.
@@ -191,6 +164,24 @@ pub(super) fn pending_space(
         let bytes = u64::try_from(growing.pending(&held)).ok().filter(|bytes| *bytes > 0)?;
         Some((SpaceOwner { id, dev: growing.dev, is_log_directory }, bytes))
     })
+}
+
+/// An owner's account, over all CPUs, what is pending included.
+pub(super) fn account(
+    space: &PerCpuHashMap<MapData, SpaceOwner, Space>,
+    growing: &PerCpuArray<MapData, Growing>,
+    inodes: &HashMap<MapData, FileKey, Held>,
+    owner: SpaceOwner,
+) -> Option<Space> {
+    let values = space.get(&owner, 0).ok()?;
+    let mut sum = values.iter().fold(Space::default(), |sum, value| sum + *value);
+    // Where the map is full, blocks of owners without a place are nobody's.
+    let is_nobody = owner == SpaceOwner::nobody(owner.dev);
+    let pending = pending_space(growing, inodes).filter(|(whose, _)| {
+        *whose == owner || is_nobody && whose.dev == owner.dev && space.get(whose, 0).is_err()
+    });
+    sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
+    Some(sum)
 }
 
 /// The same value for every CPU.

@@ -19,6 +19,20 @@ impl FsKind {
         Self::of_magic(u64::try_from(rustix::fs::statfs(path).ok()?.f_type).ok()?)
     }
 
+    /// The kinds at these paths, or where they would be made, each once.
+    pub fn at_each<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<Self> {
+        let mut kinds = Vec::new();
+        for path in paths {
+            let there = path.ancestors().find(|path| path.exists());
+            if let Some(kind) = there.and_then(Self::at)
+                && !kinds.contains(&kind)
+            {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
     const fn of_magic(magic: u64) -> Option<Self> {
         match magic {
             0xef53 => Some(Self::Ext4),

@@ -201,6 +201,14 @@ pub const LADDER: &[(Family, &[Rung])] = &[
     (Family::Space, disk::SPACE),
 ];
 
+/// Whether a rung of a family is about that filesystem too.
+pub fn serves(family: Family, rung: &str, filesystem: FsKind) -> bool {
+    let rungs = LADDER.iter().filter(|(known, _)| *known == family).flat_map(|(_, rungs)| *rungs);
+    let mut attachments =
+        rungs.filter(|known| known.name == rung).flat_map(|rung| rung.attachments);
+    attachments.any(|attachment| attachment.filesystems.contains(&filesystem))
+}
+
 /// In the place of a rung: the family is to have none.
 const NONE: &str = "none";
 

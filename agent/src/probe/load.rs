@@ -14,7 +14,6 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::{
-    btf::Btf,
     cgroup_files::FileSource,
     filesystem::FsKind,
     ladder::{
@@ -24,6 +23,7 @@ use super::{
     offsets::{self, Offset},
     sizes,
     tracefs::Tracefs,
+    types::Types,
 };
 
 use crate::sample::CgroupMounts;
@@ -129,7 +129,7 @@ pub struct LoadOptions<'a> {
     pub log: bool,
     /// The ladder, normally [`LADDER`].
     pub ladder: &'a [(Family, &'a [Rung])],
-    /// Entries of the counting maps, see [`map_sizes`](super::map_sizes).
+    /// Entries of the counting maps, see [`MapSizes`](super::MapSizes).
     pub map_sizes: &'a [(&'static str, u32)],
     /// The filesystems whose writes and blocks are to be counted.
     pub filesystems: &'a [FsKind],
@@ -143,7 +143,7 @@ impl Default for LoadOptions<'_> {
             ring_bytes: None,
             log: false,
             ladder: LADDER,
-            map_sizes: &sizes::USUAL,
+            map_sizes: sizes::USUAL.entries(),
             filesystems: &[FsKind::Ext4],
         }
     }
@@ -158,13 +158,15 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
     let kernel_btf = bytes.as_ref().map_err(Clone::clone).and_then(|bytes| {
         KernelBtf::parse(bytes, Endianness::default()).map_err(|error| unusable(&error))
     });
-    let types = bytes.and_then(|bytes| Btf::parse(bytes).map_err(|error| unusable(&error)));
+    let types = bytes.and_then(|bytes| {
+        Types::read(bytes, options.btf, options.filesystems).map_err(|error| unusable(&error))
+    });
     let tracefs = Tracefs::at(options.tracefs);
     let mut globals: Vec<(&str, u64)> = match &types {
-        Ok(btf) => globals(btf),
+        Ok(types) => globals(types),
         Err(_) => Vec::new(),
     };
-    let write_end = types.as_ref().is_ok_and(|btf| writes_end_space(&options, btf));
+    let write_end = types.as_ref().is_ok_and(|types| writes_end_space(&options, types));
     globals.push(("WRITES_END_SPACE", u64::from(write_end)));
     globals.extend(fields(&tracefs, options.ladder));
 
@@ -207,21 +209,22 @@ pub fn load(options: LoadOptions<'_>) -> Result<(Ebpf, Vec<Standing>), LoadError
 
 /// Values of the object's globals on this kernel. Offsets that it lacks stay 0; rungs that need them
 /// are refused before they are loaded.
-fn globals(btf: &Btf) -> Vec<(&'static str, u64)> {
+fn globals(types: &Types) -> Vec<(&'static str, u64)> {
     let offsets =
-        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(btf).ok()?)));
-    let victim_is_task = btf.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
+        offsets::ALL.iter().filter_map(|offset| Some((offset.global, offset.resolve(types).ok()?)));
+    let victim_is_task = types.tracepoint_argument_is_pointer("mark_victim", 0).unwrap_or(false);
     // The tracepoint got its second argument in 6.10 or so.
-    let reserve_has_count = btf.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
+    let reserve_has_count =
+        types.tracepoint_argument_is_pointer("ext4_da_reserve_space", 1).is_ok();
     let flags = [("VICTIM_IS_TASK", victim_is_task), ("RESERVE_HAS_COUNT", reserve_has_count)];
     offsets.chain(flags.map(|(name, flag)| (name, u64::from(flag)))).collect()
 }
 
 /// Whether the programs that count writes on ext4 can do a part of the space family's work: it is
 /// wanted, and the kernel has what it reads.
-fn writes_end_space(options: &LoadOptions<'_>, btf: &Btf) -> bool {
+fn writes_end_space(options: &LoadOptions<'_>, types: &Types) -> bool {
     let rungs = options.ladder.iter().filter(|(family, _)| *family == Family::Space);
-    let resolve = |offset: &Offset| offset.resolve(btf).is_ok();
+    let resolve = |offset: &Offset| offset.resolve(types).is_ok();
     options.filesystems.contains(&FsKind::Ext4)
         && rungs.flat_map(|(_, rungs)| *rungs).any(|rung| {
             let ext4 = rung.fs_offsets.iter().find(|(kind, _)| *kind == FsKind::Ext4);
@@ -241,7 +244,7 @@ fn fields(tracefs: &Tracefs, ladder: &[(Family, &[Rung])]) -> Vec<(&'static str,
 }
 
 struct Climber<'a> {
-    types: Result<&'a Btf, &'a String>,
+    types: Result<&'a Types, &'a String>,
     kernel_btf: Result<&'a KernelBtf, &'a String>,
     filesystems: &'a [FsKind],
     writes_end_space: bool,
@@ -300,7 +303,15 @@ impl Climber<'_> {
 
     fn attach(&self, ebpf: &mut Ebpf, hook: Hook, to: Attachment) -> Result<(), String> {
         let Attachment { program, target, .. } = to;
-        let described = |error: ProgramError| format!("{target}: {}", describe(&error));
+        let is_module = |fs: &&FsKind| self.types.is_ok_and(|types| types.is_module(**fs));
+        let of_module = to.filesystems.iter().find(is_module);
+        let described = |error: ProgramError| match (&error, of_module) {
+            // aya looks into the kernel's own BTF alone.
+            (ProgramError::Btf(_), Some(fs)) => {
+                format!("{target}: {} is a module, where this hook cannot be attached", fs.name())
+            }
+            _ => format!("{target}: {}", describe(&error)),
+        };
         let btf = || self.kernel_btf.map_err(Clone::clone);
         let found = ebpf.program_mut(program).ok_or_else(|| format!("no program {program}"))?;
         match hook {

@@ -9,22 +9,25 @@ mod ladder;
 mod load;
 mod lockdown;
 mod offsets;
+mod owners;
 mod reader;
 mod ring;
 mod sizes;
 mod tracefs;
 mod tripwires;
+mod types;
 
 pub use cgroup_files::{CgroupFiles, FileSource, Shortage};
 pub use counters::Counters;
 pub use filesystem::FsKind;
 pub use ladder::{
-    Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, source, with_forced,
+    Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, serves, source, with_forced,
 };
 pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
 pub use lockdown::lockdown;
+pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
-pub use sizes::{map_bytes, map_sizes, most_cgroup_files};
+pub use sizes::{MapSizes, map_bytes, most_cgroup_files};
 pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;

@@ -1,8 +1,8 @@
-//! Which struct offsets each probe needs, resolved from the running kernel's BTF.
+//! Which struct offsets each probe needs, resolved from the running kernel's type information.
 //!
 //! Rust BPF objects carry no CO-RE relocations, so the offsets are load-time globals.
 
-use super::btf::{Btf, BtfError};
+use super::{btf::BtfError, types::Types};
 
 /// A load-time global of the BPF object and the struct members it may stand for: the first that the
 /// kernel has. Or the enumerator whose value it is.
@@ -102,14 +102,14 @@ values {
 
 impl Offset {
     /// Byte offset of the first of the members that this kernel has, or the enumerator's value.
-    pub fn resolve(&self, btf: &Btf) -> Result<u64, BtfError> {
+    pub fn resolve(&self, types: &Types) -> Result<u64, BtfError> {
         if let Some(Value { enumerator, as_macro }) = self.value {
-            let found = btf.enumerator(enumerator);
+            let found = types.enumerator(enumerator);
             return found.or_else(|error| as_macro.first().copied().ok_or(error));
         }
         let mut answer = Err(BtfError::NoStruct(self.global.to_owned()));
         for (name, member) in self.members {
-            answer = btf.member_offset(name, member);
+            answer = types.member_offset(name, member);
             if answer.is_ok() {
                 break;
             }

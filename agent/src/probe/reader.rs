@@ -43,6 +43,8 @@ pub struct Grown {
     pub cgroups: BTreeMap<u64, i64>,
     /// By files in log directories.
     pub logs: BTreeMap<LogDirectory, i64>,
+    /// By files whose owner is not known.
+    pub unowned: i64,
 }
 
 impl CounterReader {
@@ -91,24 +93,35 @@ impl CounterReader {
 
     /// Space taken and given back.
     pub fn grown(&self) -> Grown {
+        self.grown_where(|_| true)
+    }
+
+    /// The same on the filesystem with that kernel number.
+    pub fn grown_on(&self, dev: u32) -> Grown {
+        self.grown_where(|on| on == dev)
+    }
+
+    fn grown_where(&self, is_meant: impl Fn(u32) -> bool) -> Grown {
         let mut grown = Grown::default();
         let mut by_key: BTreeMap<SpaceOwner, i64> = self
             .space
             .iter()
             .filter_map(Result::ok)
-            .map(|(key, values)| {
-                let difference = |space: &Space| space.grown.wrapping_sub(space.released) as i64;
-                (key, values.iter().map(difference).sum())
-            })
+            .map(|(key, values)| (key, values.iter().map(|space| space.net()).sum()))
             .collect();
         for (owner, bytes) in pending_space(&self.growing, &self.inodes) {
-            if let Some(sum) = by_key.get_mut(&owner) {
+            let known =
+                if by_key.contains_key(&owner) { owner } else { SpaceOwner::nobody(owner.dev) };
+            if let Some(sum) = by_key.get_mut(&known) {
                 *sum += bytes.cast_signed();
             }
         }
-        for (SpaceOwner { id, dev, is_log_directory }, bytes) in by_key {
+        let meant = by_key.into_iter().filter(|(owner, _)| is_meant(owner.dev));
+        for (SpaceOwner { id, dev, is_log_directory }, bytes) in meant {
             if is_log_directory == 1 {
                 grown.logs.insert(LogDirectory { inode: id, dev, reserved: 0 }, bytes);
+            } else if id == 0 {
+                grown.unowned += bytes;
             } else {
                 *grown.cgroups.entry(id).or_default() += bytes;
             }
@@ -134,7 +147,7 @@ pub fn log_directory(st_dev: u64, inode: u64) -> LogDirectory {
 }
 
 /// Another descriptor of a map of the object.
-fn again<M>(ebpf: &Ebpf, name: &'static str) -> Result<M, LoadError>
+pub(super) fn again<M>(ebpf: &Ebpf, name: &'static str) -> Result<M, LoadError>
 where
     M: TryFrom<Map, Error = MapError>,
 {

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use evictd_common::OTHER_CGROUP;
-use evictd_core::{Command, LogWriterAction, MonoTime, Outcome};
+use evictd_core::{Command, LogWriterAction, MonoTime, Outcome, Signal};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::{
     evictions::Evictions,
+    filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
     memory_events::MemoryEventWatch,
@@ -24,8 +25,9 @@ use super::{
 };
 use crate::{
     clock::now,
-    probe::{self, Family, Shortage},
-    state::{Board, NodeState, PodView, Publication},
+    probe::{self, Family, MapSizes, Shortage},
+    sample::Filesystem,
+    state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
 };
 
@@ -52,10 +54,14 @@ pub struct Daemon {
     pub memory_events: MemoryEventWatch,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
+    /// Who fills disks beside pods; `None` where that cannot be told.
+    pub fillers: Option<Fillers>,
     /// Where it is told.
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// What the kernel's maps have room for.
+    pub map_sizes: MapSizes,
     /// When to end without being told to.
     pub ends: Option<MonoTime>,
 }
@@ -122,8 +128,10 @@ impl Daemon {
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
+                self.look_for_fillers();
                 if let Some(kernel) = &mut self.kernel {
-                    kernel.drop_dead_keys(now());
+                    let disks = self.observer.disks();
+                    kernel.drop_dead_keys(now(), |id| disks.keeps_account(id));
                 }
             }
         }
@@ -160,9 +168,28 @@ impl Daemon {
                 &observer.observation().signals,
                 Some(evaluator.conditions()),
             ),
-            pods: PodView::all(observer.index()),
+            pods: PodView::all_with(observer.index(), |pod| {
+                observer.disks().of(pod, self.kernel.as_ref().map(Kernel::disk_counters))
+            }),
             mode: self.evictions.mode().to_string(),
         });
+    }
+
+    /// Reports who fills a disk if it is no pod.
+    fn look_for_fillers(&mut self) {
+        let Self { observer, evaluator, fillers: Some(fillers), reporter, .. } = self else {
+            return;
+        };
+        let (at, signals) = (now(), &observer.observation().signals);
+        let seen = (observer.sampler(), observer.index());
+        for filler in fillers.look(evaluator, signals, seen, at) {
+            reporter.report(at, Record::DiskFiller(Box::new(filler)));
+        }
+    }
+
+    /// Who fills the disk that a decision is about, if it is no pod.
+    fn filler(&self, signal: Signal, at: MonoTime) -> Option<Filler> {
+        self.fillers.as_ref()?.latest(signal, at).cloned()
     }
 
     /// When the loop must turn at the latest.
@@ -198,7 +225,8 @@ impl Daemon {
             self.observer.refresh(self.kernel.as_mut());
             tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
-                kernel.forget(&inbox.removed_cgroups);
+                let disks = self.observer.disks();
+                kernel.forget(&inbox.removed_cgroups, |id| disks.keeps_account(id));
             }
         }
         let wake = inbox.wake?;
@@ -269,9 +297,10 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let (outcome, record) =
+                    let (outcome, mut record) =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
+                    record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
                     acted = true;
                 }
@@ -286,7 +315,9 @@ impl Daemon {
                 }
                 Command::ReportLogWriter(report) => {
                     let horizon = self.evaluator.policy().log_writers.horizon;
-                    let record = LogWriter::new(&report, horizon, self.observer.index());
+                    let filled_by = self.filler(report.signal, at);
+                    let index = self.observer.index();
+                    let record = LogWriter { filled_by, ..LogWriter::new(&report, horizon, index) };
                     self.reporter.report(at, Record::LogWriter(Box::new(record)));
                     // Evicting it takes another evaluation, with the pods at hand.
                     acted |= report.action == LogWriterAction::Evict;
@@ -333,12 +364,26 @@ impl Daemon {
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
-            nodefs: filesystem(self.observer.sampler().nodefs(), at),
-            logfs: self.observer.sampler().logfs().map(|logfs| filesystem(logfs, at)),
+            nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
+            logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
             map_bytes: self.map_bytes(),
+            map_pods: self.map_sizes.pods,
+            map_cpus: self.map_sizes.cpus,
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));
+    }
+
+    fn filesystem(&self, filesystem: &Filesystem, at: MonoTime) -> record::Filesystem {
+        let bytes = filesystem.sample(at).map(|sample| sample.bytes);
+        let counts = |kernel: &Kernel| kernel.counts_blocks_of(filesystem);
+        let by_space = self.kernel.as_ref().is_some_and(counts);
+        record::Filesystem {
+            path: filesystem.path().display().to_string(),
+            available: bytes.map(|bytes| bytes.available),
+            capacity: bytes.map(|bytes| bytes.capacity),
+            usage_by: if by_space { UsageBy::Space } else { UsageBy::Written },
+        }
     }
 
     fn map_bytes(&self) -> Option<u64> {
@@ -353,6 +398,7 @@ impl Daemon {
             map_bytes: self.map_bytes(),
             evictions: self.evictions.count(),
             wakes: tally.wakes().clone(),
+            disk_walks: self.observer.disks().walks(),
             decision_ns: tally.decisions(),
             known_ns: tally.known(),
         };
@@ -361,15 +407,6 @@ impl Daemon {
         }
         info!("stopping after {} evictions; probes detach", stopped.evictions);
         self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
-    }
-}
-
-fn filesystem(filesystem: &crate::sample::Filesystem, at: MonoTime) -> record::Filesystem {
-    let bytes = filesystem.sample(at).map(|sample| sample.bytes);
-    record::Filesystem {
-        path: filesystem.path().display().to_string(),
-        available: bytes.map(|bytes| bytes.available),
-        capacity: bytes.map(|bytes| bytes.capacity),
     }
 }
 

@@ -10,23 +10,24 @@ use std::{
 
 use aya::{Ebpf, sys::Stats};
 use aya_log::EbpfLogger;
-use evictd_common::{Probe, Record};
+use evictd_common::{Probe, Record, SpaceOwner};
 use evictd_core::{MonoTime, NodeSignals, Policy};
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
 use super::{
+    disk_usage::DiskCounters,
     record::{ProgramCost, RungInUse},
-    watch::Watch,
+    watch::{Watch, kernel_dev_of},
 };
 use crate::{
     clock::now,
     pods::PodIndex,
     probe::{
-        CgroupFiles, CounterReader, Counters, Family, LoadError, LoadOptions, Ring, Shortage,
-        Standing, Tripwires, load,
+        CgroupFiles, CounterReader, Counters, Family, FileOwners, FsKind, LoadError, LoadOptions,
+        Ring, Shortage, Standing, Tripwires, load, serves,
     },
-    sample::{CgroupMounts, NodeSampler},
+    sample::{CgroupMounts, Filesystem, NodeSampler},
     state::dead,
 };
 
@@ -43,6 +44,10 @@ pub struct Kernel {
     ring_from: MonoTime,
     counters: Counters,
     reader: Option<CounterReader>,
+    space_reader: Option<CounterReader>,
+    file_owners: Option<FileOwners>,
+    /// Kernel numbers of the filesystems on which blocks are counted.
+    space: Vec<u32>,
     tripwires: Tripwires,
     watch: Watch,
     standings: Vec<Standing>,
@@ -76,6 +81,12 @@ impl Kernel {
         let reader = CounterReader::open(&ebpf)
             .map_err(|error| warn!("nobody else can read the counters: {error}"))
             .ok();
+        let space_reader = CounterReader::open(&ebpf).ok();
+        let file_owners = FileOwners::open(&ebpf)
+            .map_err(|error| warn!("disk usage goes by bytes written: {error}"))
+            .ok();
+        let space =
+            if file_owners.is_some() { counted_by_block(sampler, &standings) } else { vec![] };
         let mut counters = Counters::take(&mut ebpf)?;
         let watch = Watch::new(sampler, &mut counters);
         let files = CgroupFiles::open(&standings, most_files)
@@ -88,6 +99,9 @@ impl Kernel {
             log: if log { open_log(&mut ebpf) } else { None },
             counters,
             reader,
+            space_reader,
+            file_owners,
+            space,
             watch,
             standings,
             files: files.flatten(),
@@ -107,6 +121,32 @@ impl Kernel {
     /// The counters, for a thread that only reads, and how each family stands. Once.
     pub fn take_reader(&mut self) -> Option<(CounterReader, &[Standing])> {
         Some((self.reader.take()?, &self.standings))
+    }
+
+    /// The accounts of space, for a thread that only reads, if blocks are counted anywhere. Once.
+    pub fn take_space_reader(&mut self) -> Option<CounterReader> {
+        self.space_reader.take().filter(|_| !self.space.is_empty())
+    }
+
+    /// Where the owners of files are named, for the thread that walks, if blocks are counted anywhere. Once.
+    pub fn take_file_owners(&mut self) -> Option<FileOwners> {
+        self.file_owners.take().filter(|_| !self.space.is_empty())
+    }
+
+    /// What disk usage can be told by.
+    pub fn disk_counters(&self) -> DiskCounters<'_> {
+        let Self { counters, space, .. } = self;
+        DiskCounters { counters, writes: self.write_counters().is_some(), space }
+    }
+
+    /// Whether what pods hold on a filesystem can be told by blocks.
+    pub fn counts_blocks_of(&self, filesystem: &Filesystem) -> bool {
+        self.space.contains(&kernel_dev_of(filesystem))
+    }
+
+    /// The counters, to drop keys of.
+    pub const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
     }
 
     /// The counters of writes, if any rung counts them, logs included: a sum without its logs would
@@ -172,24 +212,30 @@ impl Kernel {
         }
     }
 
-    /// Drops the keys of cgroups that are gone: space and tasks at once, writes when they are final.
-    pub fn forget(&mut self, cgroups: &[u64]) {
+    /// Drops the keys of cgroups that are gone: tasks at once, writes when they are final, and accounts of
+    /// space but for those that are still wanted.
+    pub fn forget(&mut self, cgroups: &[u64], keeps_account: impl Fn(u64) -> bool) {
         let devs: Vec<u32> = self.watch.devs().collect();
         for cgroup in cgroups {
-            self.counters.forget_cgroup(*cgroup, &devs);
+            self.counters.depart(*cgroup);
+            if !keeps_account(*cgroup) {
+                devs.iter().for_each(|dev| {
+                    self.counters.forget_space(SpaceOwner::cgroup(*cgroup, *dev));
+                });
+            }
         }
     }
 
     /// Drops what keys there still are of cgroups that are gone. Where the kernel does not tell of these,
     /// or could not, they are found by looking at every cgroup.
-    pub fn drop_dead_keys(&mut self, now: MonoTime) {
+    pub fn drop_dead_keys(&mut self, now: MonoTime, keeps_account: impl Fn(u64) -> bool) {
         let lost = self.counters.drops(Probe::CgroupLife);
         let missed = lost > self.lost_lives
             || (!self.counts(Family::CgroupLife) && now >= self.swept.after(SWEEP));
         if missed {
             (self.lost_lives, self.swept) = (lost, now);
             let dead = dead(&self.counters.counted_cgroups(), &self.cgroups);
-            self.forget(&dead);
+            self.forget(&dead, keeps_account);
         }
         self.counters.settle_departed();
     }
@@ -249,6 +295,22 @@ async fn flush(log: Option<&mut ProgramLog>) -> io::Result<()> {
     guard.get_inner_mut().flush();
     guard.clear_ready();
     Ok(())
+}
+
+/// The filesystems on which disk usage can go by the blocks that the rung in use counts.
+fn counted_by_block(sampler: &NodeSampler, standings: &[Standing]) -> Vec<u32> {
+    let standing = standings.iter().find(|standing| standing.family == Family::Space);
+    let Some(rung) = standing.and_then(|standing| standing.rung) else {
+        return Vec::new();
+    };
+    // Where stat tells another device for a file than its filesystem's (btrfs), a walk cannot name it yet.
+    let is_counted = |filesystem: &&Filesystem| {
+        FsKind::at(filesystem.path()).is_some_and(|kind| serves(Family::Space, rung, kind))
+            && filesystem.dev() == filesystem.superblock_dev()
+    };
+    let all = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
+    let counted = all.into_iter().flatten().filter(is_counted);
+    counted.map(kernel_dev_of).collect()
 }
 
 /// The programs' own log, if they have any to give.

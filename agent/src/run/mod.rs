@@ -4,6 +4,7 @@ mod args;
 mod daemon;
 mod disk_usage;
 mod evictions;
+mod filler;
 mod harden;
 mod inbox;
 mod kernel;
@@ -40,13 +41,14 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
-    sample::CgroupMounts,
+    probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
+    sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
 use daemon::Daemon;
 use evictions::Evictions;
+use filler::Fillers;
 use kernel::Kernel;
 use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
@@ -73,6 +75,7 @@ pub(crate) fn run(
     privilege::check(config.mode)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
+    let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
@@ -80,16 +83,15 @@ pub(crate) fn run(
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let roots = [Some(sampler.nodefs()), sampler.imagefs()];
-        let filesystems: Vec<FsKind> =
-            roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
+        let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
+        let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
         let load = LoadOptions {
             btf: &args.btf,
             tracefs: args.tracefs.as_deref(),
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
             ladder: &with_forced(&args.probe_rung),
-            map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
+            map_sizes: sizes.entries(),
             filesystems: &filesystems,
         };
         let most_files = most_cgroup_files(index.len());
@@ -105,11 +107,12 @@ pub(crate) fn run(
                 .ok(),
             None => None,
         };
+        let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
-        let observer = Observer::new(sampler, index);
+        let observer = Observer::new(sampler, index, kernel.as_mut().ok());
         let daemon = Daemon {
             observer: if reads_all { observer.reading_all() } else { observer },
             evaluator: match recording {
@@ -121,16 +124,24 @@ pub(crate) fn run(
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             board,
+            fillers,
             reporter: if reads_all {
                 Reporter::new(io::sink())
             } else {
                 Reporter::new(io::stdout())
             },
             cgroup: mounts.kind.name(),
+            map_sizes: sizes,
             ends: ends.map(|lasts| start.after(lasts)),
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.
+fn fillers(kernel: &mut Kernel, mounts: &CgroupMounts) -> Option<Fillers> {
+    let root = mounts.unified.clone()?;
+    Some(Fillers::start(kernel.take_space_reader()?, root))
 }
 
 /// Takes the socket. One that cannot be made costs `evictd top` its answers, nothing else; one that is

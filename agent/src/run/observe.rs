@@ -33,10 +33,11 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Looks through these.
-    pub fn new(sampler: NodeSampler, index: PodIndex) -> Self {
+    /// Looks through these, and has files named in `kernel`.
+    pub fn new(sampler: NodeSampler, index: PodIndex, kernel: Option<&mut Kernel>) -> Self {
         let logs_apart = sampler.logfs().is_some();
-        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart);
+        let table = kernel.and_then(Kernel::take_file_owners);
+        let disks = DiskUsages::new(kernel_dev_of(sampler.nodefs()), logs_apart, table);
         let (log_writers, observation) = (LogWriters::default(), Observation::default());
         let mut names = CgroupNames::default();
         names.note(&index);
@@ -135,7 +136,7 @@ impl Observer {
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
         if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
-            self.disks.fill(&self.index, kernel.and_then(Kernel::write_counters), usages);
+            self.disks.fill(&self.index, kernel.map(Kernel::disk_counters), usages);
         }
     }
 
@@ -177,6 +178,7 @@ impl Observer {
         let Some(kernel) = kernel else { return };
         if std::mem::take(&mut self.unfollowed) {
             kernel.follow(&self.index);
+            self.disks.follow(&self.index, kernel.counters_mut());
         }
         kernel.follow_files(&self.index);
     }
@@ -197,8 +199,13 @@ impl Observer {
         self.generation
     }
 
+    /// What pods hold on disk.
+    pub const fn disks(&self) -> &DiskUsages {
+        &self.disks
+    }
+
     /// Work that decisions are spared of: to be done at start and on ticks.
     pub fn prepare(&mut self, kernel: Option<&Kernel>) {
-        self.disks.prepare(&self.index, kernel.and_then(Kernel::write_counters));
+        self.disks.prepare(&self.index, kernel.map(Kernel::disk_counters));
     }
 }

@@ -11,6 +11,8 @@ use evictd_core::{LogWriterReport, MonoTime, NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
 use super::{
+    disk_usage::DiskWalks,
+    filler::Filler,
     log_file::NewestFile,
     names::{CgroupNames, CgroupOwner},
 };
@@ -19,6 +21,7 @@ use crate::{
     probe::Refused,
     rank::Place,
     sample::MemoryEventKind,
+    state::UsageBy,
 };
 
 /// Why the evaluator looked at the node.
@@ -99,6 +102,8 @@ pub enum Record {
     },
     /// A container writes its log so fast that a disk threshold would be met.
     LogWriter(Box<LogWriter>),
+    /// A disk is on its way to a threshold, and who takes most of it is no pod.
+    DiskFiller(Box<Filler>),
     /// The kernel's OOM killer came first.
     OomVictim(OomVictim),
     /// What a memory limit did to a cgroup.
@@ -154,6 +159,10 @@ pub struct Started {
     pub logfs: Option<Filesystem>,
     /// Kernel memory of the BPF maps, bytes; `null` if unknown.
     pub map_bytes: Option<u64>,
+    /// Pods that they have room for: `maxPods`, the pods there are, or 110, whichever is most.
+    pub map_pods: u32,
+    /// Possible CPUs, each with counters of its own in them.
+    pub map_cpus: u32,
 }
 
 /// The rung of one family.
@@ -174,6 +183,8 @@ pub struct Filesystem {
     pub available: Option<i64>,
     /// Bytes in all; `null` if unknown.
     pub capacity: Option<i64>,
+    /// What pods hold on it goes by `space`, blocks counted by the kernel, or by what was `written`.
+    pub usage_by: UsageBy,
 }
 
 /// See [`Record::Eviction`]. Times are nanoseconds of CLOCK_MONOTONIC.
@@ -231,6 +242,8 @@ pub struct Eviction {
     pub detail: Option<String>,
     /// The kubelet's text.
     pub message: String,
+    /// Who fills the disk, where that is no pod.
+    pub filled_by: Option<Filler>,
     /// The first places of the ranking, and the victim's; none for a limit, which ranks nobody.
     pub rank: Vec<Place>,
 }
@@ -261,6 +274,8 @@ pub struct LogWriter {
     pub writers: usize,
     /// `report` or `evict`.
     pub action: &'static str,
+    /// Who fills the disk faster than any pod, where that is no pod.
+    pub filled_by: Option<Filler>,
 }
 
 impl LogWriter {
@@ -284,6 +299,7 @@ impl LogWriter {
             horizon_ms: millis(horizon),
             writers: report.writers,
             action: report.action.name(),
+            filled_by: None,
         }
     }
 }
@@ -380,6 +396,8 @@ pub struct Stopped {
     pub evictions: u64,
     /// Looks at the node, by reason.
     pub wakes: BTreeMap<WokenBy, u64>,
+    /// Walks of a pod's directories.
+    pub disk_walks: DiskWalks,
     /// From the kernel's record to the end of the evaluation it caused.
     pub decision_ns: Histogram,
     /// From a cgroup's making to its being known.

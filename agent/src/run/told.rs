@@ -112,6 +112,7 @@ fn common(deed: &Deed<'_>, observer: &Observer) -> record::Eviction {
         outcome: outcome_name(&evicted.outcome),
         detail: evicted.error.as_ref().map(ToString::to_string),
         message: String::new(),
+        filled_by: None,
         rank: Vec::new(),
     }
 }

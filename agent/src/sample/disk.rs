@@ -46,6 +46,27 @@ pub struct DiskWalk {
 /// The walk ended early; what it has counted is not the usage.
 struct Incomplete;
 
+/// A file or directory that a walk has come to.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The directory it is in.
+    pub dir: BorrowedFd<'a>,
+    /// Its name there.
+    pub name: &'a CStr,
+    /// What it is.
+    pub stat: &'a Stat,
+    /// Inode of the directory right below the walk's own that it is in or is; 0 if there is none.
+    pub top: u64,
+}
+
+/// Whom a walk tells what it comes to.
+struct Visit<'v> {
+    /// Each directory right below, with what it holds.
+    each: &'v mut dyn FnMut(u64, DiskUsage),
+    /// Everything that is counted.
+    found: &'v mut dyn FnMut(&Found<'_>),
+}
+
 /// A walk under way: its limits hold for all that is measured with it.
 pub struct Walk<'a> {
     total: DiskUsage,
@@ -79,28 +100,47 @@ impl Walk<'_> {
     /// files with several names once. A path that is not there holds nothing. `None` if the limits were
     /// reached or a directory cannot be read.
     pub fn tree(&mut self, path: &CStr) -> Option<DiskUsage> {
+        self.tree_seen(path, |_| ())
+    }
+
+    /// As [`Self::tree`]; `found` is told of everything that is counted.
+    pub fn tree_seen(
+        &mut self,
+        path: &CStr,
+        mut found: impl FnMut(&Found<'_>),
+    ) -> Option<DiskUsage> {
         self.total = DiskUsage::default();
         let Some(dir) = self.open(path)? else {
             return Some(self.total);
         };
         let stat = rustix::fs::fstat(&dir).ok()?;
         self.count(&stat).ok()?;
-        self.directory(dir.as_fd(), 0, &mut |_, _| ()).ok()?;
+        found(&Found { dir: dir.as_fd(), name: c".", stat: &stat, top: 0 });
+        let mut visit = Visit { each: &mut |_, _| (), found: &mut found };
+        self.directory(dir.as_fd(), (0, 0), &mut visit).ok()?;
         Some(self.total)
     }
 
-    /// As [`Self::tree`], without the directory at `path` itself. `each` is told the inode of every
+    /// As [`Self::tree_seen`], without the directory at `path` itself. `each` is told the inode of every
     /// directory in it, with what that holds, itself not counted.
     pub fn contents(
         &mut self,
         path: &CStr,
         mut each: impl FnMut(u64, DiskUsage),
+        mut found: impl FnMut(&Found<'_>),
     ) -> Option<DiskUsage> {
         self.total = DiskUsage::default();
         if let Some(dir) = self.open(path)? {
-            self.directory(dir.as_fd(), 0, &mut each).ok()?;
+            let mut visit = Visit { each: &mut each, found: &mut found };
+            self.directory(dir.as_fd(), (0, 0), &mut visit).ok()?;
         }
         Some(self.total)
+    }
+
+    /// True the first time that a file with that status is met in this walk. For files that are not come to
+    /// by a name.
+    pub fn meet(&mut self, stat: &Stat) -> bool {
+        self.linked.insert((stat.st_dev, stat.st_ino))
     }
 
     /// `Some(None)` if it is not there.
@@ -131,8 +171,8 @@ impl Walk<'_> {
     fn directory(
         &mut self,
         dir: BorrowedFd<'_>,
-        depth: u32,
-        each: &mut dyn FnMut(u64, DiskUsage),
+        (depth, top): (u32, u64),
+        visit: &mut Visit<'_>,
     ) -> Result<(), Incomplete> {
         if depth > MAX_DEPTH {
             return Err(Incomplete);
@@ -159,15 +199,17 @@ impl Walk<'_> {
                 continue;
             }
             self.count(&stat)?;
+            let top = if depth == 0 && is_dir { stat.st_ino } else { top };
+            (visit.found)(&Found { dir, name, stat: &stat, top });
             if is_dir {
                 let before = self.total;
                 match rustix::fs::openat(dir, name, OPEN_DIR, Mode::empty()) {
-                    Ok(child) => self.directory(child.as_fd(), depth + 1, each)?,
+                    Ok(child) => self.directory(child.as_fd(), (depth + 1, top), visit)?,
                     Err(Errno::NOENT) => {}
                     Err(_) => return Err(Incomplete),
                 }
                 if depth == 0 {
-                    each(stat.st_ino, since(self.total, before));
+                    (visit.each)(stat.st_ino, since(self.total, before));
                 }
             }
         }
@@ -242,11 +284,18 @@ mod tests {
         fs::write(dir.path().join("b/1.log"), "x").expect("write");
         fs::write(dir.path().join("loose"), "x").expect("write");
         let mut walk = DiskWalk::default();
-        let mut each = Vec::new();
-        let sum = walk.begin().contents(&c(dir.path()), |inode, usage| each.push((inode, usage)));
+        let (mut each, mut found) = (Vec::new(), Vec::new());
+        let sum = walk.begin().contents(
+            &c(dir.path()),
+            |inode, usage| each.push((inode, usage)),
+            |file| found.push((file.name.to_owned(), file.top)),
+        );
         let inode = |name: &str| rustix::fs::stat(dir.path().join(name)).expect("stat").st_ino;
         let of = |name| each.iter().find(|(i, _)| *i == inode(name)).map(|(_, usage)| usage.inodes);
         assert_eq!((of("a"), of("b"), each.len()), (Some(2), Some(3), 2));
         assert_eq!(sum.map(|sum| sum.inodes), Some(8));
+        let top = |name: &CStr| found.iter().find(|(found, _)| **found == *name).map(|f| f.1);
+        assert_eq!((top(c"1.log"), top(c"b")), (Some(inode("b")), Some(inode("b"))));
+        assert_eq!((top(c"loose"), found.len()), (Some(0), 8));
     }
 }

@@ -15,7 +15,7 @@ mod superblock;
 
 pub use containers::ContainersMemory;
 pub use counter_file::CounterFile;
-pub use disk::{DiskLimits, DiskWalk, Walk};
+pub use disk::{DiskLimits, DiskWalk, Found, Walk};
 pub use fs::{Filesystem, FilesystemSample};
 pub use memory::CgroupMemory;
 pub use memory_events::{MemoryEventFiles, MemoryEventKind, MemoryEvents};

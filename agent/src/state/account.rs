@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
 use crate::sample::MemoryEvents;
 
 /// A container, or what else runs in a cgroup of its own.
@@ -16,6 +17,9 @@ pub struct Account {
     pub log: Option<LogCount>,
     /// Threads, those of cgroups below included where they are its own.
     pub tasks: Option<u64>,
+    /// Processes, likewise; those that have ended do not count, although they are tasks until they are
+    /// reaped.
+    pub processes: Option<u64>,
     /// Its memory.
     pub memory: Memory,
     /// What memory limits did to it since its cgroup was made.
@@ -58,6 +62,8 @@ pub enum Owner {
     Cgroup {
         /// From the root of the hierarchy.
         path: String,
+        /// What runs there.
+        role: Role,
     },
     /// Cgroups that are gone, and those for which the kernel's maps had no room, all together.
     Others,

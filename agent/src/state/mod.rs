@@ -8,12 +8,14 @@ mod account;
 mod answer;
 mod board;
 mod client;
+mod disk;
 mod node;
 mod owners;
 mod pods;
 mod protocol;
 mod reader;
 mod reading;
+mod role;
 mod socket;
 mod walk;
 
@@ -22,11 +24,14 @@ pub use account::{Account, LogCount, Memory, Owner};
 pub use answer::Server;
 pub use board::{Board, Publication};
 pub use client::{AskError, ask};
+pub use disk::{PodDisk, UsageBy};
 pub use node::{NodeState, SignalState, ThresholdKind, ThresholdState, Unit};
 pub use pods::PodView;
 pub use reader::{FAMILIES, StateReader};
 pub use reading::{Count, ProbeState, Reading, Source};
+pub use role::{Role, short_name};
 pub use socket::{Socket, SocketError, claim};
+pub use walk::path_of;
 pub(crate) use walk::{dead, walk};
 
 /// Where a running evictd answers.

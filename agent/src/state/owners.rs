@@ -61,7 +61,7 @@ mod tests {
             spec: None,
         };
         let containers = containers.iter().map(|id| (*id, "app".to_owned())).collect();
-        PodView { facts: Arc::new(facts), containers, logs: Vec::new() }
+        PodView { facts: Arc::new(facts), containers, logs: Vec::new(), disk: None }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evictd_core::PodFacts;
 
+use super::PodDisk;
 use crate::pods::{LogDir, Pod, PodIndex};
 
 /// One pod.
@@ -15,6 +16,8 @@ pub struct PodView {
     pub containers: Vec<(u64, String)>,
     /// Its containers' log directories.
     pub logs: Vec<LogDir>,
+    /// What it holds on disk, if somebody ranks it.
+    pub disk: Option<PodDisk>,
 }
 
 impl PodView {
@@ -23,12 +26,22 @@ impl PodView {
         index.iter().map(Self::of).collect()
     }
 
+    /// Every pod of the index, with what it holds on disk.
+    pub fn all_with(index: &PodIndex, disk: impl Fn(&Pod) -> PodDisk) -> Vec<Self> {
+        index.iter().map(|pod| Self { disk: Some(disk(pod)), ..Self::of(pod) }).collect()
+    }
+
     fn of(pod: &Pod) -> Self {
         let cgroups = pod.cgroup().map_or(&[][..], |cgroup| cgroup.containers());
         let named = cgroups.iter().map(|cgroup| {
             let name = pod.container_name(cgroup.inode).unwrap_or_else(|| cgroup.id());
             (cgroup.inode, name.to_owned())
         });
-        Self { facts: pod.facts().clone(), containers: named.collect(), logs: pod.logs().to_vec() }
+        Self {
+            facts: pod.facts().clone(),
+            containers: named.collect(),
+            logs: pod.logs().to_vec(),
+            disk: None,
+        }
     }
 }

@@ -11,13 +11,13 @@ use evictd_common::LogDirectory;
 use evictd_core::{Qos, Quantity};
 
 use super::{
-    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Source,
+    Account, Count, LogCount, Memory, NodeState, Owner, PodView, ProbeState, Reading, Role, Source,
     owners::{Whose, owners},
     walk::{Entry, walk},
 };
 use crate::{
     clock,
-    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir},
+    pods::{CgroupDirs, CgroupTree, CgroupTreeError, LogDir, procs},
     probe::{CounterReader, Family, Standing, log_directory},
     sample::{CgroupMemory, CgroupMounts, CgroupPids, MemoryEventFiles},
 };
@@ -42,6 +42,8 @@ pub struct StateReader {
 struct Logs {
     written: BTreeMap<LogDirectory, u64>,
     grown: BTreeMap<LogDirectory, i64>,
+    /// By files that are nobody's.
+    unowned: Option<i64>,
 }
 
 impl StateReader {
@@ -80,10 +82,13 @@ impl StateReader {
     pub fn read(&self, pods: &[PodView], node: NodeState, source: Source) -> Reading {
         let at_ns = clock::now().as_nanos();
         let (counts, logs) = self.counts();
+        let unowned_grown = logs.unowned;
         let entries = walk(&self.root).entries;
         let accounts = Accounts { reader: self, entries: &entries, pods, counts: &counts, logs };
         let accounts = accounts.all();
-        Reading { at_ns, source, node, probes: self.probes(), counts, accounts }
+        let probes = self.probes();
+        let disks = pods.iter().filter_map(|pod| pod.disk.clone()).collect();
+        Reading { at_ns, source, node, probes, counts, accounts, disks, unowned_grown }
     }
 
     fn probes(&self) -> Vec<ProbeState> {
@@ -124,6 +129,7 @@ impl StateReader {
                 counts.entry(id).or_default().grown = Some(bytes);
             }
             logs.grown = grown.logs;
+            logs.unowned = Some(grown.unowned);
             // A log that is counted and has no account yet has not grown.
             for log in logs.written.keys() {
                 logs.grown.entry(*log).or_insert(0);
@@ -198,12 +204,14 @@ impl Accounts<'_> {
         let entry = &self.entries[position];
         let dirs = self.reader.dirs(&entry.path);
         let path = format!("/{}", entry.path.display());
-        let mut account = self.account(Owner::Cgroup { path }, &[position], &dirs);
+        let owner = Owner::Cgroup { path, role: Role::of(&entry.path) };
+        let mut account = self.account(owner, &[position], &dirs);
         let below = || self.entries[position..].iter().filter(|e| e.parent == Some(position));
         if below().next().is_some() {
             // Figures of a cgroup count those below, which have accounts of their own.
             let tasks = below().filter_map(|e| tasks(&self.reader.dirs(&e.path))).sum();
             account.tasks = account.tasks.map(|all| all.saturating_sub(tasks));
+            account.processes = procs::count_in(&dirs, false);
             account.memory = Memory::default();
             account.memory_events = None;
         }
@@ -219,6 +227,7 @@ impl Accounts<'_> {
             cgroups: Vec::new(),
             log: Some(self.log(log)),
             tasks: None,
+            processes: None,
             memory: Memory::default(),
             memory_events: None,
         }
@@ -232,6 +241,7 @@ impl Accounts<'_> {
             cgroups: cgroups.iter().filter(|_| has_ids).map(|i| self.entries[*i].id).collect(),
             log: None,
             tasks: tasks(dirs),
+            processes: procs::count_in(dirs, true),
             memory: Memory {
                 working_set: memory.as_ref().and_then(CgroupMemory::working_set),
                 request: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, NodeState};
+use super::{Account, NodeState, PodDisk};
 use crate::probe::{Family, Standing};
 
 /// The node, and the counters of everybody on it, at one moment.
@@ -23,6 +23,13 @@ pub struct Reading {
     pub counts: BTreeMap<u64, Count>,
     /// Who is on the node. Counts of cgroups that are nobody's are of [`Others`](super::Owner::Others).
     pub accounts: Vec<Account>,
+    /// What pods hold on disk; none where nobody ranks them.
+    #[serde(default)]
+    pub disks: Vec<PodDisk>,
+    /// Bytes of blocks taken less given back by files without a known owner; `None` where blocks are not
+    /// counted.
+    #[serde(default)]
+    pub unowned_grown: Option<i64>,
 }
 
 /// Who read the counters.

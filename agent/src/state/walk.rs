@@ -67,6 +67,11 @@ pub fn dead(counted: &BTreeSet<u64>, root: &Path) -> Vec<u64> {
     counted.iter().filter(|id| there.is_complete && !ids.contains(id)).copied().collect()
 }
 
+/// The path of the cgroup with that id, from the root of the hierarchy at `root`; `None` if it is gone.
+pub fn path_of(root: &Path, id: u64) -> Option<PathBuf> {
+    walk(root).entries.into_iter().find(|entry| entry.id == id).map(|entry| entry.path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,12 @@ use super::column::Column;
 #[command(after_help = "\
 Columns: WRITE/s is what a container itself writes to files; LOG/s is its stdout, which the runtime
 writes for it, counted by log directory; GROWTH/s is space taken on the disk less space given back;
-MEMORY is the working set. Bytes are in powers of 1024. `?` is unknown (the last lines say why), `-` is
+TASKS are threads; MEMORY is the working set. Bytes are in powers of 1024. `?` is unknown (the last lines say why), `-` is
 what this row cannot have. System services, the runtime and logins are shown by their cgroup, as far as
 they are no pod's; `(others)` are cgroups that are gone.
 
-Keys: n d w l g t f m r e sort by name, disk, write, log, growth, tasks, forks, memory, memory beyond the
-request, events; the same key again reverses. / filters, Esc drops the filter, arrows scroll, q quits.
+Keys: n d w l g t p f m r e sort by name, disk, write, log, growth, tasks, processes, forks, memory,
+memory beyond the request, events; the same key again reverses. / filters, Esc drops the filter, arrows scroll, q quits.
 
 Examples:
   evictd top                                       the running evictd, or probes of its own

@@ -21,6 +21,8 @@ pub enum Column {
     Growth,
     /// Threads.
     Tasks,
+    /// Processes.
+    Processes,
     /// Tasks created.
     Forks,
     /// Memory in use.
@@ -33,13 +35,14 @@ pub enum Column {
 
 impl Column {
     /// Every column, with the key that sorts by it in the live table.
-    pub const KEYS: [(char, Self); 10] = [
+    pub const KEYS: [(char, Self); 11] = [
         ('n', Self::Name),
         ('d', Self::Disk),
         ('w', Self::Write),
         ('l', Self::Log),
         ('g', Self::Growth),
         ('t', Self::Tasks),
+        ('p', Self::Processes),
         ('f', Self::Forks),
         ('m', Self::Memory),
         ('r', Self::Request),
@@ -56,6 +59,7 @@ impl Column {
             Self::Log => number(row.log_bytes_per_second),
             Self::Growth => row.growth_bytes_per_second.map(|growth| growth as f64),
             Self::Tasks => number(row.tasks),
+            Self::Processes => number(row.processes),
             Self::Forks => row.forks_per_second,
             Self::Memory => number(row.memory_working_set),
             Self::Request => Some(number(row.memory_working_set)? - number(row.memory_request)?),
@@ -99,18 +103,19 @@ pub fn name(row: &Row) -> String {
             escape(&format!("{namespace}/{pod}/{container}"))
         }
         Owner::Pod { namespace, pod, .. } => escape(&format!("{namespace}/{pod}")),
-        Owner::Cgroup { path } => escape(path),
+        Owner::Cgroup { path, .. } => escape(path),
         Owner::Others => "(others)".to_owned(),
     }
 }
 
 /// The table's heading, and what sorts by each column.
-pub const HEADINGS: [(&str, &[Column]); 9] = [
+pub const HEADINGS: [(&str, &[Column]); 10] = [
     ("CONTAINER OR CGROUP", &[Column::Name]),
     ("WRITE/s", &[Column::Write, Column::Disk]),
     ("LOG/s", &[Column::Log, Column::Disk]),
     ("GROWTH/s", &[Column::Growth]),
     ("TASKS", &[Column::Tasks]),
+    ("PROCS", &[Column::Processes]),
     ("FORKS/s", &[Column::Forks]),
     ("MEMORY", &[Column::Memory]),
     ("REQUEST", &[Column::Request]),
@@ -128,6 +133,7 @@ pub fn cells(row: &Row) -> [String; HEADINGS.len()] {
         row.log_bytes_per_second.map_or_else(absent, units::bytes),
         row.growth_bytes_per_second.map_or_else(unknown, units::signed_bytes),
         row.tasks.map_or_else(unknown, units::count),
+        row.processes.map_or_else(unknown, units::count),
         row.forks_per_second.map_or_else(unknown, units::rate),
         row.memory_working_set.map_or_else(unknown, units::bytes),
         row.memory_request.map_or_else(absent, units::bytes),
@@ -212,7 +218,7 @@ mod tests {
         let cells: Vec<_> = snapshot.rows.iter().map(|row| cells(row)[1..].join(" ")).collect();
         assert_eq!(
             cells,
-            ["0 12M 0 3 0 48M 64M ?", "0 ? 0 3 250 48M 64M ?", "12M - 0 3 0 1.0M - ?"]
+            ["0 12M 0 3 2 0 48M 64M ?", "0 ? 0 3 2 250 48M 64M ?", "12M - 0 3 2 0 1.0M - ?"]
         );
     }
 }

@@ -46,7 +46,7 @@ pub fn conditions(snapshot: &Snapshot) -> Option<String> {
 /// Every signal that has a threshold.
 pub fn signals(snapshot: &Snapshot) -> Vec<SignalLine> {
     let watched = snapshot.node.signals.iter().filter(|signal| !signal.thresholds.is_empty());
-    watched.map(line).collect()
+    watched.map(|signal| line(signal, snapshot.soon.get(&signal.signal).copied())).collect()
 }
 
 /// What is unknown for everybody, and why.
@@ -55,12 +55,13 @@ pub fn missing(snapshot: &Snapshot) -> Vec<String> {
     told.map(|m| format!("? {}: {}", m.columns.join(", "), escape(&m.reason))).collect()
 }
 
-fn line(signal: &SignalState) -> SignalLine {
+/// `soon`: seconds to the nearest threshold, if it is being used up.
+fn line(signal: &SignalState, soon: Option<f64>) -> SignalLine {
     let amount = |amount: Option<i64>| amount.map_or("?".to_owned(), |n| figure(n, signal.unit));
     let left = share_left(signal);
     let thresholds: Vec<String> =
         signal.thresholds.iter().map(|threshold| below(threshold, signal.unit)).collect();
-    let time = match signal.seconds_to_threshold {
+    let time = match soon {
         Some(seconds) if seconds > 0.0 => format!("; in {}", units::seconds(seconds)),
         Some(_) | None => String::new(),
     };
@@ -76,7 +77,7 @@ fn line(signal: &SignalState) -> SignalLine {
             let cells = (left * BAR as f64).round() as usize;
             cells.clamp(usize::from(left > 0.0), BAR)
         }),
-        tone: tone(signal, left),
+        tone: tone(signal, left, soon),
         thresholds: format!("{}{time}", thresholds.join(", ")),
     }
 }
@@ -101,11 +102,11 @@ fn share_left(signal: &SignalState) -> Option<f64> {
     Some(if room > 0.0 { (left / room).clamp(0.0, 1.0) } else { 0.0 })
 }
 
-fn tone(signal: &SignalState, left: Option<f64>) -> Tone {
+fn tone(signal: &SignalState, left: Option<f64>, soon: Option<f64>) -> Tone {
     let Some(left) = left else {
         return Tone::Plain;
     };
-    let soon = signal.seconds_to_threshold.unwrap_or(f64::INFINITY);
+    let soon = soon.unwrap_or(f64::INFINITY);
     let met = signal.thresholds.iter().any(|threshold| threshold.met == Some(true));
     if met || left < 0.1 || soon < 60.0 {
         Tone::Bad
@@ -151,12 +152,11 @@ mod tests {
             ("soon", 500, Some(59.0), Tone::Bad),
             ("near", 160, None, Tone::Bad),
         ];
-        for (name, mib, seconds_to_threshold, expected) in cases {
+        for (name, mib, soon, expected) in cases {
             let mut signal = sample::node().signals.remove(0);
             signal.thresholds.truncate(1);
             signal.available = Some(mib << 20);
-            signal.seconds_to_threshold = seconds_to_threshold;
-            assert_eq!(line(&signal).tone, expected, "{name}");
+            assert_eq!(line(&signal, soon).tone, expected, "{name}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod rates;
 #[cfg(test)]
 mod sample;
 mod snapshot;
+mod soon;
 mod text;
 mod units;
 mod watch;

@@ -23,6 +23,9 @@ pub fn snapshot(before: &Reading, now: &Reading) -> Snapshot {
         probes: now.probes.clone(),
         missing: missing(now),
         rows,
+        disks: now.disks.clone(),
+        unowned_growth_bytes_per_second: between.unowned_growth(),
+        soon: BTreeMap::new(),
     }
 }
 
@@ -66,6 +69,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: self.per_second(account.log.and_then(|log| self.log_since(log))),
             growth_bytes_per_second: self.growth(account),
             tasks: account.tasks,
+            processes: account.processes,
             forks_per_second: self.exactly_per_second(sum(|count| count.forks)),
             memory_working_set: account.memory.working_set,
             memory_request: account.memory.request,
@@ -92,6 +96,7 @@ impl<'a> Between<'a> {
             log_bytes_per_second: None,
             growth_bytes_per_second: None,
             tasks: None,
+            processes: None,
             forks_per_second: self.exactly_per_second(Some(forks)),
             memory_working_set: None,
             memory_request: None,
@@ -119,10 +124,18 @@ impl<'a> Between<'a> {
             None => 0,
             Some(log) => log.grown? - self.logs.get(&(log.dev, log.inode))?.grown?,
         };
-        let bytes = i128::from(cgroups?) + i128::from(log);
-        let rate = (bytes * 1_000_000_000).checked_div(i128::from(self.nanos))?;
         let told = !account.cgroups.is_empty() || account.log.is_some();
-        i64::try_from(rate).ok().filter(|_| told)
+        self.signed_per_second(i128::from(cgroups?) + i128::from(log)).filter(|_| told)
+    }
+
+    fn unowned_growth(&self) -> Option<i64> {
+        let (now, before) = (self.now.unowned_grown?, self.before.unowned_grown?);
+        self.signed_per_second(i128::from(now) - i128::from(before))
+    }
+
+    fn signed_per_second(&self, amount: i128) -> Option<i64> {
+        let rate = (amount * 1_000_000_000).checked_div(i128::from(self.nanos))?;
+        i64::try_from(rate).ok()
     }
 
     fn new_events(&self, account: &Account) -> Option<u64> {

@@ -3,7 +3,7 @@
 use crate::{
     probe::Family,
     state::{
-        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, SignalState,
+        Account, Count, LogCount, Memory, NodeState, Owner, ProbeState, Reading, Role, SignalState,
         Source, ThresholdKind, ThresholdState, Unit,
     },
 };
@@ -24,6 +24,7 @@ pub fn container(name: &str, cgroups: &[u64], log: Option<LogCount>) -> Account 
         cgroups: cgroups.to_vec(),
         log,
         tasks: Some(3),
+        processes: Some(2),
         memory: Memory {
             working_set: Some(48 << 20),
             request: Some(64 << 20),
@@ -35,7 +36,7 @@ pub fn container(name: &str, cgroups: &[u64], log: Option<LogCount>) -> Account 
 
 /// A cgroup of no pod.
 pub fn cgroup(path: &str, id: u64) -> Account {
-    let owner = Owner::Cgroup { path: path.to_owned() };
+    let owner = Owner::Cgroup { path: path.to_owned(), role: Role::of(path.as_ref()) };
     let memory = Memory { working_set: Some(1 << 20), request: None, limit: None };
     Account { owner, memory, ..container("", &[id], None) }
 }
@@ -67,6 +68,8 @@ pub fn reading(
             .map(|(id, written, forks)| (id, Count { written, forks, grown: None }))
             .collect(),
         accounts,
+        disks: Vec::new(),
+        unowned_grown: Some(0),
     }
 }
 
@@ -118,5 +121,7 @@ pub fn snapshot() -> Snapshot {
     };
     let before = reading(1, vec![], accounts(0));
     let counts = vec![(8, None, Some(250)), (9, Some(12 << 20), None)];
-    super::rates::snapshot(&before, &reading(2, counts, accounts(12 << 20)))
+    let mut snapshot = super::rates::snapshot(&before, &reading(2, counts, accounts(12 << 20)));
+    snapshot.soon.insert("nodefs.available".to_owned(), 6.0);
+    snapshot
 }

@@ -1,8 +1,10 @@
 //! What is shown: rates, worked out of two readings.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::state::{MemoryEvents, NodeState, Owner, ProbeState, Source};
+use crate::state::{MemoryEvents, NodeState, Owner, PodDisk, ProbeState, Source};
 
 /// One object of `--json`, one picture of the screen. `null` is unknown, never zero.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +23,13 @@ pub struct Snapshot {
     pub missing: Vec<Missing>,
     /// Everybody.
     pub rows: Vec<Row>,
+    /// What pods hold on disk, as a running evictd ranks them.
+    pub disks: Vec<PodDisk>,
+    /// By how much files without a known owner take more of the disk; below zero when they give back.
+    pub unowned_growth_bytes_per_second: Option<i64>,
+    /// Seconds until signals meet a threshold, as the header shows them: see [`Soon`](super::soon::Soon).
+    #[serde(skip)]
+    pub soon: BTreeMap<String, f64>,
 }
 
 /// Figures that are unknown for everybody.
@@ -46,6 +55,8 @@ pub struct Row {
     pub growth_bytes_per_second: Option<i64>,
     /// Threads.
     pub tasks: Option<u64>,
+    /// Processes.
+    pub processes: Option<u64>,
     /// Tasks created.
     pub forks_per_second: Option<f64>,
     /// In use and not easily given back.

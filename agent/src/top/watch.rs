@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Args, own::OwnProbes, rates, snapshot::Snapshot};
+use super::{Args, own::OwnProbes, rates, snapshot::Snapshot, soon::Soon};
 use crate::state::{AskError, Reading, ask};
 
 /// Where readings come from.
@@ -20,6 +20,7 @@ pub struct Watch {
     place: Place,
     interval: Duration,
     last: Option<(Reading, Instant)>,
+    soon: Soon,
 }
 
 impl Watch {
@@ -36,7 +37,7 @@ impl Watch {
                 return Err(anyhow::anyhow!(message));
             }
         };
-        Ok(Self { place, interval: args.interval, last })
+        Ok(Self { place, interval: args.interval, last, soon: Soon::default() })
     }
 
     /// Waits for the end of the interval and gives what happened in it.
@@ -48,7 +49,8 @@ impl Watch {
         thread::sleep(self.interval.saturating_sub(at.elapsed()));
         let at = Instant::now();
         let now = self.read()?;
-        let snapshot = rates::snapshot(&before, &now);
+        let mut snapshot = rates::snapshot(&before, &now);
+        snapshot.soon = self.soon.after(&before, &now);
         self.last = Some((now, at));
         Ok(snapshot)
     }

@@ -143,7 +143,7 @@ fn kernel_disk_usage_of_logs_and_volumes() {
     let pod = index.by_uid("a").expect("in the index");
     let mut walk = DiskWalk::default();
     let mut walk = walk.begin();
-    let logs = walk.contents(pod.logs_root(), |_, _| ()).expect("known");
+    let logs = walk.contents(pod.logs_root(), |_, _| (), |_| ()).expect("known");
     let [volume] = pod.empty_dirs() else { panic!("{pod:?}") };
     let volumes = walk.tree(&volume.path).expect("known");
     assert_eq!((logs.inodes, volumes.inodes), (2, 2));

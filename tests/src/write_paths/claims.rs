@@ -38,6 +38,14 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         measure: Measure::Bytes,
+        rungs: &[],
+        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
+        paths: &[WritePath::MmapAgain],
+        unless_tracepoint: None,
+        reason: "a store to a block that is there passes no hook",
+    },
+    Exception {
+        measure: Measure::Bytes,
         rungs: FUNCTIONS,
         filesystems: &[Place::Btrfs],
         paths: &[WritePath::Mmap],

@@ -62,8 +62,10 @@ paths! {
     Sendfile "sendfile",
     /// copy_file_range(2)
     CopyFileRange "copy_file_range",
-    /// Stores through a shared mapping
+    /// Stores through a shared mapping, to a hole
     Mmap "mmap stores",
+    /// Stores over what was written and written back
+    MmapAgain "mmap stores again",
     /// fallocate(2): takes blocks, writes nothing
     Fallocate "fallocate",
     /// Written, then shortened twice

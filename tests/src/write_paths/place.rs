@@ -8,9 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use evictd::probe::FsKind;
+use evictd::{probe::FsKind, sample::Filesystem};
 use evictd_common::kernel_dev;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::{
+    fs::{major, minor},
+    mount::{MountFlags, UnmountFlags, mount, unmount},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{node::Node, scratch};
@@ -120,36 +123,9 @@ impl Drop for Mounted {
     }
 }
 
-/// The kernel's number of the filesystem mounted at `root`. Not what `stat` says of its files:
-/// btrfs has another number for each subvolume.
-pub(super) fn dev_of(root: &Path) -> Result<u32> {
-    let table = fs::read_to_string("/proc/self/mountinfo").context("/proc/self/mountinfo")?;
-    dev_in(&table, root).with_context(|| format!("nothing is mounted at {}", root.display()))
-}
-
-/// In the text of a `mountinfo` file; what is mounted last hides what was there before.
-fn dev_in(table: &str, root: &Path) -> Option<u32> {
-    let mounts = table.lines().filter_map(|line| {
-        let mut fields = line.split(' ').skip(2);
-        let (dev, at) = (fields.next()?, fields.nth(1)?);
-        (Path::new(at) == root).then_some(dev)
-    });
-    let (major, minor) = mounts.last()?.split_once(':')?;
-    Some(kernel_dev(major.parse().ok()?, minor.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_mounted_filesystem_is_the_one_on_top() {
-        let table = "36 35 98:0 / /mnt rw,noatime shared:1 - ext3 /dev/root rw\n\
-                     37 35 0:41 / /mnt/sub rw - btrfs /dev/loop0 rw\n\
-                     38 35 7:1 / /mnt rw - ext4 /dev/loop1 rw\n";
-        let dev = |root: &str| dev_in(table, Path::new(root));
-        assert_eq!(dev("/mnt"), Some(kernel_dev(7, 1)));
-        assert_eq!(dev("/mnt/sub"), Some(kernel_dev(0, 41)));
-        assert_eq!(dev("/"), None);
-    }
+/// The number under which the probes know the filesystem that holds `path`.
+pub(super) fn dev_of(path: &Path) -> Result<u32> {
+    let filesystem = Filesystem::open(path).with_context(|| path.display().to_string())?;
+    let dev = filesystem.superblock_dev();
+    Ok(kernel_dev(major(dev), minor(dev)))
 }

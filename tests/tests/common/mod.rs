@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod rungs;
+pub(crate) mod small_node;
 
 use std::{
     path::{Path, PathBuf},

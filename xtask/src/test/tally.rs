@@ -41,6 +41,14 @@ impl Tally {
         self.skipped.push(format!("{what}: {reason}"));
     }
 
+    /// Adds to what the last failure printed, if there is one.
+    pub(crate) fn explain(&mut self, heading: &str, lines: Vec<String>) {
+        if let Some(failure) = self.failures.last_mut() {
+            failure.output.push(heading.to_owned());
+            failure.output.extend(lines);
+        }
+    }
+
     /// Puts a suite's name before what is listed.
     pub(crate) fn within(mut self, suite: &str) -> Self {
         let failures = self.failures.iter_mut().map(|failure| &mut failure.what);
@@ -84,13 +92,15 @@ mod tests {
         part.pass();
         part.fail("a::b");
         part.failures[0].output.push("boom".to_owned());
+        part.explain("console:", vec!["oops".to_owned()]);
         part.skip("c::d", "not root");
         let mut total = Tally::default();
+        total.explain("nothing failed, so this goes nowhere", Vec::new());
         total.pass();
         total.add(part.within("host"));
         assert_eq!(
             total.to_string(),
-            "\ncould not run:\n  host: c::d: not root\n\nfailed:\n  host: a::b\n      boom\n\n\
+            "\ncould not run:\n  host: c::d: not root\n\nfailed:\n  host: a::b\n      boom\n      console:\n      oops\n\n\
              2 passed, 1 failed, 1 skipped\n"
         );
     }

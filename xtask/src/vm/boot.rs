@@ -27,8 +27,8 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet \
 const HARDWARE: &str = "-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
      -nodefaults -no-user-config -display none -no-reboot \
      -device isa-debug-exit,iobase=0xf4,iosize=0x04";
-/// Lines of the kernel's console shown when a machine fails.
-const CONSOLE_TAIL: usize = 60;
+/// Lines of the kernel's console that say how it ended.
+const CONSOLE_TAIL: usize = 40;
 
 /// A machine that dies before init runs is booted so often in all.
 const BOOTS: u32 = 3;
@@ -77,7 +77,7 @@ impl Machine {
         for _ in 1..BOOTS {
             match self.boot_once(limit, &mut each)? {
                 End::Done => return Ok(()),
-                End::Off { init_ran: true, status } => return Err(self.went_off(status)),
+                End::Off { init_ran: true, status } => return Err(went_off(status)),
                 End::Off { init_ran: false, status } => {
                     eprintln!("the machine went off before init ran (QEMU: {status}): once more");
                 }
@@ -85,7 +85,7 @@ impl Machine {
         }
         match self.boot_once(limit, &mut each)? {
             End::Done => Ok(()),
-            End::Off { status, .. } => Err(self.went_off(status)),
+            End::Off { status, .. } => Err(went_off(status)),
         }
     }
 
@@ -104,16 +104,12 @@ impl Machine {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!("the machine was still on after {} s{}", limit.as_secs(), self.tail())
+                    bail!("the machine was still on after {} s", limit.as_secs())
                 }
             }
         }
         let status = qemu.0.wait()?;
         Ok(if done { End::Done } else { End::Off { init_ran, status } })
-    }
-
-    fn went_off(&self, status: ExitStatus) -> anyhow::Error {
-        anyhow!("the machine went off before its work was done (QEMU: {status}){}", self.tail())
     }
 
     fn start(&self) -> Result<Child> {
@@ -135,13 +131,21 @@ impl Machine {
         command.spawn().with_context(|| format!("cannot start {}", process::line(&command)))
     }
 
-    fn tail(&self) -> String {
+    /// The last lines of the kernel's console.
+    pub(crate) fn console_end(&self) -> Vec<String> {
         let console = fs::read(&self.console).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().map(str::trim_end).collect();
-        let last = &lines[lines.len().saturating_sub(CONSOLE_TAIL)..];
-        format!("; its console ({}) ends:\n{}", self.console.display(), last.join("\n"))
+        let lines = lines.iter().filter(|line| !line.is_empty());
+        let mut last: Vec<String> =
+            lines.rev().take(CONSOLE_TAIL).map(|&line| line.to_owned()).collect();
+        last.reverse();
+        last
     }
+}
+
+fn went_off(status: ExitStatus) -> anyhow::Error {
+    anyhow!("the machine went off before its work was done (QEMU: {status})")
 }
 
 /// Killed when dropped, whatever made the caller leave.

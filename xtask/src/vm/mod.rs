@@ -11,7 +11,7 @@ mod modules;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::build::{self, Linkage, Profile};
 use crate::progress::step;
@@ -76,7 +76,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
             GuestLine::Kernel(_) | GuestLine::Started(_) | GuestLine::Done => {}
         })
-    })?;
+    })
+    .with_context(|| format!("its console ends:\n{}\n", machine.console_end().join("\n")))?;
     Ok(match verdict.unwrap_or(Verdict::Failed("nothing was run".to_owned())) {
         Verdict::Ok => ExitCode::SUCCESS,
         Verdict::Exited(code) => ExitCode::from(code),

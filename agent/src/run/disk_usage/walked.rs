@@ -2,13 +2,18 @@
 
 use std::{
     ffi::CStr,
+    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use evictd_core::{ContainerStats, DiskUsage, FsStats, PodSpec, PodStats, Quantity, VolumeStats};
 
-use super::written::Written;
+use super::{
+    counted::{ByPart, Seen, Tally},
+    deleted,
+    naming::{Naming, Unnamed},
+};
 use crate::{
     pods::{EmptyDir, LogDir},
     sample::DiskWalk,
@@ -21,6 +26,13 @@ const WALK_WRITERS: Duration = Duration::from_secs(10);
 /// The same where nothing was seen written: not every way to write is counted.
 const WALK_ANYWAY: Duration = Duration::from_secs(60);
 
+/// A walk on whose figures there is doubt is done again, at the earliest after this time; where the doubt
+/// is only that others freed files that nobody is known to own, after the longer one.
+const WALK_DOUBTFUL: Duration = Duration::from_secs(10);
+
+/// So much of doubt is let be, beside a hundredth of the usage.
+const DOUBT: u64 = 1 << 20;
+
 /// The last walk of one pod.
 #[derive(Clone, Debug)]
 pub(super) struct Walked {
@@ -28,10 +40,22 @@ pub(super) struct Walked {
     pub(super) logs: Option<DiskUsage>,
     /// Its emptyDir volumes on disk.
     pub(super) volumes: Option<DiskUsage>,
-    /// What had been written before.
-    pub(super) at: Written,
-    pub(super) counted: u64,
+    /// What had been counted by then.
+    pub(super) at: ByPart<Tally>,
+    pub(super) seen: Seen,
+    /// The parts of which blocks are counted from there on.
+    pub(super) exact: ByPart<bool>,
+    /// Why not, where the filesystem would allow it.
+    pub(super) unnamed: Option<Unnamed>,
+    /// Files that were named to the kernel.
+    pub(super) files: usize,
+    /// Blocks that changed hands while it was walked.
+    pub(super) slack: u64,
+    /// Bytes freed by anybody, of files without a known owner, by then.
+    pub(super) strays: u64,
     pub(super) begun: Instant,
+    /// Walks of the pod away from decisions.
+    pub(super) walks: u64,
     /// For pods that limit their storage.
     limits: Option<Limits>,
     /// The limits are those of an earlier walk.
@@ -54,38 +78,69 @@ pub(super) struct Parts {
     log_dirs: Vec<DiskUsage>,
     /// In the order of the pod's emptyDirs.
     empty_dirs: Vec<Option<DiskUsage>>,
+    /// Files without a name.
+    pub(super) deleted: DiskUsage,
+}
+
+/// Where a pod's files are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) logs_root: &'a CStr,
+    pub(super) log_dirs: &'a [LogDir],
+    pub(super) empty_dirs: &'a [EmptyDir],
+    /// Its cgroup and the kernel's number of nodefs, where files without a name are looked for.
+    pub(super) deleted: Option<(&'a OwnedFd, u32)>,
 }
 
 impl Parts {
-    /// Measures logs and volumes within one walk. Allocates nothing once it is as large as it gets.
+    /// Measures logs and volumes within one walk, naming what it finds. Allocates nothing once it is as
+    /// large as it gets, unless it looks for files without a name.
     pub(super) fn measure(
         &mut self,
         walk: &mut DiskWalk,
-        logs_root: &CStr,
-        log_dirs: &[LogDir],
-        empty_dirs: &[EmptyDir],
+        place: Place<'_>,
+        mut naming: Option<&mut Naming<'_>>,
     ) {
+        let Place { logs_root, log_dirs, empty_dirs, deleted } = place;
         let mut walk = walk.begin();
         self.log_dirs.clear();
         self.log_dirs.resize(log_dirs.len(), DiskUsage::default());
         let each = &mut self.log_dirs;
-        self.logs = walk.contents(logs_root, |inode, usage| {
+        let each = |inode, usage| {
             if let Some(at) = log_dirs.iter().position(|log| log.inode == inode) {
                 each[at] = usage;
             }
+        };
+        self.logs = walk.contents(logs_root, each, |found| {
+            if let Some(naming) = &mut naming {
+                naming.log(found);
+            }
         });
         self.empty_dirs.clear();
-        self.empty_dirs.extend(empty_dirs.iter().map(|dir| walk.tree(&dir.path)));
+        for dir in empty_dirs {
+            self.empty_dirs.push(walk.tree_seen(&dir.path, |found| {
+                if let Some(naming) = &mut naming {
+                    naming.volume(found);
+                }
+            }));
+        }
+        let held = deleted.map(|(cgroup, dev)| deleted::held(cgroup, dev, &mut walk, naming));
+        self.deleted = held.unwrap_or_default();
     }
 
-    /// The sum over emptyDirs on disk; `None` if one is unknown.
+    /// The sum over emptyDirs on disk and files without a name; `None` if one is unknown.
     pub(super) fn volumes(&self, empty_dirs: &[EmptyDir]) -> Option<DiskUsage> {
         let on_disk = empty_dirs.iter().zip(&self.empty_dirs).filter(|(dir, _)| dir.on_disk);
-        on_disk.map(|(_, usage)| *usage).try_fold(DiskUsage::default(), |sum, usage| {
+        on_disk.map(|(_, usage)| *usage).try_fold(self.deleted, |sum, usage| {
             let usage = usage?;
             let bytes = sum.bytes.saturating_add(usage.bytes);
             Some(DiskUsage { bytes, inodes: sum.inodes.saturating_add(usage.inodes) })
         })
+    }
+
+    /// Whether nothing is missing.
+    pub(super) fn is_whole(&self, empty_dirs: &[EmptyDir]) -> bool {
+        self.logs.is_some() && self.volumes(empty_dirs).is_some()
     }
 
     /// As the kubelet's summary has it (S-19); writable layers are the runtime's and not known. A sum
@@ -123,36 +178,74 @@ pub(super) struct Subject<'a> {
     pub(super) empty_dirs: &'a [EmptyDir],
 }
 
+/// What goes with a walk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances {
+    pub(super) at: ByPart<Tally>,
+    pub(super) seen: Seen,
+    pub(super) exact: ByPart<bool>,
+    pub(super) unnamed: Option<Unnamed>,
+    pub(super) files: usize,
+    pub(super) slack: u64,
+    pub(super) strays: u64,
+    pub(super) begun: Instant,
+}
+
+impl Circumstances {
+    /// Of a walk after which bytes written are to be counted.
+    pub(super) fn inexact(at: ByPart<Tally>, seen: Seen) -> Self {
+        let begun = Instant::now();
+        let exact = ByPart::default();
+        Self { at, seen, exact, unnamed: None, files: 0, slack: 0, strays: 0, begun }
+    }
+}
+
 impl Walked {
-    pub(super) fn new(
-        parts: &Parts,
-        subject: Subject<'_>,
-        at: Written,
-        counted: u64,
-        begun: Instant,
-    ) -> Self {
+    pub(super) fn new(parts: &Parts, subject: Subject<'_>, circumstances: Circumstances) -> Self {
         let Subject { spec, log_dirs, empty_dirs } = subject;
         let limits = spec.limits_storage().then(|| {
             let stats = Arc::new(parts.stats(log_dirs, empty_dirs));
             Limits { headroom: headroom(spec, &stats), stats }
         });
-        let (logs, volumes) = (parts.logs, parts.volumes(empty_dirs));
-        Self { logs, volumes, at, counted, begun, limits, is_stale: false }
+        let mut walked = Self { limits, is_stale: false, ..Self::never() };
+        walked.take(parts, empty_dirs, circumstances);
+        walked
     }
 
     /// Nothing is known yet.
     pub(super) fn never() -> Self {
-        let at = Written::default();
         let (logs, volumes, limits) = (None, None, None);
-        Self { logs, volumes, at, counted: 0, begun: Instant::now(), limits, is_stale: true }
+        let Circumstances { at, seen, exact, unnamed, files, slack, strays, begun } =
+            Circumstances::inexact(ByPart::default(), Seen::default());
+        Self {
+            logs,
+            volumes,
+            at,
+            seen,
+            exact,
+            unnamed,
+            files,
+            slack,
+            strays,
+            begun,
+            walks: 0,
+            limits,
+            is_stale: true,
+        }
+    }
+
+    fn take(&mut self, parts: &Parts, empty_dirs: &[EmptyDir], circumstances: Circumstances) {
+        self.logs = parts.logs;
+        self.volumes = parts.volumes(empty_dirs);
+        let Circumstances { at, seen, exact, unnamed, files, slack, strays, begun } = circumstances;
+        (self.at, self.seen, self.exact, self.unnamed) = (at, seen, exact, unnamed);
+        (self.files, self.slack, self.strays, self.begun) = (files, slack, strays, begun);
     }
 
     /// Takes in a walk on the way to a decision. How the pod stands to its limits is left as it was, since
     /// telling that allocates.
-    pub(super) fn renew(&mut self, parts: &Parts, subject: Subject<'_>, at: Written, counted: u64) {
-        self.logs = parts.logs;
-        self.volumes = parts.volumes(subject.empty_dirs);
-        (self.at, self.counted, self.begun) = (at, counted, Instant::now());
+    pub(super) fn renew(&mut self, parts: &Parts, subject: Subject<'_>, now: Circumstances) {
+        self.take(parts, subject.empty_dirs, now);
         self.is_stale = subject.spec.limits_storage();
     }
 
@@ -161,22 +254,78 @@ impl Walked {
         self.limits.as_ref().filter(|_| !self.is_stale).map(|limits| &limits.stats)
     }
 
-    /// Time to walk a pod again that limits its storage and has written so much since; `None` where
-    /// writes are not counted.
-    pub(super) fn is_due(&self, since: Option<u64>, now: Instant) -> bool {
+    /// Blocks of all its parts are counted: it need not be walked again to be ranked.
+    pub(super) const fn is_exact(&self) -> bool {
+        self.exact.logs && self.exact.volumes
+    }
+
+    /// Nothing was too large to walk.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.logs.is_some() && self.volumes.is_some()
+    }
+
+    /// Bytes in all, as far as they are known.
+    pub(super) fn used(&self) -> u64 {
+        [self.logs, self.volumes].into_iter().flatten().map(|usage| usage.bytes).sum()
+    }
+
+    pub(super) const fn limits_storage(&self) -> bool {
+        self.limits.is_some()
+    }
+
+    /// Time to walk a pod again of whose limits the nearest may be met.
+    pub(super) fn is_due(&self, now: ByPart<Tally>, counts: bool, at: Instant) -> bool {
+        let since = if self.is_exact() {
+            Since::Blocks { grown: now.grown_since(self.at), changed: now.changed_since(self.at) }
+        } else if counts {
+            Since::Written(now.written_since(self.at))
+        } else {
+            Since::Unknown
+        };
+        self.is_near_a_limit(since, at)
+    }
+
+    fn is_near_a_limit(&self, since: Since, at: Instant) -> bool {
         if self.is_stale {
             return true;
         }
         let Some(limits) = &self.limits else {
             return false;
         };
-        let age = now.saturating_duration_since(self.begun);
+        let age = at.saturating_duration_since(self.begun);
+        let half = limits.headroom.div_ceil(2);
         match since {
-            None => age >= WALK_WRITERS,
-            Some(0) => age >= WALK_ANYWAY,
-            Some(since) => since >= limits.headroom.div_ceil(2) || age >= WALK_WRITERS,
+            Since::Unknown => age >= WALK_WRITERS,
+            Since::Written(0) => age >= WALK_ANYWAY,
+            Since::Written(bytes) => bytes >= half || age >= WALK_WRITERS,
+            // No way to take blocks goes uncounted.
+            Since::Blocks { grown, changed } => {
+                grown >= half.max(1) || (changed > 0 && age >= WALK_ANYWAY)
+            }
         }
     }
+
+    /// Time to walk a pod again because its account may be off: files changed while it was walked, or were
+    /// freed that the kernel did not know whose they are. `strays`: bytes so freed on the filesystem of its
+    /// logs since, by anybody.
+    pub(super) fn is_doubtful(&self, now: ByPart<Tally>, strays: u64, at: Instant) -> bool {
+        let age = at.saturating_duration_since(self.begun);
+        let used = |usage: Option<DiskUsage>| usage.map_or(0, |usage| usage.bytes);
+        let own = now.volumes.space.stray.saturating_sub(self.at.volumes.space.stray);
+        // Logs are freed by the runtime and the kubelet.
+        let others = strays.saturating_sub(own).min(used(self.logs));
+        let bearable = (used(self.logs) + used(self.volumes)) / 100 + DOUBT;
+        let is_off = |doubt: u64, patience| doubt > bearable && age >= patience;
+        is_off(own.saturating_add(self.slack), WALK_DOUBTFUL) || is_off(others, WALK_ANYWAY)
+    }
+}
+
+/// What is known to have happened since a walk, bytes.
+#[derive(Clone, Copy, Debug)]
+enum Since {
+    Unknown,
+    Written(u64),
+    Blocks { grown: u64, changed: u64 },
 }
 
 /// Bytes left until the first of the pod's limits is exceeded.
@@ -247,7 +396,14 @@ mod tests {
         let gone = EmptyDir { volume: "gone".into(), path: c(dir.path()), on_disk: false };
         let empty_dirs = [data, gone];
         let mut parts = Parts::default();
-        parts.measure(&mut DiskWalk::default(), &c(&logs), &log_dirs, &empty_dirs);
+        let logs_root = c(&logs);
+        let place = Place {
+            logs_root: &logs_root,
+            log_dirs: &log_dirs,
+            empty_dirs: &empty_dirs,
+            deleted: None,
+        };
+        parts.measure(&mut DiskWalk::default(), place, None);
         let stats = parts.stats(&log_dirs, &empty_dirs);
         let [container] = &stats.containers[..] else { panic!("{stats:?}") };
         let held = container.logs.used.expect("known");
@@ -265,33 +421,75 @@ mod tests {
             logs: Some(usage(2)),
             log_dirs: vec![usage(2)],
             empty_dirs: vec![Some(usage(30))],
+            deleted: DiskUsage::default(),
         };
         let log_dirs = [LogDir { container: "c".into(), dev: 0, inode: 1 }];
         let empty_dirs = [EmptyDir { volume: "data".into(), path: c"/x".into(), on_disk: true }];
         let begun = Instant::now();
         let walked = |spec: &PodSpec| {
             let subject = Subject { spec, log_dirs: &log_dirs, empty_dirs: &empty_dirs };
-            Walked::new(&parts, subject, Written::default(), 0, begun)
+            let at = Circumstances::inexact(ByPart::default(), Seen::default());
+            Walked::new(&parts, subject, Circumstances { begun, ..at })
         };
-        // Limits of the container (so of the pod too) and the volume in MiB, MiB written since, seconds.
+        let written = |mib: u64| Since::Written(mib << 20);
+        let blocks = |grown: u64, changed: u64| Since::Blocks { grown: grown << 20, changed };
+        // Limits of the container (so of the pod too) and the volume in MiB, what happened since, seconds.
         let cases = [
-            ("far away", 100, 100, Some(10), 1, false),
-            ("half the way to the pod's", 100, 100, Some(34), 1, true),
-            ("half the way to the volume's", 100, 40, Some(5), 1, true),
-            ("over already", 10, 10, Some(1), 1, true),
-            ("quiet", 10, 10, Some(0), 11, false),
-            ("quiet for long", 100, 100, Some(0), 60, true),
-            ("a little, for a while", 100, 100, Some(1), 10, true),
-            ("not counted", 100, 100, None, 9, false),
-            ("not counted, for a while", 100, 100, None, 10, true),
+            ("far away", 100, 100, written(10), 1, false),
+            ("half the way to the pod's", 100, 100, written(34), 1, true),
+            ("half the way to the volume's", 100, 40, written(5), 1, true),
+            ("over already", 10, 10, written(1), 1, true),
+            ("quiet", 10, 10, written(0), 11, false),
+            ("quiet for long", 100, 100, written(0), 60, true),
+            ("a little, for a while", 100, 100, written(1), 10, true),
+            ("not counted", 100, 100, Since::Unknown, 9, false),
+            ("not counted, for a while", 100, 100, Since::Unknown, 10, true),
+            ("blocks, far away", 100, 100, blocks(10, 10 << 20), 59, false),
+            ("blocks, half the way", 100, 100, blocks(34, 34 << 20), 1, true),
+            ("blocks, nothing changed", 10, 10, blocks(0, 0), 3600, false),
+            ("blocks given back", 100, 100, blocks(0, 1), 60, true),
         ];
         for (name, container, volume, since, seconds, due) in cases {
             let now = begun + Duration::from_secs(seconds);
             let walked = walked(&spec(container, volume));
-            assert_eq!(walked.is_due(since.map(|mib: u64| mib << 20), now), due, "{name}");
+            assert_eq!(walked.is_near_a_limit(since, now), due, "{name}");
         }
         let unlimited = walked(&PodSpec::new(PodSpecParts::default()));
         assert!(unlimited.stats().is_none());
-        assert!(!unlimited.is_due(Some(u64::MAX), begun + Duration::from_secs(3600)));
+        assert!(!unlimited.is_near_a_limit(written(1 << 40), begun + Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_walk_is_doubted_when_files_change_meanwhile_or_are_freed_unknown() {
+        let mib = |n: u64| n << 20;
+        let usage = |n: u64| Some(DiskUsage { bytes: mib(n), inodes: 1 });
+        let begun = Instant::now();
+        // MiB: slack of the walk, freed unknown by the pod, by anybody; seconds since.
+        let cases = [
+            ("nothing", 0, 0, 0, 3600, false),
+            ("changed a little meanwhile", 2, 0, 0, 3600, false),
+            ("changed meanwhile", 4, 0, 0, 10, true),
+            ("not again at once", 4, 0, 0, 9, false),
+            ("freed unknown by itself", 0, 4, 4, 10, true),
+            ("by others, maybe a log", 0, 0, 4, 59, false),
+            ("by others, maybe a log, later", 0, 0, 4, 60, true),
+        ];
+        for (name, slack, own, strays, seconds, doubtful) in cases {
+            let walked = Walked {
+                logs: usage(50),
+                volumes: usage(150),
+                begun,
+                slack: mib(slack),
+                ..Walked::never()
+            };
+            let mut now = ByPart::<Tally>::default();
+            now.volumes.space.stray = mib(own);
+            let at = begun + Duration::from_secs(seconds);
+            assert_eq!(walked.is_doubtful(now, mib(strays), at), doubtful, "{name}");
+        }
+        // Without logs, what others free is nothing to it.
+        let walked = Walked { volumes: usage(150), begun, ..Walked::never() };
+        let later = begun + Duration::from_secs(3600);
+        assert!(!walked.is_doubtful(ByPart::default(), mib(1000), later));
     }
 }

@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// Columns of numbers, their gaps, and the memory events.
-const WIDTHS: [u16; HEADINGS.len() - 1] = [8, 8, 9, 6, 8, 7, 8, 26];
+const WIDTHS: [u16; HEADINGS.len() - 1] = [8, 8, 9, 6, 6, 8, 7, 8, 26];
 
 /// Fewer rows of the table than this, and the header gives way.
 const LEAST_ROWS: u16 = 4;
 
 const KEYS: &str =
-    "sort: n d w l g t f m r e (again: reverse)  / filter  Esc all  arrows scroll  q quit";
+    "sort: n d w l g t p f m r e (again: reverse)  / filter  Esc all  arrows scroll  q quit";
 
 /// Draws everything, whatever the size.
 pub fn draw(frame: &mut Frame<'_>, live: &mut Live) {

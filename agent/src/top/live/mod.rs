@@ -1,6 +1,7 @@
 //! The live table: a screen, keys, and a thread that takes the readings.
 
 mod draw;
+mod screen;
 mod table;
 
 use std::{
@@ -23,6 +24,7 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::{Args, snapshot::Snapshot, watch::Watch};
 use crate::answer::Paint;
+use screen::on_screen;
 use table::{Live, Wish};
 
 /// How long a key or a new snapshot may go unseen.
@@ -39,10 +41,7 @@ pub fn show(args: &Args, watch: Watch) -> anyhow::Result<()> {
     }
     let (sender, snapshots) = sync_channel(1);
     thread::spawn(move || take(watch, &sender));
-    let mut terminal = ratatui::try_init().context("the terminal")?;
-    let shown = run(&mut terminal, args, &snapshots, &stop);
-    ratatui::restore();
-    shown
+    on_screen(|terminal| run(terminal, args, &snapshots, &stop))
 }
 
 /// Readings wait for an agent that is busy; keys must not.

@@ -18,6 +18,30 @@ pub(crate) fn write_exactly(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Cuts `file` to nothing.
+pub(crate) fn truncate(args: &Args) -> Result<(), String> {
+    let path = args.text("file").ok_or("truncate needs --file")?;
+    let file = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0));
+    file.map_err(|e| format!("{path}: {e}"))
+}
+
+/// Writes `mib` to `file` and removes its name; holds it open until it is killed.
+pub(crate) fn hold_deleted(args: &Args) -> Result<(), String> {
+    let path = args.text("file").ok_or("hold-deleted needs --file")?;
+    let held = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create_new(true).write(true).open(path)?;
+        for _ in 0..args.number("mib", 1) {
+            file.write_all(&vec![b'x'; 1 << 20])?;
+        }
+        std::fs::remove_file(path)?;
+        println!("held");
+        loop {
+            std::thread::park();
+        }
+    };
+    held().map_err(|e| format!("{path}: {e}"))
+}
+
 /// Forks `count` children that end at once.
 pub(crate) fn fork_exactly(args: &Args) -> Result<(), String> {
     fork_and_wait(args.number("count", 1))

@@ -9,6 +9,7 @@ mod contain;
 mod exactly;
 mod hog;
 mod pace;
+mod tasks;
 mod writer;
 
 use std::process::ExitCode;
@@ -23,9 +24,12 @@ evictd-workload COMMAND [--option N]...
   memory-hog     [--mib-per-s N] [--max-mib N]        rate 0 is full speed
   fork-bomb      [--max N]                            every process forks
   write-exactly  --file FILE [--bytes N --count N]    appends, and ends
+  truncate       --file FILE                          cuts it to nothing, and ends
+  hold-deleted   --file FILE [--mib N]                writes and deletes it, keeps it open
   churn          --dir DIR [--count N] [--seed N]     grows and shrinks files, and ends
   fork-exactly   [--count N]                          forks children that end, and ends
   live-exactly   --file FILE [--bytes N --count N --forks N]  appends, forks, and ends
+  task-churn     [--rounds N --threads N --children N] threads, children, orphans, exec; then some that stay
 each also: [--lifetime SECONDS] [--ignore-term 1] [--exit-on-term 1]";
 
 fn main() -> ExitCode {
@@ -46,8 +50,11 @@ fn main() -> ExitCode {
             "memory-hog" => hog::memory_hog(&args),
             "fork-bomb" => bomb::fork_bomb(&args),
             "write-exactly" => exactly::write_exactly(&args),
+            "truncate" => exactly::truncate(&args),
+            "hold-deleted" => exactly::hold_deleted(&args),
             "churn" => churn::churn(&args),
             "fork-exactly" => exactly::fork_exactly(&args),
+            "task-churn" => tasks::task_churn(&args),
             "live-exactly" => exactly::live_exactly(&args),
             _ => Err(USAGE.to_owned()),
         }

@@ -114,6 +114,7 @@ pub fn perform(path: WritePath, work: &mut Work<'_>) -> Result<(), Failure> {
         WritePath::Sendfile => copies::sendfile(work),
         WritePath::CopyFileRange => copies::copy_file_range(work),
         WritePath::Mmap => mapping::mmap_stores(work),
+        WritePath::MmapAgain => mapping::mmap_stores_again(work),
         WritePath::Fallocate => space::fallocate(work),
         WritePath::Truncate => space::truncate(work),
         WritePath::UnlinkOpen => space::unlink_while_open(work),

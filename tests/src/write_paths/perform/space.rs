@@ -51,7 +51,8 @@ pub(super) fn punch_hole(work: &mut Work<'_>) -> Result<(), Failure> {
     Ok(work.settle(&file, BYTES)?)
 }
 
-fn fill(file: &mut File, total: u64) -> std::io::Result<()> {
+/// Writes the file further.
+pub(super) fn fill(file: &mut File, total: u64) -> std::io::Result<()> {
     let block = Block::new(CHUNK);
     offsets(total).try_for_each(|_| file.write_all(block.bytes()))
 }
