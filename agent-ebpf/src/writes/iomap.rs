@@ -96,11 +96,14 @@ fn beside_calls<F: Follow>(iter: Kernel) {
     }
 }
 
-/// The same, of a fault at most a page: it goes over its whole folio, and comes again for each page.
+/// The same, also for stores through a mapping. A fault goes over its whole folio. Since 6.15 it maps
+/// all of it; before, one page, and comes again for each.
 #[inline(always)]
 fn stored<F: Follow>(iter: Kernel, flags: u32) -> u64 {
     let bytes = taken::<F>(iter);
-    if flags & FAULT != 0 && bytes > PAGE { PAGE } else { bytes }
+    // The iterator was changed in the same release.
+    let maps_one_page = flags & FAULT != 0 && IOMAP_PROCESSED.load() != 0;
+    if maps_one_page && bytes > PAGE { PAGE } else { bytes }
 }
 
 /// Bytes that the last piece has taken.
