@@ -26,6 +26,8 @@ offsets! {
     INODE_SIZE,
     /// `inode.i_nlink`
     INODE_LINKS,
+    /// `inode.i_count`; 0 while the inode is being evicted.
+    INODE_USERS,
     /// `inode.i_rwsem.owner`; 0 on kernels whose lock is of another kind (PREEMPT_RT).
     INODE_LOCK_OWNER,
     /// `super_block.s_dev`

@@ -81,6 +81,7 @@ fn look<F: Follow>(inode: Kernel, held_now: impl Fn(i64) -> i64, event: Event) -
     look_at::<F>(inode, File { superblock, filesystem: device, device }, held_now, event)
 }
 
+/// The same for a file whose place is known.
 #[inline(always)]
 fn look_at<F: Follow>(
     inode: Kernel,

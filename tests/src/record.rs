@@ -72,6 +72,10 @@ pub struct Started {
     pub pods: u64,
     /// Kernel memory of the BPF maps.
     pub map_bytes: Option<u64>,
+    /// Pods that the maps have room for.
+    pub map_pods: u32,
+    /// Possible CPUs, each with counters of its own in them.
+    pub map_cpus: u32,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<String, Rung>,
     /// nodefs.
@@ -151,7 +155,7 @@ pub struct Eviction {
     pub message: String,
     /// Who fills the disk, if that is no pod.
     #[serde(default)]
-    pub filled_by: Option<Filler>,
+    pub filled_by: Option<Box<Filler>>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
 }

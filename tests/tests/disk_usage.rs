@@ -224,9 +224,8 @@ fn who_fills_the_disk_and_is_no_pod_is_named() {
         let file = file.to_str().unwrap();
         work(&cgroup, &["write-exactly", "--bytes", "65536", "--count", "96", "--file", file]);
         let second = std::time::Duration::from_secs(1);
-        let filler = |record: &Record| match record {
-            Record::DiskFiller(filler) => Some(filler.clone()),
-            _ => None,
+        let filler = |record: &Record| {
+            if let Record::DiskFiller(filler) = record { Some(filler.clone()) } else { None }
         };
         node.inbox.wait_record(from, second, "the filler", filler).ok()
     });

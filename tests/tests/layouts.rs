@@ -1,8 +1,6 @@
 //! `evictd top` where cgroups are mounted otherwise than here. Virtual machines have v2 alone: there the
 //! other tests show that.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::{

@@ -17,7 +17,7 @@ use crate::{
     maps::{GROWING_TASKS, dropped},
     offsets::{
         BTRFS_ADD_INODE_BYTES, BTRFS_DELALLOC, BTRFS_DELALLOC_NEW, BTRFS_NEW_DELALLOC,
-        INODE_BLOCKS, INODE_BYTES, INODE_INO, INODE_LINKS, INODE_SB, SB_DEV,
+        INODE_BLOCKS, INODE_BYTES, INODE_INO, INODE_LINKS, INODE_SB, INODE_USERS, SB_DEV,
     },
 };
 
@@ -97,7 +97,7 @@ fn settled(number: u64, change: i32) {
 #[inline(always)]
 fn evicted(inode: Kernel) {
     if Copied::int(inode, INODE_LINKS.load()) == 0 {
-        see(inode, 0);
+        look_now(inode, 0);
         look_at::<Copied>(inode, file(inode), |_| 0, Event::GONE);
     }
 }
@@ -105,12 +105,17 @@ fn evicted(inode: Kernel) {
 /// `given_up`: bytes of a range whose reservation is about to be given up.
 #[inline(always)]
 fn see(inode: Kernel, given_up: u64) {
-    look_at::<Copied>(
-        inode,
-        file(inode),
-        |block| held_now(inode, given_up, block),
-        Event::grown(0),
-    );
+    let is_gone =
+        Copied::int(inode, INODE_LINKS.load()) == 0 && Copied::int(inode, INODE_USERS.load()) == 0;
+    if !is_gone {
+        look_now(inode, given_up);
+    }
+}
+
+#[inline(always)]
+fn look_now(inode: Kernel, given_up: u64) {
+    let held = |block| held_now(inode, given_up, block);
+    look_at::<Copied>(inode, file(inode), held, Event::grown(0));
 }
 
 #[inline(always)]

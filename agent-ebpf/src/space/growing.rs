@@ -97,7 +97,10 @@ fn post(growing: &Growing) {
             dev: growing.dev,
             is_log_directory: (*held).is_log_directory,
         };
-        if pending > 0 && charge(owner, pending) {
+        // Nobody has a place in every map, full or not.
+        if pending > 0
+            && (charge(owner, pending) || charge(SpaceOwner::nobody(growing.dev), pending))
+        {
             let bytes = &raw mut (*held).bytes;
             atomic_xadd::<i64, i64, { AtomicOrdering::SeqCst }>(bytes, pending);
         }

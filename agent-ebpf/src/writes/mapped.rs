@@ -33,7 +33,7 @@ pub fn ext4_mapped_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn reserved<F: Follow>(inode: Kernel, blocks: i32) {
-    // Kernels with another kind of lock: not to be told from a write.
+    // Where the lock is of another kind, a store cannot be told from a write.
     if write_lock::is_known() && !write_lock::is_own::<F>(inode) {
         let block = F::long(F::pointer(inode, INODE_SB.load()), SB_BLOCK_SIZE.load());
         count::<F>(inode, block * u64::from(blocks.unsigned_abs()), || directory_of::<F>(inode));

@@ -46,6 +46,7 @@ pub(super) struct Layer {
     pub(super) root_directory: Option<Placed<PathBuf>>,
     pub(super) pod_logs_dir: Option<Placed<PathBuf>>,
     pub(super) cgroup_root: Option<Placed<PathBuf>>,
+    pub(super) max_pods: Option<Placed<i32>>,
 }
 
 impl Layer {
@@ -82,6 +83,7 @@ impl Layer {
             root_directory: None,
             pod_logs_dir: path("podLogsDir", written.pod_logs_dir),
             cgroup_root: path("cgroupRoot", written.cgroup_root),
+            max_pods: written.max_pods.map(|value| Placed { value, at: place("maxPods") }),
         })
     }
 

@@ -25,6 +25,7 @@ pub(super) struct WrittenShared {
     pub(super) kernel_memcg_notification: Option<bool>,
     pub(super) pod_logs_dir: Option<PathBuf>,
     pub(super) cgroup_root: Option<PathBuf>,
+    pub(super) max_pods: Option<i32>,
 }
 
 impl WrittenShared {
@@ -43,5 +44,6 @@ impl WrittenShared {
         "kernelMemcgNotification",
         "podLogsDir",
         "cgroupRoot",
+        "maxPods",
     ];
 }

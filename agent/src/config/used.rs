@@ -12,6 +12,9 @@ use super::{
     policy::policy,
 };
 
+/// The kubelet's default of `maxPods`.
+const USUAL_PODS: u32 = 110;
+
 /// Everything the configuration decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +38,8 @@ pub struct Config {
     pub pods: PathBuf,
     /// Pods that are never evicted.
     pub protect: Protect,
+    /// How many pods the kubelet lets onto the node; the kernel's maps are sized for them.
+    pub max_pods: u32,
 }
 
 impl Config {
@@ -75,6 +80,7 @@ impl Config {
         };
         let root_directory = layers.first(|layer| layer.root_directory.as_ref());
         let pod_logs_dir = layers.first(|layer| layer.pod_logs_dir.as_ref());
+        let max_pods = layers.first(|layer| layer.max_pods.as_ref());
         let cgroup_root = layers.first(|layer| layer.cgroup_root.as_ref());
         Ok(Self {
             mode: own.mode.unwrap_or_default(),
@@ -87,6 +93,12 @@ impl Config {
             cgroup_root: path("cgroupRoot", cgroup_root, "/")?,
             pods: path("pods", own.pods.as_ref(), "/etc/evictd/pods")?,
             protect: own.protect,
+            max_pods: max_pods.map_or(Ok(USUAL_PODS), |pods| {
+                u32::try_from(pods.value).map_err(|_| {
+                    let problem = format!("{} is negative", pods.value);
+                    InputError::at(&pods.at, "maxPods", problem).allowed("a number of pods")
+                })
+            })?,
         })
     }
 }

@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::report::{Capability, Cgroup, Hierarchy, Kernel, Probe, Report, Verdict};
+use super::report::{Capability, Cgroup, Hierarchy, Kernel, Maps, Probe, Report, Verdict};
 use crate::{
     config::Config,
     privilege::{CAPABILITIES, Need},
-    probe::{self, FsKind, LoadOptions, Standing, Tracefs, lockdown},
+    probe::{self, FsKind, LoadOptions, MapSizes, Standing, Tracefs, lockdown},
     sample::CgroupMounts,
 };
 
@@ -17,15 +17,17 @@ use crate::{
 pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
     let paths = [&config.root_directory, &config.pod_logs_dir].into_iter().chain(&config.imagefs);
     let filesystems = FsKind::at_each(paths.map(PathBuf::as_path));
-    let mut options = LoadOptions { btf, tracefs, ..LoadOptions::default() };
+    let sizes = MapSizes::of_node(config.max_pods, 0);
+    let map_sizes = sizes.entries();
+    let mut options = LoadOptions { btf, tracefs, map_sizes, ..LoadOptions::default() };
     if !filesystems.is_empty() {
         options.filesystems = &filesystems;
     }
-    let (probes, no_probes) = match probe::load(options) {
+    let (probes, no_probes, maps) = match probe::load(options) {
         Ok((_detached_when_dropped, standings)) => {
-            (standings.into_iter().map(probe).collect(), None)
+            (standings.into_iter().map(probe).collect(), None, maps(sizes))
         }
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        Err(error) => (Vec::new(), Some(error.to_string()), None),
     };
     let capabilities: Vec<Capability> = CAPABILITIES
         .iter()
@@ -44,6 +46,7 @@ pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
         capabilities,
         probes,
         no_probes,
+        maps,
     };
     report.verdict = verdict(&report);
     report
@@ -97,6 +100,12 @@ fn cgroup() -> Cgroup {
     }
 }
 
+/// To be asked while they are there.
+fn maps(sizes: MapSizes) -> Option<Maps> {
+    let MapSizes { pods, cpus, .. } = sizes;
+    Some(Maps { bytes: probe::map_bytes()?, most_bytes: MapSizes::MOST_BYTES, pods, cpus })
+}
+
 fn probe(standing: Standing) -> Probe {
     Probe {
         family: standing.family.name(),
@@ -141,6 +150,7 @@ mod tests {
             capabilities,
             probes,
             no_probes,
+            maps: None,
         };
         let all = || vec![capability("observe", true), capability("enforce", true)];
         let some = |text: &str| Some(text.to_owned());

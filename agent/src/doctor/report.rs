@@ -21,6 +21,21 @@ pub struct Report {
     pub probes: Vec<Probe>,
     /// Why no probe can be loaded at all, if so.
     pub no_probes: Option<String>,
+    /// What their maps take of memory; `null` without probes, or where the kernel does not tell.
+    pub maps: Option<Maps>,
+}
+
+/// See [`Report::maps`].
+#[derive(Debug, Serialize)]
+pub struct Maps {
+    /// Kernel memory of all of them, bytes.
+    pub bytes: u64,
+    /// The counting maps take no more than about so much, however large the node.
+    pub most_bytes: u64,
+    /// Pods that there is room for: the kubelet's `maxPods`, at least 110.
+    pub pods: u32,
+    /// Possible CPUs, each with counters of its own.
+    pub cpus: u32,
 }
 
 /// How well evictd works here.

@@ -71,7 +71,7 @@ fn kernel<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
     }
     match kernel.lockdown.as_deref() {
         None => {
-            page.line(Mark::Good, "lockdown", "unknown: the kernel or securityfs does not tell")?
+            page.line(Mark::Good, "lockdown", "unknown: the kernel or securityfs does not tell")?;
         }
         Some("none") => page.line(Mark::Good, "lockdown", "none")?,
         Some(level) => page.line(Mark::Less, "lockdown", level)?,
@@ -109,6 +109,14 @@ fn capabilities<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result
 fn probes<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
     if let Some(reason) = &report.no_probes {
         page.line(Mark::Less, "probes", &format!("none, only the clock: {reason}"))?;
+    }
+    if let Some(maps) = &report.maps {
+        let [taken, most] = [maps.bytes, maps.most_bytes].map(|bytes| bytes >> 10);
+        let text = format!(
+            "{taken} KiB for {} pods on {} CPUs; at most about {most} KiB for counts",
+            maps.pods, maps.cpus
+        );
+        page.line(Mark::Good, "BPF maps", &text)?;
     }
     for probe in &report.probes {
         let mark = match (probe.rung, probe.cost) {

@@ -175,7 +175,8 @@ impl Btf {
 
     /// Value of an enumerator of whatever enum of 32 bits.
     pub fn enumerator(&self, name: &str) -> Result<u64, BtfError> {
-        for &at in self.types.iter().skip(1) {
+        // Void has no place.
+        for &at in self.types.iter().filter(|at| **at != 0) {
             if self.kind_at(at)? != KIND_ENUM {
                 continue;
             }
@@ -320,18 +321,18 @@ mod tests {
         encode(&words, STRINGS)
     }
 
-    /// struct module { int a; struct inner { … } m; } (8), ptr (9), func_proto(void *, module *) (10),
-    /// ptr to it (11), typedef btf_trace_of_module (12).
+    /// struct module { int a; struct inner { … } m; } (9), ptr (10), func_proto(void *, module *) (11),
+    /// ptr to it (12), typedef btf_trace_of_module (13).
     fn module_sample() -> Vec<u8> {
         let own = b"\0module\0m\0btf_trace_of_module\0";
         let name = |at: usize| u32::try_from(STRINGS.len() + at).unwrap();
         let a = u32::try_from(STRINGS.windows(3).position(|w| w == b"\0a\0").unwrap() + 1).unwrap();
         let words: Vec<u32> = [
             vec![name(1), 4 << 24 | 2, 8, a, 1, 0, name(8), 2, 32],
-            vec![0, 2 << 24, 8],
-            vec![0, 13 << 24 | 2, 0, 0, 4, 0, 9],
-            vec![0, 2 << 24, 10],
-            vec![name(10), 8 << 24, 11],
+            vec![0, 2 << 24, 9],
+            vec![0, 13 << 24 | 2, 0, 0, 4, 0, 10],
+            vec![0, 2 << 24, 11],
+            vec![name(10), 8 << 24, 12],
         ]
         .concat();
         encode(&words, own)

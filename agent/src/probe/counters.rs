@@ -175,7 +175,11 @@ pub(super) fn account(
 ) -> Option<Space> {
     let values = space.get(&owner, 0).ok()?;
     let mut sum = values.iter().fold(Space::default(), |sum, value| sum + *value);
-    let pending = pending_space(growing, inodes).filter(|(whose, _)| *whose == owner);
+    // Where the map is full, blocks of owners without a place are nobody's.
+    let is_nobody = owner == SpaceOwner::nobody(owner.dev);
+    let pending = pending_space(growing, inodes).filter(|(whose, _)| {
+        *whose == owner || is_nobody && whose.dev == owner.dev && space.get(whose, 0).is_err()
+    });
     sum.grown += pending.map(|(_, bytes)| bytes).sum::<u64>();
     Some(sum)
 }

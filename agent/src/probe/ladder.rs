@@ -97,20 +97,20 @@ pub struct Attachment {
 impl Attachment {
     /// A program that the rung cannot do without.
     pub const fn need(program: &'static str, target: &'static str) -> Self {
+        Self { optional: false, ..Self::want(program, target) }
+    }
+
+    /// A program that the rung can do without.
+    pub const fn want(program: &'static str, target: &'static str) -> Self {
         Self {
             program,
             target,
-            optional: false,
+            optional: true,
             filesystems: &[],
             hook: None,
             fields: &[],
             instead: &[],
         }
-    }
-
-    /// A program that the rung can do without.
-    pub const fn want(program: &'static str, target: &'static str) -> Self {
-        Self { optional: true, ..Self::need(program, target) }
     }
 
     /// The same, which reads these fields.

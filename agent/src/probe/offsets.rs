@@ -45,6 +45,7 @@ members {
     INODE_BYTES = "inode"."i_bytes";
     INODE_SIZE = "inode"."i_size";
     INODE_LINKS = "inode"."i_nlink";
+    INODE_USERS = "inode"."i_count";
     INODE_LOCK_OWNER = "inode"."i_rwsem.owner";
     SB_DEV = "super_block"."s_dev";
     SB_MAGIC = "super_block"."s_magic";

@@ -78,14 +78,13 @@ impl FileOwners {
 
 /// Being there already is as good as being put there.
 fn if_known(error: MapError) -> Result<(), MapError> {
-    match error {
-        MapError::SyscallError(ref call)
-            if call.io_error.kind() == std::io::ErrorKind::AlreadyExists =>
-        {
-            Ok(())
-        }
-        other => Err(other),
+    let is_known = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
+    if let MapError::SyscallError(call) = &error
+        && is_known(&call.io_error)
+    {
+        return Ok(());
     }
+    Err(error)
 }
 
 /// Entries of the table of files; none if that cannot be told, so that nothing is relied on.

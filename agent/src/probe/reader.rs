@@ -110,7 +110,9 @@ impl CounterReader {
             .map(|(key, values)| (key, values.iter().map(|space| space.net()).sum()))
             .collect();
         for (owner, bytes) in pending_space(&self.growing, &self.inodes) {
-            if let Some(sum) = by_key.get_mut(&owner) {
+            let known =
+                if by_key.contains_key(&owner) { owner } else { SpaceOwner::nobody(owner.dev) };
+            if let Some(sum) = by_key.get_mut(&known) {
                 *sum += bytes.cast_signed();
             }
         }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    probe::{self, Family, Shortage},
+    probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
@@ -60,6 +60,8 @@ pub struct Daemon {
     pub reporter: Reporter,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: &'static str,
+    /// What the kernel's maps have room for.
+    pub map_sizes: MapSizes,
     /// When to end without being told to.
     pub ends: Option<MonoTime>,
 }
@@ -365,6 +367,8 @@ impl Daemon {
             nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
             logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
             map_bytes: self.map_bytes(),
+            map_pods: self.map_sizes.pods,
+            map_cpus: self.map_sizes.cpus,
         };
         info!("watching {} pods in {} mode", started.pods, started.mode);
         self.reporter.report(at, Record::Started(Box::new(started)));

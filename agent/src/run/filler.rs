@@ -112,9 +112,10 @@ impl Fillers {
         let horizon = evaluator.policy().log_writers.horizon;
         for signal in SIGNALS {
             let time = evaluator.forecast().time_to_threshold(evaluator.policy(), signals, signal);
-            let root = match signal {
-                Signal::ImagefsAvailable => sampler.imagefs(),
-                _ => Some(sampler.nodefs()),
+            let root = if signal == Signal::ImagefsAvailable {
+                sampler.imagefs()
+            } else {
+                Some(sampler.nodefs())
             };
             match root.filter(|_| time.is_some_and(|time| time <= horizon)) {
                 Some(root) => self.ask(signal, kernel_dev_of(root), index, now),

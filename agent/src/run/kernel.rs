@@ -175,7 +175,6 @@ impl Kernel {
     pub async fn records(&mut self, mut take: impl FnMut(Record)) -> io::Result<()> {
         let mut found = Vec::new();
         let ended = tokio::select! {
-            biased;
             drained = drain(&mut self.ring, self.ring_from, &mut take) => drained,
             read = read_files(self.files.as_mut(), &mut found) => read,
             flushed = flush(self.log.as_mut()) => flushed,
@@ -297,14 +296,16 @@ async fn flush(log: Option<&mut ProgramLog>) -> io::Result<()> {
     Ok(())
 }
 
-/// The filesystems of which the rung in use counts blocks.
+/// The filesystems on which disk usage can go by the blocks that the rung in use counts.
 fn counted_by_block(sampler: &NodeSampler, standings: &[Standing]) -> Vec<u32> {
     let standing = standings.iter().find(|standing| standing.family == Family::Space);
     let Some(rung) = standing.and_then(|standing| standing.rung) else {
         return Vec::new();
     };
+    // Where stat tells another device for a file than its filesystem's (btrfs), a walk cannot name it yet.
     let is_counted = |filesystem: &&Filesystem| {
         FsKind::at(filesystem.path()).is_some_and(|kind| serves(Family::Space, rung, kind))
+            && filesystem.dev() == filesystem.superblock_dev()
     };
     let all = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
     let counted = all.into_iter().flatten().filter(is_counted);

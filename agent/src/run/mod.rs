@@ -41,7 +41,7 @@ use crate::{
     log::start_log,
     node::Node,
     privilege,
-    probe::{FsKind, LoadOptions, map_sizes, most_cgroup_files, with_forced},
+    probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
     sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -75,6 +75,7 @@ pub(crate) fn run(
     privilege::check(config.mode)?;
     harden::harden();
     let Node { mounts, sampler, index } = Node::open(config)?;
+    let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
@@ -90,7 +91,7 @@ pub(crate) fn run(
             ring_bytes: args.ring_bytes,
             log: args.verbose_probes,
             ladder: &with_forced(&args.probe_rung),
-            map_sizes: &map_sizes(u32::try_from(index.len()).unwrap_or(u32::MAX)),
+            map_sizes: sizes.entries(),
             filesystems: &filesystems,
         };
         let most_files = most_cgroup_files(index.len());
@@ -130,6 +131,7 @@ pub(crate) fn run(
                 Reporter::new(io::stdout())
             },
             cgroup: mounts.kind.name(),
+            map_sizes: sizes,
             ends: ends.map(|lasts| start.after(lasts)),
         };
         daemon.run().await.map_err(anyhow::Error::from)

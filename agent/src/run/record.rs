@@ -159,6 +159,10 @@ pub struct Started {
     pub logfs: Option<Filesystem>,
     /// Kernel memory of the BPF maps, bytes; `null` if unknown.
     pub map_bytes: Option<u64>,
+    /// Pods that they have room for: `maxPods`, the pods there are, or 110, whichever is most.
+    pub map_pods: u32,
+    /// Possible CPUs, each with counters of its own in them.
+    pub map_cpus: u32,
 }
 
 /// The rung of one family.

@@ -104,6 +104,7 @@ impl Changes {
             ("podLogsDir", old.pod_logs_dir != new.pod_logs_dir),
             ("cgroupRoot", old.cgroup_root != new.cgroup_root),
             ("pods", old.pods != new.pods),
+            ("maxPods", old.max_pods != new.max_pods),
         ];
         Self {
             policy: old.policy != Policy { semantics, ..new.policy.clone() },
@@ -189,8 +190,10 @@ mod tests {
                 "changed: nothing; only after a restart: rootDirectory",
             ),
             (
-                more("semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\n"),
-                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods",
+                more(
+                    "semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\nmaxPods: 7\n",
+                ),
+                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods, maxPods",
             ),
         ];
         for (text, expected) in cases {

@@ -294,7 +294,7 @@ mod tests {
         let of = |name| each.iter().find(|(i, _)| *i == inode(name)).map(|(_, usage)| usage.inodes);
         assert_eq!((of("a"), of("b"), each.len()), (Some(2), Some(3), 2));
         assert_eq!(sum.map(|sum| sum.inodes), Some(8));
-        let top = |name: &CStr| found.iter().find(|(found, _)| &**found == name).map(|f| f.1);
+        let top = |name: &CStr| found.iter().find(|(found, _)| **found == *name).map(|f| f.1);
         assert_eq!((top(c"1.log"), top(c"b")), (Some(inode("b")), Some(inode("b"))));
         assert_eq!((top(c"loose"), found.len()), (Some(0), 8));
     }

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 /// Device of the superblock that holds `path`, numbered like `st_dev`; `None` if it cannot be told.
 pub fn device(path: &Path) -> Option<u64> {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
-    of_mount(&fs::read_to_string("/proc/self/mountinfo").ok()?, found.stx_mnt_id)
+    of_mount(&fs::read_to_string("/proc/thread-self/mountinfo").ok()?, found.stx_mnt_id)
 }
 
 /// Device of the mount with that id in the text of a `mountinfo`.

@@ -63,9 +63,8 @@ impl Role {
     /// Of the cgroup with that path from the root of the hierarchy.
     pub fn of(path: &Path) -> Self {
         let parts = || {
-            path.components().filter_map(|part| match part {
-                Component::Normal(name) => name.to_str(),
-                _ => None,
+            path.components().filter_map(|part| {
+                if let Component::Normal(name) = part { name.to_str() } else { None }
             })
         };
         if parts().next().is_none() {

@@ -14,8 +14,8 @@ use crate::{
     node::Node,
     pods::{ManifestDirectory, PodSource},
     probe::{
-        CounterReader, Counters, Family, FsKind, LADDER, LoadError, LoadOptions, Rung, Standing,
-        load, log_directory, map_sizes,
+        CounterReader, Counters, Family, FsKind, LADDER, LoadError, LoadOptions, MapSizes, Rung,
+        Standing, load, log_directory,
     },
     state::{FAMILIES, NodeState, PodView, Reading, Source, StateReader, dead},
 };
@@ -60,7 +60,7 @@ impl OwnProbes {
         };
         let node = Node::with_pods(&config, pods)?;
         let policy = Node::policy(&config, &node.sampler);
-        let (ebpf, counters, reader) = match load_probes(&node) {
+        let (ebpf, counters, reader) = match load_probes(&node, config.max_pods) {
             Ok(Loaded { ebpf, counters, reader, standings }) => {
                 let reader = StateReader::open(&node.mounts, Ok((reader, &standings)))?;
                 (Some(ebpf), Some(counters), reader)
@@ -142,15 +142,16 @@ impl OwnProbes {
 }
 
 /// Only what is read: no records, no tripwires.
-fn load_probes(node: &Node) -> Result<Loaded, LoadError> {
+fn load_probes(node: &Node, max_pods: u32) -> Result<Loaded, LoadError> {
     let roots = [Some(node.sampler.nodefs()), node.sampler.imagefs()];
     let filesystems: Vec<FsKind> =
         roots.into_iter().flatten().filter_map(|fs| FsKind::at(fs.path())).collect();
     let ladder: Vec<(Family, &[Rung])> =
         LADDER.iter().filter(|(family, _)| FAMILIES.contains(family)).copied().collect();
+    let sizes = MapSizes::of_node(max_pods, node.index.len());
     let options = LoadOptions {
         ladder: &ladder,
-        map_sizes: &map_sizes(u32::try_from(node.index.len()).unwrap_or(u32::MAX)),
+        map_sizes: sizes.entries(),
         filesystems: &filesystems,
         ..LoadOptions::default()
     };

@@ -60,7 +60,7 @@ fn of(work: &Work, place: &Place, probes: &Probes, count: u32) -> Result<Costs> 
     for (name, program) in loaded.ebpf.programs() {
         // A program that is not loaded has no info.
         let Ok(info) = program.info() else { continue };
-        if info.run_count() > u64::from(count / 1000) {
+        if info.run_count() > u64::from(count / 200) {
             let total = u64::try_from(info.run_time().as_nanos())?;
             programs.insert(name.to_owned(), Cost::of(info.run_count(), total));
         }

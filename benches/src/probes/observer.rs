@@ -20,7 +20,7 @@ const UNTIL_GONE: Duration = Duration::from_secs(5);
 const WITH_TRACEFS: &str = "mountpoint -q /sys/kernel/tracing || \
      mount -t tracefs tracefs /sys/kernel/tracing; exec \"$@\"";
 
-/// A tool that attributes writes, and the line that tells that it is attached.
+/// A tool that attributes writes, and how a line begins that tells that it is attached.
 pub(super) struct Tool {
     pub(super) name: &'static str,
     command: &'static [&'static str],
@@ -95,7 +95,7 @@ impl Tool {
         let mut complaint = None;
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(self.ready) => return Ok(attached),
+                Ok(line) if line.trim_start().starts_with(self.ready) => return Ok(attached),
                 Ok(line) if is_complaint(&line) => complaint = Some(line),
                 Ok(_) => {}
                 Err(mpsc::RecvTimeoutError::Timeout) => bail!("not attached in {PATIENCE:?}"),

@@ -55,10 +55,9 @@ fn letter(wanted: &Exception) -> char {
 
 /// The version of a kernel, and its flavour where that is a distribution's.
 fn release(findings: &[Finding]) -> Option<&str> {
-    findings.iter().find_map(|finding| match finding {
-        Finding::Kernel { release } if release.ends_with("amd64") => Some(release.as_str()),
-        Finding::Kernel { release } => release.split('-').next(),
-        _ => None,
+    findings.iter().find_map(|finding| {
+        let Finding::Kernel { release } = finding else { return None };
+        if release.ends_with("amd64") { Some(release.as_str()) } else { release.split('-').next() }
     })
 }
 
@@ -106,15 +105,14 @@ fn refusal<'a>(
     name: &str,
 ) -> Option<&'a str> {
     findings.iter().find_map(|finding| match finding {
-        Finding::NoFilesystem { filesystem, reason } if *filesystem == place => {
-            Some(reason.as_str())
+        Finding::NoFilesystem { filesystem, reason } => {
+            (*filesystem == place).then_some(reason.as_str())
         }
-        Finding::NoRung { filesystem, measure, rung, reason }
-            if *filesystem == place && *measure == wanted && rung == name =>
-        {
-            Some(reason.as_str())
+        Finding::NoRung { filesystem, measure, rung, reason } => {
+            let is_meant = *filesystem == place && *measure == wanted && rung == name;
+            is_meant.then_some(reason.as_str())
         }
-        _ => None,
+        Finding::Kernel { .. } | Finding::NoPath { .. } | Finding::Cell(_) => None,
     })
 }
 
@@ -149,11 +147,8 @@ fn figure(
     };
     let mut said: Vec<(String, Vec<&str>)> = Vec::new();
     for (kernel, findings) in kernels {
-        let cells = findings.iter().filter_map(|finding| match finding {
-            Finding::Cell(cell) => Some(cell),
-            _ => None,
-        });
-        let Some(cell) = cells.into_iter().find(is_meant) else { continue };
+        let mut cells = findings.iter().filter_map(Finding::cell);
+        let Some(cell) = cells.find(is_meant) else { continue };
         let text = if cell.claimed { ratio(cell) } else { unclaimed() };
         match said.iter_mut().find(|(known, _)| *known == text) {
             Some((_, kernels)) => kernels.push(kernel),

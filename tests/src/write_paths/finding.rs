@@ -74,6 +74,11 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// The cell, if it is one.
+    pub const fn cell(&self) -> Option<&Cell> {
+        if let Self::Cell(cell) = self { Some(cell) } else { None }
+    }
+
     /// What cannot be measured on this machine, and why.
     pub fn cannot_run(&self) -> Option<String> {
         match self {

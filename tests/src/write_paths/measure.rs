@@ -35,35 +35,31 @@ pub fn measure(node: &Node, kind: FsKind, each: &mut dyn FnMut(Finding)) -> Resu
     };
     let (mut watchers, refusals) = watchers(kind)?;
     let disk = scratch.as_ref().map_or(node.nodefs_root(), Scratch::root);
-    let dev = dev_of(disk)?;
     let claims = ClaimsHere::read().context("/proc/kallsyms")?;
     for place in places(kind) {
         for Refusal { measure, rung, reason } in &refusals {
             let (rung, reason) = (rung.clone(), reason.clone());
             each(Finding::NoRung { filesystem: place, measure: *measure, rung, reason });
         }
-        let mut at = |root: &Path, watchers: &mut [Watcher], devs: &[u32]| {
-            for (slot, dev) in (1..).zip(devs) {
-                watchers.iter_mut().try_for_each(|watcher| watcher.watch(*dev, slot))?;
-            }
-            measure_at(node, place, root, watchers, devs, &claims, each)
+        let mounted = match place {
+            Place::Ext4 | Place::Xfs | Place::Btrfs => None,
+            Place::Overlay => Some(Mounted::overlay(node)?),
+            Place::Tmpfs => Some(Mounted::tmpfs(node)?),
         };
-        match place {
-            Place::Ext4 | Place::Xfs | Place::Btrfs => at(disk, &mut watchers, &[dev])?,
-            Place::Overlay | Place::Tmpfs => {
-                let mounted = match place {
-                    Place::Overlay => Mounted::overlay(node)?,
-                    _ => Mounted::tmpfs(node)?,
-                };
-                match mounted {
-                    Ok(mounted) => {
-                        let own = dev_of(mounted.root())?;
-                        at(mounted.root(), &mut watchers, &[dev, own])?;
-                    }
-                    Err(reason) => each(Finding::NoFilesystem { filesystem: place, reason }),
-                }
+        let root = match &mounted {
+            None => disk,
+            Some(Ok(mounted)) => mounted.root(),
+            Some(Err(reason)) => {
+                each(Finding::NoFilesystem { filesystem: place, reason: reason.clone() });
+                continue;
             }
+        };
+        let mut devs = vec![dev_of(disk)?, dev_of(root)?];
+        devs.dedup();
+        for (slot, dev) in (1..).zip(&devs) {
+            watchers.iter_mut().try_for_each(|watcher| watcher.watch(*dev, slot))?;
         }
+        measure_at(node, place, root, &watchers, &devs, &claims, each)?;
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ fn a_forced_rung_is_used_and_evictions_go_on_over_it() {
         assert_eq!(started.rungs[family].rung.as_deref(), Some("raw-tracepoint"), "{family}");
     }
     assert!(started.map_bytes.is_some_and(|bytes| bytes > 0), "{started:?}");
+    assert!(started.map_pods >= 110 && started.map_cpus > 0, "{started:?}");
     println!("maps take {:?} bytes", started.map_bytes);
     still_catches(&mut session, Kind::LogWriter);
     still_catches(&mut session, Kind::ForkBomb);

@@ -108,7 +108,6 @@ const NAMES: &[&str] = &[
     "qosReserved",
     "runtimeRequestTimeout",
     "hairpinMode",
-    "maxPods",
     "podCIDR",
     "podPidsLimit",
     "resolvConf",

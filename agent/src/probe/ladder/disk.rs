@@ -102,6 +102,7 @@ const BTRFS_SPACE: &[Offset] = &[
     offsets::INODE_BLOCKS,
     offsets::INODE_BYTES,
     offsets::INODE_LINKS,
+    offsets::INODE_USERS,
     offsets::SB_MAGIC,
     offsets::BTRFS_INODE,
     offsets::BTRFS_IO_TREE,

@@ -148,6 +148,12 @@ impl Reader {
             TextFlag::CgroupRoot => {
                 self.flags.layer.cgroup_root = path().map(|value| Placed { value, at });
             }
+            TextFlag::MaxPods => {
+                let pods = value
+                    .parse()
+                    .map_err(|_| self.error(name, format!("`{value}` is not a number of pods")))?;
+                self.flags.layer.max_pods = Some(Placed { value: pods, at });
+            }
             TextFlag::Config => self.flags.config = path(),
             TextFlag::ConfigDir => self.flags.config_dir = path(),
         }

@@ -19,6 +19,7 @@ pub(super) enum TextFlag {
     FeatureGates,
     RootDirectory,
     CgroupRoot,
+    MaxPods,
     Config,
     ConfigDir,
 }
@@ -45,6 +46,7 @@ impl Flag {
             "feature-gates" => Self::Text(TextFlag::FeatureGates),
             "root-dir" => Self::Text(TextFlag::RootDirectory),
             "cgroup-root" => Self::Text(TextFlag::CgroupRoot),
+            "max-pods" => Self::Text(TextFlag::MaxPods),
             "config" => Self::Text(TextFlag::Config),
             "config-dir" => Self::Text(TextFlag::ConfigDir),
             "experimental-allocatable-ignore-eviction" => Self::Bool(BoolFlag::IgnoreAllocatable),

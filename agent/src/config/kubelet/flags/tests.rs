@@ -44,7 +44,7 @@ fn every_flag_is_used() {
          --eviction-pressure-transition-period=30s --eviction-max-pod-grace-period=-1 \
          --enforce-node-allocatable=none,pods --feature-gates=A=true,PodLevelResources=false \
          --feature-gates=B=0 --root-dir=/k --cgroup-root /c --config=/f --config-dir=/d \
-         --local-storage-capacity-isolation=false --kernel-memcg-notification",
+         --local-storage-capacity-isolation=false --max-pods=250 --kernel-memcg-notification",
     )
     .expect("valid");
     let layer = &flags.layer;
@@ -63,6 +63,7 @@ fn every_flag_is_used() {
     );
     let gates: Vec<_> = layer.feature_gates.iter().map(|(k, v)| (k.as_str(), *v)).collect();
     assert_eq!(gates, [("A", true), ("B", false), ("PodLevelResources", false)]);
+    assert_eq!(layer.max_pods.as_ref().map(|p| p.value), Some(250));
     let path = |placed: &Option<Placed<PathBuf>>| placed.as_ref().map(|p| p.value.clone());
     assert_eq!(path(&layer.root_directory), Some("/k".into()));
     assert_eq!(path(&layer.cgroup_root), Some("/c".into()));

@@ -215,10 +215,11 @@ fn a_kubelets_file_is_known_by_its_kind() {
     let text = format!("{HEAD}evictionHard: {{pid.available: \"7\"}}\nmaxPods: 250\n");
     let config = Config::parse(Path::new("k.yaml"), &text).expect("valid");
     assert_eq!(config.eviction.kind, ConfigKind::Kubelet);
-    assert_eq!(hard(&config.eviction.maps), "pid.available=7");
+    assert_eq!((hard(&config.eviction.maps).as_str(), config.max_pods), ("pid.available=7", 250));
     let json = r#"{"kind": "KubeletConfiguration", "evictionHard": {},
         "apiVersion": "kubelet.config.k8s.io/v1beta1"}"#;
     let config = Config::parse(Path::new("k.json"), json).expect("valid");
+    assert_eq!(config.max_pods, 110);
     assert!(config.policy.thresholds.is_empty());
 }
 
