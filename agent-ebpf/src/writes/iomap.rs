@@ -29,6 +29,8 @@ const FAULT: u32 = 1 << 3;
 const DIRECTLY: u32 = 1 << 4;
 /// `IOMAP_UNSHARE`
 const UNSHARE: u32 = 1 << 7;
+/// `PAGE_SIZE` on the processors that there are probes for.
+const PAGE: u64 = 4096;
 /// `XFS_SUPER_MAGIC`
 const XFS: u64 = 0x5846_5342;
 
@@ -67,7 +69,7 @@ fn counted<F: Follow>(iter: Kernel) {
     let inode = F::pointer(iter, IOMAP_INODE.load());
     // Others may come to buffer their writes this way, but have hooks of their own.
     if flags & DIRECTLY != 0 || is_xfs::<F>(inode) {
-        count::<F>(inode, taken::<F>(iter), || directory_of::<F>(inode));
+        count::<F>(inode, stored::<F>(iter, flags), || directory_of::<F>(inode));
     }
 }
 
@@ -77,14 +79,14 @@ fn beside_calls<F: Follow>(iter: Kernel) {
     if flags & WRITE == 0 || flags & (FAULT | DIRECTLY) == 0 {
         return;
     }
-    let bytes = taken::<F>(iter);
     if flags & FAULT != 0 {
         let inode = F::pointer(iter, IOMAP_INODE.load());
         if is_xfs::<F>(inode) {
-            count::<F>(inode, bytes, || directory_of::<F>(inode));
+            count::<F>(inode, stored::<F>(iter, flags), || directory_of::<F>(inode));
         }
         return;
     }
+    let bytes = taken::<F>(iter);
     let task = bpf_get_current_pid_tgid();
     let is_first = F::long(iter, IOMAP_MAPPED.load()) == 0;
     // SAFETY: only this task has this key.
@@ -92,6 +94,13 @@ fn beside_calls<F: Follow>(iter: Kernel) {
     if DIRECT.insert(task, before + bytes, 0).is_err() {
         dropped(Probe::Writes);
     }
+}
+
+/// The same, of a fault at most a page: it goes over its whole folio, and comes again for each page.
+#[inline(always)]
+fn stored<F: Follow>(iter: Kernel, flags: u32) -> u64 {
+    let bytes = taken::<F>(iter);
+    if flags & FAULT != 0 && bytes > PAGE { PAGE } else { bytes }
 }
 
 /// Bytes that the last piece has taken.

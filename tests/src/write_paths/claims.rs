@@ -71,6 +71,14 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         measure: Measure::Bytes,
         rungs: &["tracepoint"],
+        filesystems: &[Place::Xfs],
+        paths: &[WritePath::IoUringDirect],
+        unless_tracepoint: None,
+        reason: "a write that would wait is told, refused, and told again when it is tried once more",
+    },
+    Exception {
+        measure: Measure::Bytes,
+        rungs: &["tracepoint"],
         filesystems: &[Place::Ext4, Place::Overlay],
         paths: DIRECT,
         unless_tracepoint: None,
