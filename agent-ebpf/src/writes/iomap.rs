@@ -29,6 +29,8 @@ const FAULT: u32 = 1 << 3;
 const DIRECTLY: u32 = 1 << 4;
 /// `IOMAP_UNSHARE`
 const UNSHARE: u32 = 1 << 7;
+/// `PAGE_SIZE` on the processors that there are probes for.
+const PAGE: u64 = 4096;
 /// `XFS_SUPER_MAGIC`
 const XFS: u64 = 0x5846_5342;
 
@@ -64,6 +66,9 @@ fn counted<F: Follow>(iter: Kernel) {
     if flags & WRITE == 0 || flags & UNSHARE != 0 {
         return;
     }
+    if flags & FAULT != 0 {
+        return stored::<F>(iter);
+    }
     let inode = F::pointer(iter, IOMAP_INODE.load());
     // Others may come to buffer their writes this way, but have hooks of their own.
     if flags & DIRECTLY != 0 || is_xfs::<F>(inode) {
@@ -77,21 +82,35 @@ fn beside_calls<F: Follow>(iter: Kernel) {
     if flags & WRITE == 0 || flags & (FAULT | DIRECTLY) == 0 {
         return;
     }
-    let bytes = taken::<F>(iter);
     if flags & FAULT != 0 {
-        let inode = F::pointer(iter, IOMAP_INODE.load());
-        if is_xfs::<F>(inode) {
-            count::<F>(inode, bytes, || directory_of::<F>(inode));
-        }
-        return;
+        return stored::<F>(iter);
     }
     let task = bpf_get_current_pid_tgid();
-    let is_first = F::long(iter, IOMAP_MAPPED.load()) == 0;
-    // SAFETY: only this task has this key.
-    let before = if is_first { 0 } else { unsafe { DIRECT.get(task) }.copied().unwrap_or(0) };
-    if DIRECT.insert(task, before + bytes, 0).is_err() {
+    let before = if is_first::<F>(iter) {
+        0
+    } else {
+        // SAFETY: only this task has this key.
+        unsafe { DIRECT.get(task) }.copied().unwrap_or(0)
+    };
+    if DIRECT.insert(task, before + taken::<F>(iter), 0).is_err() {
         dropped(Probe::Writes);
     }
+}
+
+/// A store through a mapping: each page that one may be made to faults by itself, also where the
+/// pieces are of a larger folio.
+#[inline(always)]
+fn stored<F: Follow>(iter: Kernel) {
+    let inode = F::pointer(iter, IOMAP_INODE.load());
+    if is_first::<F>(iter) && is_xfs::<F>(inode) {
+        count::<F>(inode, PAGE, || directory_of::<F>(inode));
+    }
+}
+
+/// Whether this is called before the first piece.
+#[inline(always)]
+fn is_first<F: Follow>(iter: Kernel) -> bool {
+    F::long(iter, IOMAP_MAPPED.load()) == 0
 }
 
 /// Bytes that the last piece has taken.
@@ -100,7 +119,7 @@ fn taken<F: Follow>(iter: Kernel) -> u64 {
     // Until 6.14 the iterator keeps the number (or an error), since then where the piece began.
     let taken = if IOMAP_PROCESSED.load() != 0 {
         F::long(iter, IOMAP_PROCESSED.load()) as i64
-    } else if F::long(iter, IOMAP_MAPPED.load()) != 0 {
+    } else if !is_first::<F>(iter) {
         F::long(iter, IOMAP_POSITION.load()).wrapping_sub(F::long(iter, IOMAP_START.load())) as i64
     } else {
         0
