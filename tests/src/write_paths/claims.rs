@@ -78,6 +78,14 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         measure: Measure::Bytes,
+        rungs: &["tracepoint"],
+        filesystems: &[Place::Xfs],
+        paths: DIRECT,
+        unless_tracepoint: None,
+        reason: "a write is told before it is tried, and may be tried twice",
+    },
+    Exception {
+        measure: Measure::Bytes,
         rungs: TRACEPOINTS,
         filesystems: &[Place::Ext4, Place::Overlay, Place::Btrfs],
         paths: DIRECT,
