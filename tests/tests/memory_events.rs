@@ -81,17 +81,18 @@ fn counted(cgroup: &Cgroup) -> BTreeMap<String, u64> {
     events.map(|(kind, count)| (kind.to_owned(), count)).collect()
 }
 
-/// Waits until what was told is what was counted.
+/// Waits until what was told is what is counted: a hog's own child dies a little later than the hog.
 fn wait_told(session: &mut Session, cgroup: &Cgroup) {
     let id = cgroup.inode().unwrap();
-    let (mut from, wanted) = (0, counted(cgroup));
-    while told(session, id) != wanted {
+    let mut from = 0;
+    while told(session, id) != counted(cgroup) {
         let next = session.inbox().mark();
         let event = session.inbox().wait_record(from, PATIENCE, "a memory event", |record| {
             matches!(record, Record::MemoryEvent(_)).then_some(())
         });
         if let Err(error) = event {
-            panic!("{error}: {:?} of {wanted:?}\n{}", told(session, id), session.log_tail());
+            let (told, counted) = (told(session, id), counted(cgroup));
+            panic!("{error}: {told:?} of {counted:?}\n{}", session.log_tail());
         }
         from = next;
     }
