@@ -1,7 +1,6 @@
 //! Writes that go through iomap, piece by piece: what the piece before has really taken.
 //!
-//! Direct writes of every filesystem, and all of xfs: calls and stores through a mapping. The
-//! tracepoint runs in the writer's task also when the write itself ends later, and after a piece was
+//! Direct writes of every filesystem, and the buffered ones of xfs. The tracepoint runs in the writer's task also when the write itself ends later, and after a piece was
 //! submitted, so what falls back to a buffered write is not counted twice.
 
 use aya_ebpf::{
@@ -29,8 +28,6 @@ const FAULT: u32 = 1 << 3;
 const DIRECTLY: u32 = 1 << 4;
 /// `IOMAP_UNSHARE`
 const UNSHARE: u32 = 1 << 7;
-/// `PAGE_SIZE` on the processors that there are probes for.
-const PAGE: u64 = 4096;
 /// `XFS_SUPER_MAGIC`
 const XFS: u64 = 0x5846_5342;
 
@@ -56,18 +53,15 @@ iomap_iter! {
     /// `(iomap_iter, …)`: counts everything.
     iomap_btf, iomap_raw, counted;
     /// `(iomap_iter, …)`: beside hooks of the calls, which know all but how long a direct write is that
-    /// ends later, and stores through a mapping.
+    /// ends later.
     iomap_beside_btf, iomap_beside_raw, beside_calls;
 }
 
 #[inline(always)]
 fn counted<F: Follow>(iter: Kernel) {
     let flags = F::int(iter, IOMAP_FLAGS.load());
-    if flags & WRITE == 0 || flags & UNSHARE != 0 {
+    if flags & WRITE == 0 || flags & (FAULT | UNSHARE) != 0 {
         return;
-    }
-    if flags & FAULT != 0 {
-        return stored::<F>(iter);
     }
     let inode = F::pointer(iter, IOMAP_INODE.load());
     // Others may come to buffer their writes this way, but have hooks of their own.
@@ -79,11 +73,8 @@ fn counted<F: Follow>(iter: Kernel) {
 #[inline(always)]
 fn beside_calls<F: Follow>(iter: Kernel) {
     let flags = F::int(iter, IOMAP_FLAGS.load());
-    if flags & WRITE == 0 || flags & (FAULT | DIRECTLY) == 0 {
+    if flags & WRITE == 0 || flags & DIRECTLY == 0 {
         return;
-    }
-    if flags & FAULT != 0 {
-        return stored::<F>(iter);
     }
     let task = bpf_get_current_pid_tgid();
     let before = if is_first::<F>(iter) {
@@ -94,16 +85,6 @@ fn beside_calls<F: Follow>(iter: Kernel) {
     };
     if DIRECT.insert(task, before + taken::<F>(iter), 0).is_err() {
         dropped(Probe::Writes);
-    }
-}
-
-/// A store through a mapping: each page that one may be made to faults by itself, also where the
-/// pieces are of a larger folio.
-#[inline(always)]
-fn stored<F: Follow>(iter: Kernel) {
-    let inode = F::pointer(iter, IOMAP_INODE.load());
-    if is_first::<F>(iter) && is_xfs::<F>(inode) {
-        count::<F>(inode, PAGE, || directory_of::<F>(inode));
     }
 }
 
