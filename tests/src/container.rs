@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long the runtime and the workloads may take to get ready.
-pub const TOOLS_PATIENCE: Duration = Duration::from_secs(20);
+pub const TOOLS_PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running container. Killed and reaped on drop.
 #[derive(Debug)]

@@ -1,13 +1,18 @@
 //! `evictd top` where cgroups are mounted otherwise than here. Virtual machines have v2 alone: there the
 //! other tests show that.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
-use evictd_tests::{hierarchies::Hierarchies, node::Node};
+use evictd_tests::{
+    container::{enter, tool},
+    hierarchies::Hierarchies,
+    node::Node,
+};
 use serde_json::Value;
 
 #[test]
@@ -19,6 +24,13 @@ fn without_cgroup_v2_tasks_and_memory_are_shown_and_why_the_rest_is_not() {
         return;
     };
     let node = Node::create().unwrap();
+    let cgroup = node.system().child("idle").unwrap();
+    let mut idle = Command::new(tool("evictd-workload").unwrap());
+    idle.args(["idle", "--mib", "4"]).stdout(Stdio::piped());
+    enter(&mut idle, &cgroup).unwrap();
+    let mut idle = idle.spawn().unwrap();
+    let mut said = BufReader::new(idle.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "ready");
     // In a mount namespace of its own, so that nobody else's mounts change.
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c"]);
@@ -41,8 +53,12 @@ fn without_cgroup_v2_tasks_and_memory_are_shown_and_why_the_rest_is_not() {
     }
     assert!(!snapshot["missing"].as_array().unwrap().is_empty());
     let rows = snapshot["rows"].as_array().unwrap();
-    let own = rows.iter().filter(|row| row["path"] != "/");
-    let known = |figure: &'static str| own.clone().any(|row| row[figure].as_u64() > Some(0));
-    assert!(known("tasks") && known("processes") && known("memory_working_set"), "{rows:#?}");
+    let path = format!("/{}", cgroup.relative().display());
+    let row = rows.iter().find(|row| row["path"] == *path).unwrap();
+    // The process outside of its namespace, and the one inside.
+    assert_eq!((&row["tasks"], &row["processes"]), (&Value::from(2), &Value::from(2)), "{row}");
+    assert!(row["memory_working_set"].as_u64() > Some(0), "{row}");
+    cgroup.kill_all().unwrap();
+    idle.wait().unwrap();
     assert!(rows.iter().all(|row| row["forks_per_second"].is_null()), "{rows:#?}");
 }

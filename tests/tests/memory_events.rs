@@ -113,6 +113,13 @@ fn signal(session: &Session, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
+fn of_kind(kind: &str) -> impl Fn(&Record) -> Option<MemoryEvent> + '_ {
+    move |record| {
+        let Record::MemoryEvent(event) = record else { return None };
+        (event.kind == kind).then(|| event.clone())
+    }
+}
+
 #[test]
 fn every_event_is_told_once_with_and_without_notifications() {
     let _alone = common::alone();
@@ -123,14 +130,14 @@ fn every_event_is_told_once_with_and_without_notifications() {
         println!("{name}: {:?}", session.started().rungs["memory_events"].rung);
         let cgroup = idle_worker(&mut session);
         for _ in 0..3 {
-            assert!(!hog(&cgroup, 3 * LIMIT >> 20).wait().unwrap().success());
+            assert!(!hog(&cgroup, (3 * LIMIT) >> 20).wait().unwrap().success());
         }
         assert!(counted(&cgroup)["oom_kill"] >= 3, "{:?}", counted(&cgroup));
         wait_told(&mut session, &cgroup);
         let (id, wanted) = (cgroup.inode().unwrap(), counted(&cgroup));
         // A tick later nothing is told again.
         let from = session.inbox().mark();
-        assert!(!hog(&cgroup, 3 * LIMIT >> 20).wait().unwrap().success());
+        assert!(!hog(&cgroup, (3 * LIMIT) >> 20).wait().unwrap().success());
         session
             .inbox()
             .wait_record(from, PATIENCE, "the fourth", |record| {
@@ -157,11 +164,7 @@ fn throttling_above_memory_high_is_told() {
     fs::write(&path, (LIMIT / 2).to_string()).unwrap();
     let mut hog = hog(&cgroup, (LIMIT >> 20) - 8);
     let from = session.inbox().mark();
-    let event = session.inbox().wait_record(from, PATIENCE, "throttling", |record| match record {
-        Record::MemoryEvent(event) if event.kind == "high" => Some(event.clone()),
-        _ => None,
-    });
-    let event: MemoryEvent = event.unwrap();
+    let event = session.inbox().wait_record(from, PATIENCE, "throttling", of_kind("high")).unwrap();
     assert_eq!(event.cgroup_id, cgroup.inode().unwrap());
     if has_rung(&session, "memory_events") {
         assert!(event.event_ns.is_some() || event.count > 0, "{event:?}");
@@ -183,7 +186,7 @@ fn a_victim_is_named_although_its_cgroup_was_gone_before_evictd_looked() {
 
     let from = session.inbox().mark();
     signal(&session, Signal::STOP);
-    assert!(!hog(&cgroup, 3 * LIMIT >> 20).wait().unwrap().success());
+    assert!(!hog(&cgroup, (3 * LIMIT) >> 20).wait().unwrap().success());
     cgroup.remove().unwrap();
     assert!(cgroup.dirs().iter().all(|dir| !dir.exists()), "gone");
     signal(&session, Signal::CONT);
@@ -197,12 +200,8 @@ fn a_victim_is_named_although_its_cgroup_was_gone_before_evictd_looked() {
     }
     if is_v2 {
         // Its counts live on in those of the pod.
-        let found =
-            session.inbox().wait_record(from, PATIENCE, "the kill", |record| match record {
-                Record::MemoryEvent(event) if event.kind == "oom_kill" => Some(event.clone()),
-                _ => None,
-            });
-        let kill: MemoryEvent = found.unwrap();
+        let found = session.inbox().wait_record(from, PATIENCE, "the kill", of_kind("oom_kill"));
+        let kill = found.unwrap();
         assert_is_the_workers(kill.pod.as_deref(), kill.container.as_deref());
         assert_eq!((kill.cgroup_id, kill.count), (id, 1));
     }
@@ -222,7 +221,7 @@ fn events_are_told_although_the_ring_overflowed() {
         fs::create_dir(&dir).unwrap();
         fs::remove_dir(&dir).unwrap();
     }
-    assert!(!hog(&cgroup, 3 * LIMIT >> 20).wait().unwrap().success());
+    assert!(!hog(&cgroup, (3 * LIMIT) >> 20).wait().unwrap().success());
     signal(&session, Signal::CONT);
     wait_told(&mut session, &cgroup);
     let ended = session.stop().unwrap();

@@ -9,7 +9,7 @@ use evictd_tests::{
     session::Session, truth::Gauge,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// In observe mode, so that only the decision is at stake.
 #[test]

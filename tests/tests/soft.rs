@@ -16,7 +16,7 @@ use evictd_tests::{
     truth::Gauge,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const SOFT_GRACE_NS: u64 = 1_000_000_000;
 const POD_GRACE_NS: u64 = 2_000_000_000;
 

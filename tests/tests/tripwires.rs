@@ -20,7 +20,7 @@ use evictd_common::{Kind, TASKS_TRIPWIRE};
 use evictd_tests::{container::tool, node::Node, scratch::Scratch};
 
 /// A record of a budget that is used up is waited for this long, then it is lost.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Wake-ups of each slot.
 const ROUNDS: u32 = 300;
 

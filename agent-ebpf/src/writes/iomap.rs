@@ -31,30 +31,26 @@ const UNSHARE: u32 = 1 << 7;
 /// `XFS_SUPER_MAGIC`
 const XFS: u64 = 0x5846_5342;
 
-macro_rules! iomap_iter {
-    ($($(#[$doc:meta])* $btf:ident, $raw:ident, $then:ident;)*) => {$(
-        $(#[$doc])*
-        #[btf_tracepoint]
-        pub fn $btf(ctx: BtfTracePointContext) -> i32 {
-            $then::<Direct>(ctx.arg(0));
-            0
-        }
-
-        $(#[$doc])*
-        #[raw_tracepoint]
-        pub fn $raw(ctx: RawTracePointContext) -> i32 {
-            $then::<Copied>(ctx.arg(0));
-            0
-        }
-    )*};
+/// `(iomap_iter, …)`: counts everything.
+#[btf_tracepoint]
+pub fn iomap_btf(ctx: BtfTracePointContext) -> i32 {
+    counted::<Direct>(ctx.arg(0));
+    0
 }
 
-iomap_iter! {
-    /// `(iomap_iter, …)`: counts everything.
-    iomap_btf, iomap_raw, counted;
-    /// `(iomap_iter, …)`: beside hooks of the calls, which know all but how long a direct write is that
-    /// ends later.
-    iomap_beside_btf, iomap_beside_raw, beside_calls;
+/// `(iomap_iter, …)`: counts everything.
+#[raw_tracepoint]
+pub fn iomap_raw(ctx: RawTracePointContext) -> i32 {
+    counted::<Copied>(ctx.arg(0));
+    0
+}
+
+/// `(iomap_iter, …)`: beside fexit of the calls, which knows all but how long a direct write is that
+/// ends later.
+#[btf_tracepoint]
+pub fn iomap_beside_btf(ctx: BtfTracePointContext) -> i32 {
+    beside_calls::<Direct>(ctx.arg(0));
+    0
 }
 
 #[inline(always)]

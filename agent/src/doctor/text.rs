@@ -71,7 +71,7 @@ fn kernel<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
     }
     match kernel.lockdown.as_deref() {
         None => {
-            page.line(Mark::Good, "lockdown", "unknown: the kernel or securityfs does not tell")?
+            page.line(Mark::Good, "lockdown", "unknown: the kernel or securityfs does not tell")?;
         }
         Some("none") => page.line(Mark::Good, "lockdown", "none")?,
         Some(level) => page.line(Mark::Less, "lockdown", level)?,

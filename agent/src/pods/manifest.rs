@@ -1,9 +1,10 @@
 //! A directory of ordinary Pod manifests: the pods of standalone mode.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs,
     path::{Path, PathBuf},
+    slice,
     sync::Arc,
 };
 
@@ -25,12 +26,14 @@ const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 pub struct ManifestDirectory {
     path: PathBuf,
     seen: Option<u64>,
+    /// What was read of each file, and its state then: a pod that comes or goes costs its own file.
+    read: BTreeMap<PathBuf, (u64, Vec<PodRecord>)>,
 }
 
 impl ManifestDirectory {
     /// The manifests (`*.yaml`, `*.yml`, `*.json`) in the directory at `path`.
     pub const fn new(path: PathBuf) -> Self {
-        Self { path, seen: None }
+        Self { path, seen: None, read: BTreeMap::new() }
     }
 
     /// Whether files came, went or changed since the last [`Self::read`].
@@ -44,11 +47,26 @@ impl ManifestDirectory {
         // Before the content: what changes while it is read is then read again. A file that cannot
         // be used is not read again until it changes.
         self.seen = Some(fingerprint(&files));
-        let mut manifests = Manifests::default();
+        let mut read = BTreeMap::new();
         for file in &files {
-            manifests.add(file, &Documents::read(file)?)?;
+            let state = fingerprint(slice::from_ref(file));
+            let known = self.read.get(file).filter(|(then, _)| *then == state);
+            let records = match known {
+                Some((_, records)) => records.clone(),
+                None => {
+                    let mut manifests = Manifests::default();
+                    manifests.add(file, &Documents::read(file)?)?;
+                    manifests.records
+                }
+            };
+            read.insert(file.clone(), (state, records));
         }
-        Ok(manifests.records)
+        self.read = read;
+        let records: Vec<PodRecord> =
+            self.read.values().flat_map(|(_, records)| records).cloned().collect();
+        let uids: BTreeSet<&str> = records.iter().map(|record| &*record.uid).collect();
+        // Two of one name: all is read again, to say where.
+        if uids.len() < records.len() { read_all(&files) } else { Ok(records) }
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, InputError> {
@@ -66,6 +84,14 @@ impl ManifestDirectory {
         files.sort();
         Ok(files)
     }
+}
+
+fn read_all(files: &[PathBuf]) -> Result<Vec<PodRecord>, InputError> {
+    let mut manifests = Manifests::default();
+    for file in files {
+        manifests.add(file, &Documents::read(file)?)?;
+    }
+    Ok(manifests.records)
 }
 
 /// Reads the pods of one manifest file's `text`, calling it `file` in errors.

@@ -1,6 +1,6 @@
 //! Loads the BPF object and climbs each family's ladder.
 
-use std::{error::Error, fmt, io, path::Path};
+use std::{fmt, io, path::Path};
 
 use aya::{
     Btf as KernelBtf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
@@ -9,84 +9,25 @@ use aya::{
         BtfTracePoint, FEntry, FExit, KProbe, Program, ProgramError, RawTracePoint, TracePoint,
     },
 };
-use serde::Serialize;
 use thiserror::Error;
 use tracing::{info, warn};
 
 use super::{
-    cgroup_files::FileSource,
     filesystem::FsKind,
-    ladder::{
-        Attachment, Family, Hook, LADDER, Rung, cost_of_absence, cost_of_rung, counts_logs, source,
-    },
-    lockdown::lockdown,
+    ladder::{Attachment, Family, Hook, LADDER, Rung, cost_of_absence},
     offsets::{self, Offset},
+    refusal::{causes, describe},
     sizes,
+    standing::{Refused, Standing},
     tracefs::Tracefs,
     types::Types,
 };
-
 use crate::sample::CgroupMounts;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evictd-probes"));
 
 /// Where the running kernel describes its types.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
-
-/// A rung that was tried and cannot be used here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refused {
-    /// The rung.
-    pub rung: &'static str,
-    /// Why.
-    pub reason: String,
-}
-
-/// What became of one family.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The family.
-    pub family: Family,
-    /// The rung in use; `None` if all were refused.
-    pub rung: Option<&'static str>,
-    /// The better rungs that were refused.
-    pub refused: Vec<Refused>,
-}
-
-impl Standing {
-    /// The files that it stands on; `None` for programs, and without a rung.
-    pub fn source(&self) -> Option<FileSource> {
-        source(self.family, self.rung?)
-    }
-
-    /// Whether the kernel counts for this family.
-    pub fn is_counted(&self) -> bool {
-        self.rung.is_some() && self.source().is_none()
-    }
-
-    /// Whether writes into log directories are counted.
-    pub fn counts_logs(&self) -> bool {
-        self.family == Family::Writes && self.rung.is_some_and(counts_logs)
-    }
-
-    /// What works less well than it could; `None` on the best rung that matters.
-    pub fn cost(&self) -> Option<&'static str> {
-        match self.rung {
-            None => Some(cost_of_absence(self.family)),
-            Some(rung) => cost_of_rung(self.family, rung),
-        }
-    }
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.family.name(), self.rung.unwrap_or("none"))?;
-        for Refused { rung, reason } in &self.refused {
-            write!(f, "; {rung} refused: {reason}")?;
-        }
-        Ok(())
-    }
-}
 
 /// The object could not be loaded at all: no BPF on this kernel, or no right to it.
 #[derive(Debug, Error)]
@@ -376,55 +317,4 @@ fn detach(ebpf: &mut Ebpf, program: &str) {
     if let Err(error) = unloaded {
         warn!("program {program} stays loaded: {error}");
     }
-}
-
-/// One line: the verifier's log can be thousands. What lockdown may have forbidden says so.
-fn describe(error: &ProgramError) -> String {
-    let text = describe_refusal(error);
-    match lockdown().filter(|level| level != "none" && is_not_permitted(error)) {
-        Some(level) => format!("{text}; kernel lockdown is at {level}"),
-        None => text,
-    }
-}
-
-fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if errno == Some(libc::EPERM) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-fn describe_refusal(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
-        let log = verifier_log.to_string();
-        let last = log.lines().rev().find(|line| {
-            let statistics = ["processed ", "verification ", "stack depth "];
-            !line.is_empty() && !statistics.iter().any(|start| line.starts_with(start))
-        });
-        return match last {
-            Some(line) => format!("the kernel refused the program: {io_error} ({line})"),
-            None => format!("the kernel refused the program: {io_error}"),
-        };
-    }
-    causes(error)
-}
-
-/// An error and what caused it, in one line.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Transparent errors repeat their cause.
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -11,8 +11,10 @@ mod lockdown;
 mod offsets;
 mod owners;
 mod reader;
+mod refusal;
 mod ring;
 mod sizes;
+mod standing;
 mod tracefs;
 mod tripwires;
 mod types;
@@ -23,11 +25,12 @@ pub use filesystem::FsKind;
 pub use ladder::{
     Attachment, Family, ForcedRung, Hook, LADDER, Rung, counts_logs, serves, source, with_forced,
 };
-pub use load::{KERNEL_BTF, LoadError, LoadOptions, Refused, Standing, load};
+pub use load::{KERNEL_BTF, LoadError, LoadOptions, load};
 pub use lockdown::lockdown;
 pub use owners::FileOwners;
 pub use reader::{CounterReader, Grown, Written, log_directory};
 pub use ring::Ring;
 pub use sizes::{MapSizes, map_bytes, most_cgroup_files};
+pub use standing::{Refused, Standing};
 pub use tracefs::{Field, Tracefs};
 pub use tripwires::Tripwires;

@@ -127,7 +127,7 @@ impl Tracefs {
 }
 
 /// Offset and size of a field, from a line such as
-/// `field:unsigned int copied;	offset:36;	size:4;	signed:0;`.
+/// `field:unsigned int copied; offset:36; size:4; signed:0;`.
 fn place(format: &str, name: &str) -> Option<(u64, u64)> {
     format.lines().find_map(|line| {
         let mut parts = line.trim().strip_prefix("field:")?.split(';').map(str::trim);

@@ -175,7 +175,6 @@ impl Kernel {
     pub async fn records(&mut self, mut take: impl FnMut(Record)) -> io::Result<()> {
         let mut found = Vec::new();
         let ended = tokio::select! {
-            biased;
             drained = drain(&mut self.ring, self.ring_from, &mut take) => drained,
             read = read_files(self.files.as_mut(), &mut found) => read,
             flushed = flush(self.log.as_mut()) => flushed,

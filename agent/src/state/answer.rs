@@ -157,10 +157,9 @@ mod tests {
             Patient { client: ours, until: Instant::now() + Duration::from_millis(50) };
         let writer = thread::spawn(move || while theirs.write_all(b" ").is_ok() {});
         let error = client.line().unwrap_err();
-        assert!(
-            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::TimedOut),
-            "{error}"
-        );
+        // Too much, or too late; a socket says the latter in two ways.
+        let ways = [io::ErrorKind::InvalidData, io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+        assert!(ways.contains(&error.kind()), "{error}");
         drop(client);
         writer.join().unwrap();
 

@@ -69,16 +69,16 @@ fn run_measure() -> Result<ExitCode> {
     let node = Node::create()?;
     let (mut cells, mut wrong, mut said) = (0, 0, Ok(()));
     for kind in GROUNDS {
-        eprintln!("measuring what the hooks of {} see", kind.name());
+        tell(&format!("measuring what the hooks of {} see", kind.name()));
         measure(&node, *kind, &mut |found| {
             if let Some(why) = found.cannot_run() {
-                eprintln!("cannot run here: {why}");
+                tell(&format!("cannot run here: {why}"));
             }
             if let Finding::Cell(cell) = &found {
                 cells += 1;
                 if cell.claimed && !cell.agrees() {
                     wrong += 1;
-                    eprintln!("wrong: {cell}");
+                    tell(&format!("wrong: {cell}"));
                 }
             }
             let line = say(&found);
@@ -88,7 +88,7 @@ fn run_measure() -> Result<ExitCode> {
         })?;
     }
     said?;
-    eprintln!("{cells} cells, {wrong} of them claimed and wrong");
+    tell(&format!("{cells} cells, {wrong} of them claimed and wrong"));
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
@@ -132,4 +132,10 @@ fn say(what: &impl serde::Serialize) -> io::Result<()> {
     let mut line = serde_json::to_string(what)?;
     line.push('\n');
     io::stdout().lock().write_all(line.as_bytes())
+}
+
+/// On stderr, in one piece: in a VM both streams end in the same line.
+fn tell(what: &str) {
+    // Who does not listen needs no progress.
+    let _ = io::stderr().write_all(format!("{what}\n").as_bytes());
 }

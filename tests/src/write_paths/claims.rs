@@ -54,18 +54,18 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         measure: Measure::Bytes,
         rungs: &["tracepoint"],
-        filesystems: &[Place::Ext4, Place::Overlay],
-        paths: DIRECT,
+        filesystems: &[Place::Xfs],
+        paths: &[WritePath::IoUringDirect],
         unless_tracepoint: None,
-        reason: "direct I/O is told in structs alone",
+        reason: "a write that would wait is told, refused, and told again when it is tried once more",
     },
     Exception {
         measure: Measure::Bytes,
         rungs: &["tracepoint"],
-        filesystems: &[Place::Xfs],
+        filesystems: &[Place::Ext4, Place::Overlay],
         paths: DIRECT,
         unless_tracepoint: None,
-        reason: "a write is told before it is tried, and may be tried twice",
+        reason: "direct I/O is told in structs alone",
     },
     Exception {
         measure: Measure::Bytes,

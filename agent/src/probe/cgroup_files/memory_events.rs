@@ -1,7 +1,7 @@
 //! `memory.events` of the pods (cgroup v2). The kernel tells a change to all cgroups above it too, so a
 //! pod's file tells of its containers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::notify::{Notify, Target};
 use crate::pods::{Pod, PodIndex};
@@ -38,13 +38,12 @@ impl MemoryEvents {
         }
         let mut short = None;
         for (id, dir) in wanted {
-            if !self.watches.contains_key(&id) {
-                match notify.add(dir, FILE, Target::Events(id)) {
-                    Ok(watch) => {
-                        self.watches.insert(id, watch);
-                    }
-                    Err(why) => short = why.shortage().or(short),
+            let Entry::Vacant(unwatched) = self.watches.entry(id) else { continue };
+            match notify.add(dir, FILE, Target::Events(id)) {
+                Ok(watch) => {
+                    unwatched.insert(watch);
                 }
+                Err(why) => short = why.shortage().or(short),
             }
         }
         let was_short = std::mem::replace(&mut self.is_short, short.is_some());

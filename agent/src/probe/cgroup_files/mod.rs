@@ -18,7 +18,7 @@ use rustix::{
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::load::Standing;
+use super::standing::Standing;
 use crate::{clock::now, pods::PodIndex};
 use directories::Directories;
 use memory_events::MemoryEvents;

@@ -7,7 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::{
+    fs::inotify::{self, CreateFlags, WatchFlags},
+    io::Errno,
+};
 
 /// What a watch is for, by cgroup id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +59,9 @@ impl Notify {
             Target::Events(_) => WatchFlags::MODIFY,
         };
         let watch = inotify::add_watch(&self.fd, path, flags).map_err(|error| match error {
-            rustix::io::Errno::NOSPC => {
-                NoWatch::Short("fs.inotify.max_user_watches is used up".to_owned())
-            }
-            rustix::io::Errno::NOMEM => NoWatch::Short("no memory for a watch".to_owned()),
-            _ => NoWatch::Gone,
+            Errno::NOSPC => NoWatch::Short("fs.inotify.max_user_watches is used up".to_owned()),
+            Errno::NOENT | Errno::NODEV => NoWatch::Gone,
+            error => NoWatch::Short(format!("no watch: {error}")),
         })?;
         self.targets.insert(watch, target);
         Ok(watch)

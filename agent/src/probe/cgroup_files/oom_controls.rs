@@ -60,7 +60,7 @@ impl OomControls {
                 }
                 match Control::open(pod, name, id, epoll) {
                     Ok(control) => drop(self.controls.insert(id, control)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) if is_gone(&error) => {}
                     Err(error) => short = Some(format!("{REGISTER}: {error}")),
                 }
             }
@@ -83,6 +83,11 @@ impl OomControls {
         }
         told && is_there
     }
+}
+
+/// A cgroup that is being removed has files that cannot be used any more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
 impl Control {

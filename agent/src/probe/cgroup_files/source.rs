@@ -103,7 +103,7 @@ mod tests {
             match expected {
                 None => assert_eq!(answer, Ok(()), "{name}"),
                 Some(text) => {
-                    assert!(answer.as_ref().unwrap_err().contains(text), "{name}: {answer:?}")
+                    assert!(answer.as_ref().unwrap_err().contains(text), "{name}: {answer:?}");
                 }
             }
         }

@@ -177,7 +177,9 @@ impl<C: Counts> Ledger<C> {
         if let Some(node) = self.nodes.get_mut(&id) {
             let counts = &node.entry.counts;
             let own = if node.entry.is_leaf { counts.all() } else { counts.own() };
-            own.map(|own| node.tell_own(own, out));
+            if let Some(own) = own {
+                node.tell_own(own, out);
+            }
         }
     }
 
