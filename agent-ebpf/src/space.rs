@@ -120,7 +120,7 @@ fn look_at<F: Follow>(
     let owner = unsafe { file.owner((*held).owner, (*held).is_log_directory) };
     let grown = change > 0 && event.kind == Kind::Grown;
     let anew = grown && (owner.id == 0 || before == 0 && !is_kernel_thread());
-    if !anew && charge(owner, change) {
+    if !anew && owner.id != 0 && charge(owner, change) {
         return looks;
     }
     // A file that grows from nothing (its number may be another file's) or whose owner is gone

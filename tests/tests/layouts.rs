@@ -37,7 +37,10 @@ fn without_cgroup_v2_tasks_and_memory_are_shown_and_why_the_rest_is_not() {
     command.arg("umount \"$1\" && shift && exec \"$@\"").arg("sh").arg(v2);
     command.arg(common::evictd_binary());
     command.args(["top", "--once", "--json", "--interval", "100ms", "--socket"]);
-    let output = match command.arg(node.dir().join("nobody.sock")).output() {
+    let output = command.arg(node.dir().join("nobody.sock")).output();
+    cgroup.kill_all().unwrap();
+    idle.wait().unwrap();
+    let output = match output {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             println!("cannot run here: unshare is not installed");
             return;
@@ -58,7 +61,5 @@ fn without_cgroup_v2_tasks_and_memory_are_shown_and_why_the_rest_is_not() {
     // The process outside of its namespace, and the one inside.
     assert_eq!((&row["tasks"], &row["processes"]), (&Value::from(2), &Value::from(2)), "{row}");
     assert!(row["memory_working_set"].as_u64() > Some(0), "{row}");
-    cgroup.kill_all().unwrap();
-    idle.wait().unwrap();
     assert!(rows.iter().all(|row| row["forks_per_second"].is_null()), "{rows:#?}");
 }

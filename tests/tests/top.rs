@@ -138,7 +138,8 @@ fn who_writes_forks_and_logs_is_in_its_row_and_nobody_else_is() {
     assert_eq!(through_agent["source"]["kind"], "agent");
     assert_eq!(through_agent["source"]["pid"], session.evictd_pid());
     assert_eq!(through_agent["source"]["mode"], "observe");
-    assert_eq!(through_agent["node"]["conditions"], Value::Array(Vec::new()));
+    let conditions = &through_agent["node"]["conditions"];
+    assert_eq!(conditions, &Value::Array(Vec::new()), "{:#}", through_agent["node"]);
     assert_offenders(&through_agent, &system);
 
     let dir = session.node().dir().to_owned();
