@@ -51,3 +51,24 @@ pub fn file_of_tree(tree: Kernel) -> Option<Kernel> {
         && Copied::long(inode, INODE_INO.load()) >= FIRST_FILE;
     is_file.then_some(inode)
 }
+
+/// A program on a tracepoint of btrfs, for the BTF and for the raw rung: both copy what they read.
+macro_rules! hooks {
+    ($($(#[$doc:meta])* $btf:ident, $raw:ident, |$ctx:ident| $body:expr;)*) => {$(
+        $(#[$doc])*
+        #[btf_tracepoint]
+        pub fn $btf($ctx: BtfTracePointContext) -> i32 {
+            $body;
+            0
+        }
+
+        $(#[$doc])*
+        #[raw_tracepoint]
+        pub fn $raw($ctx: RawTracePointContext) -> i32 {
+            $body;
+            0
+        }
+    )*};
+}
+
+pub(crate) use hooks;

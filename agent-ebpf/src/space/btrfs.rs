@@ -12,7 +12,7 @@ use evictd_common::Probe;
 
 use super::{Event, File, look_at};
 use crate::{
-    btrfs::{btrfs_inode, device_of_subvolume, file_of_tree},
+    btrfs::{btrfs_inode, device_of_subvolume, file_of_tree, hooks},
     kernel::{Copied, Follow, Kernel},
     maps::{GROWING_TASKS, dropped},
     offsets::{
@@ -24,25 +24,7 @@ use crate::{
 /// Unit of `i_blocks`.
 const SECTOR: u64 = 512;
 
-macro_rules! btrfs {
-    ($($(#[$doc:meta])* $btf:ident, $raw:ident, |$ctx:ident| $body:expr;)*) => {$(
-        $(#[$doc])*
-        #[btf_tracepoint]
-        pub fn $btf($ctx: BtfTracePointContext) -> i32 {
-            $body;
-            0
-        }
-
-        $(#[$doc])*
-        #[raw_tracepoint]
-        pub fn $raw($ctx: RawTracePointContext) -> i32 {
-            $body;
-            0
-        }
-    )*};
-}
-
-btrfs! {
+hooks! {
     /// `(extent_io_tree, start, length, bits)`; before the figures.
     btrfs_set_btf, btrfs_set_raw, |ctx| set(ctx.arg(0), ctx.arg(3));
     /// `(extent_io_tree, start, length, bits)`; before the figures.

@@ -13,31 +13,13 @@ use evictd_common::{DirtyRange, Probe};
 
 use super::{count, directory_of};
 use crate::{
-    btrfs::file_of_tree,
+    btrfs::{file_of_tree, hooks},
     kernel::{Copied, Follow, Kernel},
     maps::{DIRTY_RANGES, dropped},
     offsets::{BTRFS_DELALLOC, INODE_INO, INODE_SB, INODE_SIZE, SB_BLOCK_SIZE},
 };
 
-macro_rules! btrfs {
-    ($($(#[$doc:meta])* $btf:ident, $raw:ident, |$ctx:ident| $body:expr;)*) => {$(
-        $(#[$doc])*
-        #[btf_tracepoint]
-        pub fn $btf($ctx: BtfTracePointContext) -> i32 {
-            $body;
-            0
-        }
-
-        $(#[$doc])*
-        #[raw_tracepoint]
-        pub fn $raw($ctx: RawTracePointContext) -> i32 {
-            $body;
-            0
-        }
-    )*};
-}
-
-btrfs! {
+hooks! {
     /// `(extent_io_tree, start, length, bits)`
     btrfs_dirty_btf, btrfs_dirty_raw, |ctx| dirty(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3));
     /// `(root, inode number, change, …)`

@@ -122,6 +122,11 @@ impl OwnProbes {
         for gone in self.log_directories.difference(&now) {
             counters.forget_log_directory(gone);
         }
+        // Before their filesystems: a log that grows in between would be taken for the runtime's own file.
+        for directory in now.difference(&self.log_directories) {
+            // One that finds no room has no count: its rate is unknown.
+            let _ = counters.watch_log_directory(*directory);
+        }
         // Logs and space are counted on watched filesystems only.
         let sampler = &self.node.sampler;
         let roots = [Some(sampler.nodefs()), sampler.imagefs()];
@@ -132,10 +137,6 @@ impl OwnProbes {
                 // Its tripwire stays disarmed: nobody is woken.
                 let _ = counters.watch(dev, slot);
             }
-        }
-        for directory in now.difference(&self.log_directories) {
-            // One that finds no room has no count: its rate is unknown.
-            let _ = counters.watch_log_directory(*directory);
         }
         self.log_directories = now;
     }

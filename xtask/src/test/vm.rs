@@ -25,8 +25,7 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(900);
 const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
 
 /// Test programs that run where only [`Tests::KernelFacing`] are wanted.
-const KERNEL_FACING: [&str; 8] =
-    ["doctor", "faults", "log_writers", "probes", "space", "tripwires", "verifier", "write_paths"];
+const KERNEL_FACING: [&str; 5] = ["doctor", "log_writers", "probes", "space", "write_paths"];
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
