@@ -8,7 +8,6 @@ mod btrfs;
 mod calls;
 mod dirty_folio;
 mod iomap;
-mod mapped;
 mod plain;
 
 use aya_ebpf::{

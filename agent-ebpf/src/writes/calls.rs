@@ -76,7 +76,7 @@ fn written<F: Follow>(file: Kernel, bytes: u64) {
     count::<F>(F::pointer(file, FILE_INODE.load()), bytes, || directory_of_file::<F>(file));
 }
 
-/// Bytes of the current task's direct write, which `iomap_beside_*` has seen.
+/// Bytes of the current task's direct write, which `iomap_beside_btf` has seen.
 #[inline(always)]
 fn handed_over() -> u64 {
     // SAFETY: only this task has this key.

@@ -1,7 +1,6 @@
 //! Writes that go through iomap, piece by piece: what the piece before has really taken.
 //!
-//! Direct writes of every filesystem, and all of xfs: calls and stores through a mapping. The
-//! tracepoint runs in the writer's task also when the write itself ends later, and after a piece was
+//! Direct writes of every filesystem, and the buffered ones of xfs. The tracepoint runs in the writer's task also when the write itself ends later, and after a piece was
 //! submitted, so what falls back to a buffered write is not counted twice.
 
 use aya_ebpf::{
@@ -29,81 +28,66 @@ const FAULT: u32 = 1 << 3;
 const DIRECTLY: u32 = 1 << 4;
 /// `IOMAP_UNSHARE`
 const UNSHARE: u32 = 1 << 7;
-/// `PAGE_SIZE` on the processors that there are probes for.
-const PAGE: u64 = 4096;
 /// `XFS_SUPER_MAGIC`
 const XFS: u64 = 0x5846_5342;
 
-macro_rules! iomap_iter {
-    ($($(#[$doc:meta])* $btf:ident, $raw:ident, $then:ident;)*) => {$(
-        $(#[$doc])*
-        #[btf_tracepoint]
-        pub fn $btf(ctx: BtfTracePointContext) -> i32 {
-            $then::<Direct>(ctx.arg(0));
-            0
-        }
-
-        $(#[$doc])*
-        #[raw_tracepoint]
-        pub fn $raw(ctx: RawTracePointContext) -> i32 {
-            $then::<Copied>(ctx.arg(0));
-            0
-        }
-    )*};
+/// `(iomap_iter, …)`: counts everything.
+#[btf_tracepoint]
+pub fn iomap_btf(ctx: BtfTracePointContext) -> i32 {
+    counted::<Direct>(ctx.arg(0));
+    0
 }
 
-iomap_iter! {
-    /// `(iomap_iter, …)`: counts everything.
-    iomap_btf, iomap_raw, counted;
-    /// `(iomap_iter, …)`: beside hooks of the calls, which know all but how long a direct write is that
-    /// ends later, and stores through a mapping.
-    iomap_beside_btf, iomap_beside_raw, beside_calls;
+/// `(iomap_iter, …)`: counts everything.
+#[raw_tracepoint]
+pub fn iomap_raw(ctx: RawTracePointContext) -> i32 {
+    counted::<Copied>(ctx.arg(0));
+    0
+}
+
+/// `(iomap_iter, …)`: beside fexit of the calls, which knows all but how long a direct write is that
+/// ends later.
+#[btf_tracepoint]
+pub fn iomap_beside_btf(ctx: BtfTracePointContext) -> i32 {
+    beside_calls::<Direct>(ctx.arg(0));
+    0
 }
 
 #[inline(always)]
 fn counted<F: Follow>(iter: Kernel) {
     let flags = F::int(iter, IOMAP_FLAGS.load());
-    if flags & WRITE == 0 || flags & UNSHARE != 0 {
+    if flags & WRITE == 0 || flags & (FAULT | UNSHARE) != 0 {
         return;
     }
     let inode = F::pointer(iter, IOMAP_INODE.load());
     // Others may come to buffer their writes this way, but have hooks of their own.
     if flags & DIRECTLY != 0 || is_xfs::<F>(inode) {
-        count::<F>(inode, stored::<F>(iter, flags), || directory_of::<F>(inode));
+        count::<F>(inode, taken::<F>(iter), || directory_of::<F>(inode));
     }
 }
 
 #[inline(always)]
 fn beside_calls<F: Follow>(iter: Kernel) {
     let flags = F::int(iter, IOMAP_FLAGS.load());
-    if flags & WRITE == 0 || flags & (FAULT | DIRECTLY) == 0 {
+    if flags & WRITE == 0 || flags & DIRECTLY == 0 {
         return;
     }
-    if flags & FAULT != 0 {
-        let inode = F::pointer(iter, IOMAP_INODE.load());
-        if is_xfs::<F>(inode) {
-            count::<F>(inode, stored::<F>(iter, flags), || directory_of::<F>(inode));
-        }
-        return;
-    }
-    let bytes = taken::<F>(iter);
     let task = bpf_get_current_pid_tgid();
-    let is_first = F::long(iter, IOMAP_MAPPED.load()) == 0;
-    // SAFETY: only this task has this key.
-    let before = if is_first { 0 } else { unsafe { DIRECT.get(task) }.copied().unwrap_or(0) };
-    if DIRECT.insert(task, before + bytes, 0).is_err() {
+    let before = if is_first::<F>(iter) {
+        0
+    } else {
+        // SAFETY: only this task has this key.
+        unsafe { DIRECT.get(task) }.copied().unwrap_or(0)
+    };
+    if DIRECT.insert(task, before + taken::<F>(iter), 0).is_err() {
         dropped(Probe::Writes);
     }
 }
 
-/// The same, also for stores through a mapping. A fault goes over its whole folio. Since 6.15 it maps
-/// all of it; before, one page, and comes again for each.
+/// Whether this is called before the first piece.
 #[inline(always)]
-fn stored<F: Follow>(iter: Kernel, flags: u32) -> u64 {
-    let bytes = taken::<F>(iter);
-    // The iterator was changed in the same release.
-    let maps_one_page = flags & FAULT != 0 && IOMAP_PROCESSED.load() != 0;
-    if maps_one_page && bytes > PAGE { PAGE } else { bytes }
+fn is_first<F: Follow>(iter: Kernel) -> bool {
+    F::long(iter, IOMAP_MAPPED.load()) == 0
 }
 
 /// Bytes that the last piece has taken.
@@ -112,7 +96,7 @@ fn taken<F: Follow>(iter: Kernel) -> u64 {
     // Until 6.14 the iterator keeps the number (or an error), since then where the piece began.
     let taken = if IOMAP_PROCESSED.load() != 0 {
         F::long(iter, IOMAP_PROCESSED.load()) as i64
-    } else if F::long(iter, IOMAP_MAPPED.load()) != 0 {
+    } else if !is_first::<F>(iter) {
         F::long(iter, IOMAP_POSITION.load()).wrapping_sub(F::long(iter, IOMAP_START.load())) as i64
     } else {
         0

@@ -22,7 +22,6 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-const FUNCTIONS: &[&str] = &["fexit", "kprobe"];
 const TRACEPOINTS: &[&str] = &["btf-tracepoint", "raw-tracepoint"];
 const DIRECT: &[WritePath] = &[WritePath::Direct, WritePath::AioDirect, WritePath::IoUringDirect];
 
@@ -38,22 +37,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         measure: Measure::Bytes,
-        rungs: &[],
-        filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs, Place::Btrfs],
-        paths: &[WritePath::MmapAgain],
-        unless_tracepoint: None,
-        reason: "a store to a block that is there passes no hook",
-    },
-    Exception {
-        measure: Measure::Bytes,
-        rungs: FUNCTIONS,
-        filesystems: &[Place::Btrfs],
-        paths: &[WritePath::Mmap],
-        unless_tracepoint: None,
-        reason: "a store is no call: its bytes pass no hook (its blocks do)",
-    },
-    Exception {
-        measure: Measure::Bytes,
         rungs: &["tracepoint"],
         filesystems: &[Place::Btrfs],
         paths: &[],
@@ -64,7 +47,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         measure: Measure::Bytes,
         rungs: &["tracepoint"],
         filesystems: &[Place::Ext4, Place::Overlay, Place::Xfs],
-        paths: &[WritePath::Mmap],
+        paths: &[WritePath::Mmap, WritePath::MmapAgain],
         unless_tracepoint: None,
         reason: "a store is no call: its bytes pass no hook (its blocks do)",
     },

@@ -2,10 +2,13 @@
 
 use super::{Attachment, Hook, PLAIN, Rung};
 use crate::probe::{
-    filesystem::FsKind::{Btrfs, Ext4, Xfs},
+    filesystem::FsKind::{self, Btrfs, Ext4, Xfs},
     offsets::{self, Offset},
     tracefs::Field,
 };
+
+/// Every filesystem that there are hooks for.
+const ALL: &[FsKind] = &[Ext4, Xfs, Btrfs];
 
 /// From an inode to its filesystem and its number.
 const INODE: &[Offset] = &[offsets::INODE_SB, offsets::INODE_INO, offsets::SB_DEV];
@@ -123,12 +126,10 @@ pub(super) const WRITES: &[Rung] = &[
             Attachment::need("ext4_write_iter_exit", "ext4_file_write_iter").on(Ext4),
             Attachment::need("xfs_write_iter_exit", "xfs_file_write_iter").on(Xfs),
             Attachment::need("btrfs_write_iter_exit", "btrfs_file_write_iter").on(Btrfs),
-            Attachment::want("ext4_mapped_btf", "ext4_da_reserve_space")
-                .on(Ext4)
+            Attachment::want("stores_btf", "writeback_dirty_folio")
+                .on_any(ALL)
                 .by(Hook::BtfTracepoint),
-            Attachment::want("iomap_beside_btf", "iomap_iter")
-                .on_any(&[Ext4, Xfs, Btrfs])
-                .by(Hook::BtfTracepoint),
+            Attachment::want("iomap_beside_btf", "iomap_iter").on_any(ALL).by(Hook::BtfTracepoint),
         ],
         offsets: KIOCB,
         fs_offsets: &[(Btrfs, BTRFS)],
@@ -143,10 +144,9 @@ pub(super) const WRITES: &[Rung] = &[
             Attachment::need("write_iter_return", "xfs_file_write_iter").on(Xfs),
             Attachment::need("write_iter_enter", "btrfs_file_write_iter").on(Btrfs),
             Attachment::need("write_iter_return", "btrfs_file_write_iter").on(Btrfs),
-            Attachment::want("ext4_mapped_raw", "ext4_da_reserve_space")
-                .on(Ext4)
+            Attachment::want("stores_raw", "writeback_dirty_folio")
+                .on_any(ALL)
                 .by(Hook::RawTracepoint),
-            Attachment::want("iomap_beside_raw", "iomap_iter").on(Xfs).by(Hook::RawTracepoint),
         ],
         offsets: KIOCB,
         fs_offsets: &[(Btrfs, BTRFS)],
@@ -158,7 +158,7 @@ pub(super) const WRITES: &[Rung] = &[
             Attachment::need("da_write_end_btf", "ext4_da_write_end").on(Ext4),
             Attachment::want("write_end_btf", "ext4_write_end").on(Ext4),
             Attachment::want("journalled_write_end_btf", "ext4_journalled_write_end").on(Ext4),
-            Attachment::want("ext4_mapped_btf", "ext4_da_reserve_space").on(Ext4),
+            Attachment::want("stores_btf", "writeback_dirty_folio").on_any(&[Ext4, Xfs]),
             Attachment::need("btrfs_dirty_btf", "btrfs_set_extent_bit").on(Btrfs),
             Attachment::need("btrfs_settled_btf", "btrfs_inode_mod_outstanding_extents").on(Btrfs),
             Attachment::need("iomap_btf", "iomap_iter").on(Xfs),
@@ -174,7 +174,7 @@ pub(super) const WRITES: &[Rung] = &[
             Attachment::need("da_write_end_raw", "ext4_da_write_end").on(Ext4),
             Attachment::want("write_end_raw", "ext4_write_end").on(Ext4),
             Attachment::want("journalled_write_end_raw", "ext4_journalled_write_end").on(Ext4),
-            Attachment::want("ext4_mapped_raw", "ext4_da_reserve_space").on(Ext4),
+            Attachment::want("stores_raw", "writeback_dirty_folio").on_any(&[Ext4, Xfs]),
             Attachment::need("btrfs_dirty_raw", "btrfs_set_extent_bit").on(Btrfs),
             Attachment::need("btrfs_settled_raw", "btrfs_inode_mod_outstanding_extents").on(Btrfs),
             Attachment::need("iomap_raw", "iomap_iter").on(Xfs),
