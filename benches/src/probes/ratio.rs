@@ -1,13 +1,17 @@
 //! Throughput while somebody looks on, divided by that while nobody does: in turns, so that what else
 //! the machine does is in both.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::{
     Probes,
+    floor::Floor,
     observer::Tool,
     work::{Place, Took, WORKS},
 };
@@ -47,11 +51,13 @@ pub(super) struct Ratios {
 }
 
 const EVICTD: &str = "evictd";
+/// One program that does nothing at the tracepoint of each kind of work: nobody can look on for less.
+const NOTHING: &str = "an empty program";
 
 /// One pass over all kinds of work.
 type Pass = Vec<Took>;
 
-/// Rounds of: nobody, evictd, nobody, a tool, nobody, the next tool, …, nobody.
+/// Rounds of: nobody, evictd, nobody, an empty program, nobody, a tool, …, nobody.
 pub(super) fn measure(
     place: &Place,
     probes: &Probes,
@@ -65,15 +71,21 @@ pub(super) fn measure(
     let mut beside: BTreeMap<&str, Vec<(Pass, Pass)>> = BTreeMap::new();
     for round in 1..=rounds {
         let mut before = pass()?;
-        for number in 0..=tools.len() {
-            let (name, on) = match number.checked_sub(1).and_then(|number| tools.get(number)) {
-                None => {
+        let observers = [Observer::Evictd, Observer::Nothing].into_iter();
+        for observer in observers.chain(tools.iter().map(|tool| Observer::Tool(tool))) {
+            let name = observer.name();
+            let on = match observer {
+                Observer::Evictd => {
                     let _probes = probes.load()?;
-                    (EVICTD, pass()?)
+                    pass()?
                 }
-                Some(tool) => {
+                Observer::Nothing => {
+                    let _floors = floors()?;
+                    pass()?
+                }
+                Observer::Tool(tool) => {
                     let _tool = tool.start()?;
-                    (tool.name, pass()?)
+                    pass()?
                 }
             };
             let after = pass()?;
@@ -84,6 +96,28 @@ pub(super) fn measure(
         eprintln!("round {round} of {rounds}");
     }
     Ok(ratios_of(&alone, &beside))
+}
+
+/// Who looks on.
+enum Observer<'a> {
+    Evictd,
+    Nothing,
+    Tool(&'a Tool),
+}
+
+impl Observer<'_> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Evictd => EVICTD,
+            Self::Nothing => NOTHING,
+            Self::Tool(tool) => tool.name,
+        }
+    }
+}
+
+fn floors() -> Result<Vec<Floor>> {
+    let tracepoints: BTreeSet<&str> = WORKS.iter().map(|work| work.tracepoint).collect();
+    tracepoints.into_iter().map(Floor::attach).collect()
 }
 
 fn ratios_of(alone: &[Pass], beside: &BTreeMap<&'static str, Vec<(Pass, Pass)>>) -> Ratios {

@@ -1,0 +1,1 @@
+//! The API server: which pods are on this node, and what the cluster is told of them.
