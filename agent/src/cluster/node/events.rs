@@ -1,20 +1,22 @@
 //! Events about the node, as the kubelet words them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use evictd_core::{MonoTime, NodeCondition, Resource};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{
-    Client,
-    runtime::events::{Event, EventType, Recorder, Reporter},
-};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::{
     clock::now,
-    cluster::bucket::{Bucket, Limit},
+    cluster::{
+        Attempt, Connection,
+        bucket::{Bucket, Limit},
+    },
 };
+
+const WRITE: Attempt = Attempt { verb: "create or patch", resource: "events.events.k8s.io" };
 
 /// Of each reason, as client-go limits the kubelet's by object.
 const LIMIT: Limit = Limit { burst: 25, every: Duration::from_secs(300) };
@@ -70,11 +72,8 @@ impl Limiter {
 }
 
 /// Writes Events until nobody tells of occasions any more. What repeats is counted in one Event.
-pub(super) async fn write_events(
-    client: Client,
-    node: Arc<str>,
-    mut occasions: mpsc::Receiver<Occasion>,
-) {
+pub(super) async fn write_events(connection: Connection, mut occasions: mpsc::Receiver<Occasion>) {
+    let (client, node) = (connection.client.clone(), connection.node.clone());
     let reporter = Reporter { controller: "evictd".to_owned(), instance: Some(node.to_string()) };
     let mut recorder = Recorder::new(client.clone(), reporter.clone());
     let mut limiter = Limiter::default();
@@ -89,9 +88,9 @@ pub(super) async fn write_events(
             Err(error) => {
                 // The Event that it would count on may be gone; the next is a new one.
                 recorder = Recorder::new(client.clone(), reporter.clone());
-                let problem = error.to_string();
+                let problem = connection.explain(WRITE, &error).to_string();
                 if problem != complaint {
-                    warn!("cannot create or patch events.events.k8s.io: {problem}");
+                    warn!("an Event about this node is not written: {problem}");
                     complaint = problem;
                 }
             }

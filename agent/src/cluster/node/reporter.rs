@@ -1,9 +1,6 @@
 //! What the control loop tells of the node. Telling never waits.
 
-use std::sync::Arc;
-
 use evictd_core::{MonoTime, NodeCondition, NodeConditions, Signal};
-use kube::Client;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -23,11 +20,11 @@ pub struct NodeReporter {
 }
 
 impl NodeReporter {
-    /// Both ends. The worker is to be run where the client's runtime is.
-    pub fn new(client: Client, node: Arc<str>, reporting: Reporting) -> (Self, NodeWorker) {
+    /// Both ends.
+    pub fn new(reporting: Reporting) -> (Self, NodeWorker) {
         let (wanted, seen) = watch::channel(Wanted { reporting, stances: None });
         let (occasions, heard) = mpsc::channel(OCCASIONS);
-        let worker = NodeWorker::new(client, node, seen, heard);
+        let worker = NodeWorker::new(seen, heard);
         (Self { wanted, occasions }, worker)
     }
 

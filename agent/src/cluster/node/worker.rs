@@ -1,10 +1,10 @@
 //! Takes the node to what is wanted, again and again.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::{api::core::v1::Node, jiff::Timestamp};
 use kube::{
-    Api, Client,
+    Api,
     api::{Patch, PatchParams},
 };
 use tokio::{
@@ -18,13 +18,20 @@ use super::{
     events::{Occasion, write_events},
     plan::{HEARTBEAT, plan},
 };
-use crate::{clock::now, cluster::backoff::Backoff};
+use crate::{
+    clock::now,
+    cluster::{Attempt, ConnectError, Connection, Stop, backoff::Backoff},
+};
+
+const GET: Attempt = Attempt { verb: "get", resource: "nodes" };
+const PATCH: Attempt = Attempt { verb: "patch", resource: "nodes" };
+const PATCH_STATUS: Attempt = Attempt { verb: "patch", resource: "nodes/status" };
 
 /// How often others may write the node between reading it and writing its taints.
 const CONFLICTS: usize = 8;
 
 /// Own conditions and taints are taken off within this, or stay for the next start.
-const WITHDRAWAL: Duration = Duration::from_secs(5);
+const WITHDRAWAL: Duration = Duration::from_secs(4);
 
 /// After a failure it is tried again this much later at first, then ever later.
 const BACKOFF: Backoff =
@@ -32,38 +39,34 @@ const BACKOFF: Backoff =
 
 /// The cluster's end of a [`NodeReporter`](super::NodeReporter).
 pub struct NodeWorker {
-    client: Client,
-    node: Arc<str>,
     wanted: watch::Receiver<Wanted>,
     occasions: mpsc::Receiver<Occasion>,
 }
 
 impl NodeWorker {
     pub(super) const fn new(
-        client: Client,
-        node: Arc<str>,
         wanted: watch::Receiver<Wanted>,
         occasions: mpsc::Receiver<Occasion>,
     ) -> Self {
-        Self { client, node, wanted, occasions }
+        Self { wanted, occasions }
     }
 
-    /// Runs until the reporter is gone and, for [5 s](WITHDRAWAL) at most, until what evictd wrote is
-    /// taken off again. While nothing is to be reported, nothing is asked either.
-    pub async fn run(self) {
-        let Self { client, node, wanted, occasions } = self;
+    /// Runs until it is to stop or the reporter is gone and, for [4 s](WITHDRAWAL) at most, until what
+    /// evictd wrote is taken off again. While nothing is to be reported, nothing is asked either.
+    pub async fn run(self, connection: Connection, stop: Stop) {
+        let Self { wanted, occasions } = self;
         let mut keeper = Keeper {
-            nodes: Api::all(client.clone()),
-            node: node.clone(),
+            nodes: Api::all(connection.client.clone()),
+            connection: connection.clone(),
             touched: false,
             complaint: String::new(),
         };
         // An Event that hangs must not hold up a taint, nor the end.
         tokio::select! {
-            () = keeper.keep(wanted) => {}
+            () = keeper.keep(wanted, stop) => {}
             () = async {
-                write_events(client, node, occasions).await;
-                std::future::pending().await
+                write_events(connection, occasions).await;
+                std::future::pending::<()>().await;
             } => {}
         }
     }
@@ -79,7 +82,7 @@ enum Next {
 /// Keeps the node as it is wanted.
 struct Keeper {
     nodes: Api<Node>,
-    node: Arc<str>,
+    connection: Connection,
     /// Something of evictd's may be on the node.
     touched: bool,
     /// What went wrong last, told once.
@@ -87,7 +90,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn keep(&mut self, mut wanted: watch::Receiver<Wanted>) {
+    async fn keep(&mut self, mut wanted: watch::Receiver<Wanted>, mut stop: Stop) {
         let mut failures = 0;
         loop {
             let current = *wanted.borrow_and_update();
@@ -95,6 +98,7 @@ impl Keeper {
             // What is wanted now makes what was wanted before needless, also in the middle of it.
             let next = tokio::select! {
                 biased;
+                () = stop.requested() => Next::End,
                 changed = wanted.changed() => {
                     if changed.is_ok() { Next::Again } else { Next::End }
                 }
@@ -134,24 +138,28 @@ impl Keeper {
     /// Reads the node and writes what differs. Conditions and taints are written apart, so that a
     /// missing permission for one does not cost the other.
     async fn converge(&self, desired: &Desired) -> Result<(), Failed> {
-        let params = PatchParams::default();
+        let (name, params) = (&*self.connection.node, PatchParams::default());
         for _ in 0..CONFLICTS {
-            let node = self.nodes.get(&self.node).await.map_err(|e| Failed::of("get nodes", e))?;
+            let node = self.nodes.get(name).await.map_err(|e| self.failed(GET, &e))?;
             let plan = plan(desired, &node, Timestamp::now());
             let taints = match plan.taints.map(Patch::Merge) {
-                Some(patch) => match self.nodes.patch(&self.node, &params, &patch).await {
+                Some(patch) => match self.nodes.patch(name, &params, &patch).await {
                     Err(kube::Error::Api(status)) if status.is_conflict() => continue,
-                    written => written.map(drop).map_err(|e| Failed::of("patch nodes", e)),
+                    written => written.map(drop).map_err(|e| self.failed(PATCH, &e)),
                 },
                 None => Ok(()),
             };
             if let Some(patch) = plan.status.map(Patch::Strategic) {
-                let written = self.nodes.patch_status(&self.node, &params, &patch).await;
-                written.map_err(|e| Failed::of("patch nodes/status", e))?;
+                let written = self.nodes.patch_status(name, &params, &patch).await;
+                written.map_err(|e| self.failed(PATCH_STATUS, &e))?;
             }
             return taints;
         }
         Err(Failed::Contended)
+    }
+
+    fn failed(&self, tried: Attempt, error: &kube::Error) -> Failed {
+        Failed::Asked(self.connection.explain(tried, error))
     }
 
     /// Says what went wrong, once, and that it is well again.
@@ -161,12 +169,9 @@ impl Keeper {
             return;
         }
         if complaint.is_empty() {
-            info!("conditions and taints of node {} are written again", self.node);
+            info!("conditions and taints of this node are written again");
         } else {
-            warn!(
-                "conditions or taints of node {} are not as they should be: {complaint}",
-                self.node
-            );
+            warn!("conditions or taints of this node are not as they should be: {complaint}");
         }
         self.complaint = complaint;
     }
@@ -175,21 +180,10 @@ impl Keeper {
 /// Why the node is not as it should be.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    #[error("cannot {tried}: {problem}")]
-    Asked { tried: &'static str, problem: String },
+    #[error(transparent)]
+    Asked(ConnectError),
     #[error("others wrote the node each of {CONFLICTS} times that its taints were to be written")]
     Contended,
     #[error("no answer within {WITHDRAWAL:?}; the next evictd here takes them off")]
     Late,
-}
-
-impl Failed {
-    fn of(tried: &'static str, error: kube::Error) -> Self {
-        let problem = match error {
-            // It names who may not do what.
-            kube::Error::Api(status) => status.message,
-            other => other.to_string(),
-        };
-        Self::Asked { tried, problem }
-    }
 }
