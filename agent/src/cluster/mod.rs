@@ -7,6 +7,7 @@ mod access;
 mod args;
 mod connect;
 mod error;
+pub mod pods;
 mod thread;
 mod timeouts;
 
