@@ -11,6 +11,7 @@ mod connect;
 mod error;
 pub mod evict;
 pub mod node;
+pub mod pods;
 mod thread;
 mod timeouts;
 

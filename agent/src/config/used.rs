@@ -11,6 +11,7 @@ use super::{
     place::Placed,
     policy::policy,
 };
+use crate::pods::{CgroupDriver, NodeLayout};
 
 /// The kubelet's default of `maxPods`.
 const USUAL_PODS: u32 = 110;
@@ -45,6 +46,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the kubelet has what belongs to pods; whose cgroup driver is [found](NodeLayout::find_driver)
+    /// on the machine.
+    pub fn layout(&self) -> NodeLayout {
+        NodeLayout {
+            root_directory: self.root_directory.clone(),
+            pod_logs_dir: self.pod_logs_dir.clone(),
+            cgroup_root: self.cgroup_root.clone(),
+            driver: CgroupDriver::default(),
+        }
+    }
+
     /// Reads and checks the file at `path`: evictd's own, or a KubeletConfiguration.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         Self::of_file(File::read(path)?)

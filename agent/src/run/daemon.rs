@@ -17,6 +17,7 @@ use super::{
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
+    pods_from::PodsFrom,
     record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     clock::now,
+    cluster::pods::{PodFeed, PodsKnown},
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
@@ -64,6 +66,10 @@ pub struct Daemon {
     pub map_sizes: MapSizes,
     /// When to end without being told to.
     pub ends: Option<MonoTime>,
+    /// Where the API server's pods are found; `None` in standalone mode.
+    pub pods: Option<PodFeed>,
+    /// What was reported last of them.
+    pub pods_known: PodsKnown,
 }
 
 /// How one turn of the loop ended.
@@ -71,6 +77,7 @@ enum Turn {
     Stop,
     Reload,
     Records,
+    Pods,
     Due,
 }
 
@@ -102,6 +109,7 @@ impl Daemon {
                     result?;
                     Turn::Records
                 }
+                () = changed(self.pods.as_ref()) => Turn::Pods,
                 () = until(due) => Turn::Due,
             };
             let at = now();
@@ -109,6 +117,10 @@ impl Daemon {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
+                Turn::Pods => {
+                    self.observer.refresh(self.kernel.as_mut());
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
                 Turn::Due => None,
             };
             let freed = self.settle();
@@ -125,6 +137,7 @@ impl Daemon {
                 tally.count(wake, now());
             }
             // After the evaluation: telling waits, killing does not.
+            self.tell_of_pods();
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
@@ -151,6 +164,20 @@ impl Daemon {
             let record = Record::ProbeDegraded { family: family.name(), reason };
             self.reporter.report(now(), record);
         }
+    }
+
+    /// Reports whether the API server tells the pods, when that changes.
+    fn tell_of_pods(&mut self) {
+        if self.observer.index().source().told().is_some_and(|told| told.known != self.pods_known) {
+            self.pods_known = self.pods_known_now();
+            let record = Record::Pods(PodsFrom::of(self.observer.index()));
+            self.reporter.report(now(), record);
+        }
+    }
+
+    fn pods_known_now(&self) -> PodsKnown {
+        let told = self.observer.index().source().told();
+        told.map(|told| told.known.clone()).unwrap_or_default()
     }
 
     /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
@@ -357,12 +384,14 @@ impl Daemon {
 
     fn report_start(&mut self) {
         let at = now();
+        self.pods_known = self.pods_known_now();
         let started = Started {
             version: env!("CARGO_PKG_VERSION"),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             mode: self.evictions.mode(),
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
+            pods_from: PodsFrom::of(self.observer.index()),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
             nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
             logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
@@ -414,6 +443,14 @@ impl Daemon {
 async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<()> {
     match kernel {
         Some(kernel) => kernel.records(|record| inbox.take(record)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the API server has told something new; forever in standalone mode.
+async fn changed(pods: Option<&PodFeed>) {
+    match pods {
+        Some(pods) => pods.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -14,6 +14,7 @@ mod memory_events;
 mod names;
 mod observe;
 mod pace;
+mod pods_from;
 mod record;
 mod recording;
 mod reload;
@@ -36,10 +37,15 @@ pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
-    config::Watch,
+    cluster::{
+        Cluster, ClusterArgs,
+        pods::{self, PodFeed, PodsKnown},
+    },
+    config::{Config, Watch},
     exit,
     log::start_log,
     node::Node,
+    pods::{ApiPods, PodSource},
     privilege,
     probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
     sample::{CgroupMounts, Filesystem},
@@ -74,15 +80,18 @@ pub(crate) fn run(
     let config = configuration.in_force();
     privilege::check(config.mode)?;
     harden::harden();
-    let Node { mounts, sampler, index } = Node::open(config)?;
+    let feed = args.cluster.is_any().then(PodFeed::default);
+    let Node { mounts, sampler, index } = open(config, feed.as_ref())?;
     let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
     let socket = if reads_all { None } else { claim(&args.socket)? };
 
+    let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed)).transpose()?;
+
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
+    let ended = runtime.block_on(async move {
         let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
         let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
         let load = LoadOptions {
@@ -133,9 +142,31 @@ pub(crate) fn run(
             cgroup: mounts.kind.name(),
             map_sizes: sizes,
             ends: ends.map(|lasts| start.after(lasts)),
+            pods: feed,
+            pods_known: PodsKnown::default(),
         };
         daemon.run().await.map_err(anyhow::Error::from)
-    })
+    });
+    // Now: what is left to be told is told.
+    drop(cluster);
+    ended
+}
+
+/// The node, with the pods of the cluster where there is one to ask.
+fn open(config: &Config, feed: Option<&PodFeed>) -> anyhow::Result<Node> {
+    match feed {
+        Some(feed) => Node::with_pods(config, PodSource::Api(ApiPods::new(feed.clone()))),
+        None => Node::open(config),
+    }
+}
+
+/// Starts what talks to the API server. With `--require-api` it has to tell the pods first.
+fn connect(args: &ClusterArgs, feed: &PodFeed) -> anyhow::Result<Cluster> {
+    let cluster = Cluster::start(args, vec![pods::part(feed.clone())])?;
+    if args.require_api {
+        feed.require()?;
+    }
+    Ok(cluster)
 }
 
 /// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.

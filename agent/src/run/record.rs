@@ -15,6 +15,7 @@ use super::{
     filler::Filler,
     log_file::NewestFile,
     names::{CgroupNames, CgroupOwner},
+    pods_from::PodsFrom,
 };
 use crate::{
     pods::{Pod, PodIndex},
@@ -93,6 +94,8 @@ pub enum Record {
         #[serde(serialize_with = "display")]
         signal: Signal,
     },
+    /// The API server tells the pods, or does not any longer.
+    Pods(PodsFrom),
     /// The configuration was read again.
     Config {
         /// Whether it is in force.
@@ -151,6 +154,8 @@ pub struct Started {
     pub cgroup: &'static str,
     /// Number of pods.
     pub pods: usize,
+    /// Where they come from.
+    pub pods_from: PodsFrom,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<&'static str, RungInUse>,
     /// nodefs now.
