@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    cluster::ClusterArgs,
     config::{ConfigArgs, Mode},
     probe::ForcedRung,
 };
@@ -13,6 +14,10 @@ pub struct Args {
     /// The node and what to do on it.
     #[command(flatten)]
     pub node: ConfigArgs,
+
+    /// The cluster that the node belongs to.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
     #[arg(long)]
