@@ -10,6 +10,8 @@ mod error;
 mod thread;
 mod timeouts;
 
+pub mod outbox;
+
 pub use args::ClusterArgs;
 pub use connect::Connection;
 pub use error::{Attempt, ConnectError};

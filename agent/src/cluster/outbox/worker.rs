@@ -39,8 +39,8 @@ pub struct Worker {
     gauge: Arc<Gauge>,
     /// Ended, and the keeper does not know.
     unforgotten: BTreeSet<Key>,
-    /// What is wrong, as it was last said.
-    trouble: Option<String>,
+    /// What is wrong and has been said: matter, and HTTP status or 0.
+    troubles: BTreeSet<(Matter, u16)>,
 }
 
 impl Worker {
@@ -52,8 +52,8 @@ impl Worker {
         gauge: Arc<Gauge>,
     ) -> Self {
         let queue = Queue::new(Limits::default());
-        let (unforgotten, trouble) = (BTreeSet::new(), None);
-        let mut worker = Self { queue, notices, keeper, told, gauge, unforgotten, trouble };
+        let (unforgotten, troubles) = (BTreeSet::new(), BTreeSet::new());
+        let mut worker = Self { queue, notices, keeper, told, gauge, unforgotten, troubles };
         for entry in left {
             worker.take(entry);
         }
@@ -116,7 +116,7 @@ impl Worker {
         match next(entry.matter, answer) {
             Next::End(outcome) => {
                 self.queue.unpause();
-                self.relieved();
+                self.relieved(entry.matter);
                 if let Some(ended) = self.queue.remove(&key) {
                     let detail = match outcome {
                         Outcome::Accepted => None,
@@ -187,24 +187,26 @@ impl Worker {
 
     /// Says what is wrong, once for as long as it is the same.
     fn complain(&mut self, entry: &Entry, answer: &Answer) {
-        let permission = entry.matter.permission();
-        let trouble = match answer {
-            Answer::Http { code: 401 | 403, message, .. } => format!(
-                "{permission} in namespace {}: the API server does not allow it: {message}",
-                entry.notice.namespace
-            ),
-            Answer::Http { .. } | Answer::Nothing(_) => {
-                format!("{permission}: {}", describe(answer))
-            }
+        let code = match answer {
+            Answer::Http { code, .. } => *code,
+            Answer::Nothing(_) => 0,
         };
-        if self.trouble.as_ref() != Some(&trouble) {
-            warn!("{trouble}; kept and tried again");
-            self.trouble = Some(trouble);
+        if !self.troubles.insert((entry.matter, code)) {
+            return;
         }
+        let (permission, answer) = (entry.matter.permission(), describe(answer));
+        let namespace = &entry.notice.namespace;
+        let hint = match code {
+            401 => "are evictd's credentials those of this cluster, and not expired?".to_owned(),
+            403 => format!("the role of evictd's service account needs `{permission}`"),
+            _ => "the API server is away, or busy".to_owned(),
+        };
+        warn!("{permission} in namespace {namespace}: {answer}; {hint}; kept and tried again");
     }
 
-    fn relieved(&mut self) {
-        self.trouble = None;
+    /// A matter has got through: the next trouble with it is a new one.
+    fn relieved(&mut self, matter: Matter) {
+        self.troubles.retain(|(troubled, code)| *troubled != matter && *code != 0);
     }
 }
 
