@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    evictions::Evictions,
+    evictions::{Carried, Evictions},
     filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
@@ -25,6 +25,10 @@ use super::{
 };
 use crate::{
     clock::now,
+    cluster::{
+        Cluster,
+        outbox::{Notice, Outbox},
+    },
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
@@ -46,6 +50,10 @@ pub struct Daemon {
     pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
+    /// The thread that talks to the API server. Ends before the outbox, which keeps what it has not told.
+    pub cluster: Option<Cluster>,
+    /// What the cluster is told of it; `None` without a cluster.
+    pub outbox: Option<Outbox>,
     /// By which rules.
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
@@ -139,6 +147,9 @@ impl Daemon {
             self.reporter.report(now(), Record::MemoryEvent(event));
         }
         self.report_stop(&tally);
+        // What is due is told now, and what is then left stays on disk.
+        drop(self.cluster.take());
+        self.tell_what_was_told();
         self.evaluator.finish(now())
     }
 
@@ -223,6 +234,7 @@ impl Daemon {
     ) -> Option<Wake> {
         if inbox.cgroups_changed {
             self.observer.refresh(self.kernel.as_mut());
+            self.evictions.stir(at);
             tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
                 let disks = self.observer.disks();
@@ -297,11 +309,12 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let (outcome, mut record) =
+                    let Carried { outcome, mut record, notice } =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
                     acted = true;
                 }
                 Command::SetCondition { condition, status } => {
@@ -330,10 +343,11 @@ impl Daemon {
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {
-                    let (outcome, record) =
+                    let Carried { outcome, record, notice } =
                         self.evictions.carry_out_limit(&eviction, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
                     acted = true;
                 }
             }
@@ -341,10 +355,31 @@ impl Daemon {
         acted
     }
 
+    /// Has the cluster told of what was done.
+    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        if let Some(outbox) = &self.outbox {
+            notices.into_iter().for_each(|notice| outbox.put(notice));
+        }
+    }
+
+    /// Reports what has become of the telling.
+    fn tell_what_was_told(&mut self) {
+        let at = now();
+        for told in self.outbox.iter().flat_map(Outbox::told) {
+            self.evictions.told(&told, at);
+            self.reporter.report(at, Record::Told(Box::new(told)));
+        }
+    }
+
     /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
     fn settle(&mut self) -> bool {
         let at = now();
+        self.tell_what_was_told();
         let settled = self.evictions.settle(self.observer.index(), at);
+        self.tell(settled.notices);
+        for again in settled.killed_again {
+            self.reporter.report(at, Record::KilledAgain(Box::new(again)));
+        }
         for (id, outcome) in settled.grace_over {
             self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
         }

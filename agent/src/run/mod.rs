@@ -1,6 +1,7 @@
 //! `evictd run`: the daemon.
 
 mod args;
+mod condemned;
 mod daemon;
 mod disk_usage;
 mod evictions;
@@ -28,7 +29,7 @@ use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use evictd_core::Evaluator;
 use tracing::warn;
 
-pub use args::Args;
+pub use args::{Args, STATE_DIRECTORY};
 pub(crate) use disk_usage::DiskUsages;
 pub(crate) use recording::Recording;
 pub(crate) use reload::Configuration;
@@ -36,6 +37,7 @@ pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
+    cluster::{Cluster, Part, outbox::Outbox},
     config::Watch,
     exit,
     log::start_log,
@@ -46,6 +48,7 @@ use crate::{
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
+use condemned::Condemned;
 use daemon::Daemon;
 use evictions::Evictions;
 use filler::Fillers;
@@ -80,6 +83,10 @@ pub(crate) fn run(
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
     let socket = if reads_all { None } else { claim(&args.socket)? };
+    let mut parts = Vec::new();
+    let mut outbox = if reads_all { None } else { outbox(args, &mut parts)? };
+    let cluster =
+        args.cluster.is_any().then(|| Cluster::start(&args.cluster, parts)).transpose()?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -119,7 +126,9 @@ pub(crate) fn run(
                 Some(recording) => recording.begin(policy, config.mode, start)?,
                 None => Traced::untraced(Evaluator::new(policy, start)),
             },
-            evictions: Evictions::new(config.mode),
+            evictions: Evictions::new(config.mode, condemned(outbox.as_mut())),
+            cluster,
+            outbox,
             configuration,
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
@@ -136,6 +145,28 @@ pub(crate) fn run(
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// What the cluster is told, if there is one: the daemon's end, and the part that tells it.
+fn outbox(args: &Args, parts: &mut Vec<Part>) -> io::Result<Option<Outbox>> {
+    if !args.cluster.is_any() {
+        return Ok(None);
+    }
+    let (outbox, worker) = Outbox::open(&args.state_dir)?;
+    parts.push(Part::new("outbox", move |connection, mut stop| async move {
+        worker.run(connection.client, connection.node, stop.requested()).await;
+    }));
+    Ok(Some(outbox))
+}
+
+/// Whom an earlier evictd killed without the API server hearing of it.
+fn condemned(outbox: Option<&mut Outbox>) -> Option<Condemned> {
+    let unfinished = outbox?.take_unfinished();
+    let mut condemned = Condemned::default();
+    for notice in unfinished {
+        condemned.add_dead(&notice.pod_ref(), clock::now());
+    }
+    Some(condemned)
 }
 
 /// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.

@@ -17,6 +17,7 @@ use super::{
     names::{CgroupNames, CgroupOwner},
 };
 use crate::{
+    cluster::outbox::Told,
     pods::{Pod, PodIndex},
     probe::Refused,
     rank::Place,
@@ -70,6 +71,10 @@ pub enum Record {
         /// What came of the kill, as in [`Eviction::outcome`].
         outcome: &'static str,
     },
+    /// What has become of telling the API server of an eviction.
+    Told(Box<Told>),
+    /// An evicted pod, of which the API server does not know yet, was started again and killed again.
+    KilledAgain(Box<KilledAgain>),
     /// What the victim held has come back, or will not be waited for any longer.
     Released {
         /// Number of the eviction.
@@ -117,6 +122,24 @@ pub enum Record {
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
+}
+
+/// See [`Record::KilledAgain`].
+#[derive(Debug, Serialize)]
+pub struct KilledAgain {
+    /// Whom.
+    #[serde(flatten)]
+    pub name: PodName,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// How often by now, the eviction itself not counted.
+    pub kills: u32,
+    /// As [`Eviction::method`].
+    pub method: Option<&'static str>,
+    /// As [`Eviction::outcome`].
+    pub outcome: &'static str,
+    /// What exactly went wrong.
+    pub detail: Option<String>,
 }
 
 /// See [`Record::Config`].

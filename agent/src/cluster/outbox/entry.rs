@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Notice;
 
 /// What of an eviction is told. Ordered by importance: a status ends the pod, an event only says so.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Matter {
     /// `status` of the pod.

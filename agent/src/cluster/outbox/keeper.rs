@@ -95,10 +95,14 @@ impl Kept {
     }
 
     fn load(&mut self) -> Vec<Entry> {
-        let loaded = self.open().and_then(|directory| directory.load());
+        let loaded = self.open().and_then(StateDirectory::load);
         let left = self.noted(loaded).unwrap_or_default();
         if !left.is_empty() {
-            info!("{}: {} things are still to be told to the API server", self.path.display(), left.len());
+            info!(
+                "{}: {} things are still to be told to the API server",
+                self.path.display(),
+                left.len()
+            );
         }
         self.on_disk = left.iter().map(Entry::key).collect();
         left

@@ -74,8 +74,7 @@ impl Outbox {
         let gauge = Arc::new(Gauge::default());
         let statuses = left.iter().filter(|entry| entry.matter == Matter::Status);
         let unfinished = statuses.map(|entry| entry.notice.clone()).collect();
-        let worker =
-            Worker::new(left, receiver, keeper.orders().clone(), sender, gauge.clone());
+        let worker = Worker::new(left, receiver, keeper.orders().clone(), sender, gauge.clone());
         Ok((Self { keeper, notices, told, gauge, unfinished }, worker))
     }
 

@@ -33,12 +33,7 @@ pub struct Notice {
 
 impl Notice {
     /// Of a kill just now.
-    pub fn new(
-        pod: &PodRef,
-        namespace: Arc<str>,
-        name: Arc<str>,
-        report: EvictionReport,
-    ) -> Self {
+    pub fn new(pod: &PodRef, namespace: Arc<str>, name: Arc<str>, report: EvictionReport) -> Self {
         let annotations = report.annotations.into_iter();
         Self {
             namespace,

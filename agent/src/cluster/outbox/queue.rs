@@ -121,6 +121,11 @@ impl Queue {
         self.pending.len()
     }
 
+    /// True if there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// When the oldest was killed, in milliseconds since 1970.
     pub fn oldest_unix_ms(&self) -> Option<u64> {
         self.pending.values().map(|pending| pending.entry.notice.at_unix_ms).min()
@@ -159,12 +164,29 @@ mod tests {
     #[test]
     fn events_make_room_and_a_status_does_not() {
         use Matter::{Event, Status};
-        let cases: [(&str, &[(Matter, u64)], &[(Matter, u64)]); 5] = [
+        type Entries = &'static [(Matter, u64)];
+        let cases: [(&str, Entries, Entries); 5] = [
             ("there is room", &[(Status, 1), (Event, 1)], &[]),
-            ("an older event goes", &[(Event, 1), (Event, 2), (Event, 3), (Status, 4)], &[(Event, 1)]),
-            ("an event for an event", &[(Status, 1), (Status, 2), (Event, 2), (Event, 3)], &[(Event, 2)]),
-            ("an event among statuses", &[(Status, 1), (Status, 2), (Status, 3), (Event, 3)], &[(Event, 3)]),
-            ("only statuses", &[(Status, 1), (Status, 2), (Status, 3), (Status, 4)], &[(Status, 4)]),
+            (
+                "an older event goes",
+                &[(Event, 1), (Event, 2), (Event, 3), (Status, 4)],
+                &[(Event, 1)],
+            ),
+            (
+                "an event for an event",
+                &[(Status, 1), (Status, 2), (Event, 2), (Event, 3)],
+                &[(Event, 2)],
+            ),
+            (
+                "an event among statuses",
+                &[(Status, 1), (Status, 2), (Status, 3), (Event, 3)],
+                &[(Event, 3)],
+            ),
+            (
+                "only statuses",
+                &[(Status, 1), (Status, 2), (Status, 3), (Status, 4)],
+                &[(Status, 4)],
+            ),
         ];
         for (name, put, expected) in cases {
             let mut queue = Queue::new(Limits { entries: 3, bytes: usize::MAX });
@@ -203,7 +225,9 @@ mod tests {
         assert_eq!(due(&queue, at(1)), Some((Matter::Status, 3)));
         queue.remove(&entry(Matter::Status, 3).key());
         assert_eq!(due(&queue, at(1)), Some((Matter::Event, 1)), "one does not hold up another");
-        queue.pause(&entry(Matter::Event, 1).key(), at(1), |n| Duration::from_secs(u64::from(n) * 2));
+        queue.pause(&entry(Matter::Event, 1).key(), at(1), |n| {
+            Duration::from_secs(u64::from(n) * 2)
+        });
         assert_eq!((due(&queue, at(2)), queue.next()), (None, Some(at(3))));
         assert_eq!(due(&queue, at(3)), Some((Matter::Event, 1)));
         assert_eq!(due(&queue, at(6)), Some((Matter::Status, 2)));

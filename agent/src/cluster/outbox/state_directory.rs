@@ -94,7 +94,7 @@ impl StateDirectory {
         let written =
             Written { version: VERSION, matter: entry.matter, notice: entry.notice.clone() };
         let name = file_name(&entry.key());
-        let unfinished = self.path.join(format!("{}.new", name));
+        let unfinished = self.path.join(format!("{name}.new"));
         let finish = || -> io::Result<()> {
             let mut options = OpenOptions::new();
             let mut file =
@@ -221,8 +221,9 @@ mod tests {
             "u1.status.json",
             "u9.status.json.set-aside",
         ];
+        let usable = [status];
         for start in 0..2 {
-            assert_eq!(directory.load().unwrap(), [status.clone()], "start {start}");
+            assert_eq!(directory.load().unwrap(), usable, "start {start}");
             assert_eq!(names(path), expected, "start {start}");
         }
     }

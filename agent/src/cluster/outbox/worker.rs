@@ -61,8 +61,8 @@ impl Worker {
         worker
     }
 
-    /// Tells until the outbox is gone, or until `stop`: then what is due is tried once more. What is
-    /// left stays on disk.
+    /// Tells until the outbox is gone, or until `stop`: what is due then is still tried. What is left
+    /// stays on disk.
     pub async fn run(mut self, client: Client, node: Arc<str>, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
@@ -90,7 +90,7 @@ impl Worker {
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(notice) => self.take_notice(&notice),
-                    None => return,
+                    None => stopping = true,
                 },
                 () = sleep(wait.into_iter().chain(nag).min()) => {}
                 () = &mut stop => stopping = true,
@@ -118,10 +118,7 @@ impl Worker {
                 self.queue.unpause();
                 self.relieved(entry.matter);
                 if let Some(ended) = self.queue.remove(&key) {
-                    let detail = match outcome {
-                        Outcome::Accepted => None,
-                        _ => Some(describe(answer)),
-                    };
+                    let detail = (outcome != Outcome::Accepted).then(|| describe(answer));
                     self.end(&ended, outcome, ended.failures + 1, detail);
                 }
             }
