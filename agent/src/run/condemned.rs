@@ -15,12 +15,14 @@ use crate::{
     run::told::outcome_name,
 };
 
-/// Pods looked after; each costs a look at its cgroup a second.
+/// Pods looked after; each costs a look at its cgroup a [`CALM`].
 const MOST: usize = 256;
 /// A kill is issued again if its victim is still not gone after this long.
 const DYING: Duration = Duration::from_secs(60);
-/// How often they are looked at while cgroups come and go: a container's cgroup is made before its
-/// first process is in it.
+/// How often they are looked at.
+const CALM: Duration = Duration::from_secs(1);
+/// The same for each eight of them while cgroups come and go: a container's cgroup is made before its first
+/// process is in it.
 const EAGER: Duration = Duration::from_millis(10);
 /// For how long.
 const STIRRED: Duration = Duration::from_secs(3);
@@ -111,13 +113,15 @@ impl Condemned {
         self.eager_until = now.after(STIRRED);
     }
 
-    /// When to look next, beside every tick.
+    /// When to look next.
     pub fn next(&self) -> Option<MonoTime> {
-        let next = self.looked.after(EAGER);
-        (!self.victims.is_empty() && next <= self.eager_until).then_some(next)
+        let eager = EAGER * u32::try_from(1 + self.victims.len() / 8).unwrap_or(u32::MAX);
+        let is_eager = self.looked <= self.eager_until;
+        let next = self.looked.after(if is_eager { eager.min(CALM) } else { CALM });
+        (!self.victims.is_empty()).then_some(next)
     }
 
-    /// Kills what has been started in them. Addressed as every kill: a pod whose cgroup is another one
+    /// Kills what has been started in them, if it is time. Addressed as every kill: a pod whose cgroup is another one
     /// now, or that has left the index because it has ended, is let go.
     pub fn look(
         &mut self,
@@ -125,8 +129,11 @@ impl Condemned {
         index: &PodIndex,
         now: MonoTime,
     ) -> Vec<KilledAgain> {
-        self.looked = now;
         let mut killed = Vec::new();
+        if self.next().is_none_or(|next| now < next) {
+            return killed;
+        }
+        self.looked = now;
         self.victims.retain(|uid, victim| {
             let Some(pod) = index.by_uid(uid) else {
                 return !victim.listed && now < victim.since.after(UNLISTED);
@@ -171,5 +178,66 @@ impl Victim {
             outcome: outcome_name(&evicted.outcome),
             detail: evicted.error.map(|error| error.to_string()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(n: u64) -> PodRef {
+        PodRef { uid: format!("u{n}").into(), cgroup_inode: n }
+    }
+
+    fn told(matter: Matter, outcome: Outcome) -> Told {
+        let (namespace, pod, uid) = ("n".into(), "p".into(), "u1".into());
+        Told { matter, namespace, pod, uid, outcome, attempts: 1, took_ms: 1, detail: None }
+    }
+
+    const fn at(seconds: u64) -> MonoTime {
+        MonoTime::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_pod_is_looked_after_until_the_api_server_has_answered() {
+        let cases = [
+            ("an event is no status", Matter::Event, Outcome::Gone, Some(None)),
+            ("the kubelet has a minute", Matter::Status, Outcome::Accepted, Some(Some(at(70)))),
+            ("no such pod", Matter::Status, Outcome::Gone, None),
+            ("another pod", Matter::Status, Outcome::AnotherPod, None),
+            ("never known", Matter::Status, Outcome::Refused, None),
+            ("no room", Matter::Status, Outcome::Dropped, None),
+        ];
+        for (name, matter, outcome, expected) in cases {
+            let mut condemned = Condemned::default();
+            condemned.add(&pod(1), Duration::ZERO, at(5));
+            condemned.told(&told(matter, outcome), at(10));
+            let until = condemned.victims.values().map(|victim| victim.until).next();
+            assert_eq!(until, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut condemned = Condemned::default();
+        let most = u64::try_from(MOST).unwrap();
+        for n in 0..=most {
+            condemned.add(&pod(n), Duration::ZERO, at(n));
+        }
+        assert_eq!(condemned.victims.len(), MOST);
+        assert!(!condemned.victims.contains_key("u0"));
+    }
+
+    #[test]
+    fn they_are_looked_at_more_often_while_cgroups_come_and_go() {
+        let mut condemned = Condemned::default();
+        assert_eq!(condemned.next(), None);
+        condemned.add_dead(&pod(1), at(1));
+        condemned.looked = at(5);
+        assert_eq!(condemned.next(), Some(at(6)));
+        condemned.stir(at(5));
+        assert_eq!(condemned.next(), Some(at(5).after(EAGER)));
+        condemned.looked = at(9);
+        assert_eq!(condemned.next(), Some(at(10)));
     }
 }

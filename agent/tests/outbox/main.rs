@@ -121,7 +121,7 @@ fn status_asked() -> Asked {
     let mut disrupted = condition("DisruptionTarget", "True", "TerminationByKubelet");
     disrupted["message"] = json!("The node was low on resource: memory. ");
     Asked {
-        line: "PATCH /api/v1/namespaces/shop/pods/cart-1/status?".to_owned(),
+        line: "PATCH /api/v1/namespaces/shop/pods/cart-1/status?&fieldManager=evictd".to_owned(),
         content_type: "application/strategic-merge-patch+json".to_owned(),
         body: json!({
             "metadata": { "uid": "00000000-0000-4000-8000-000000000001" },
@@ -141,7 +141,7 @@ fn status_asked() -> Asked {
 
 fn event_asked() -> Asked {
     Asked {
-        line: "POST /api/v1/namespaces/shop/events?".to_owned(),
+        line: "POST /api/v1/namespaces/shop/events?&fieldManager=evictd".to_owned(),
         content_type: "application/json".to_owned(),
         body: json!({
             "apiVersion": "v1",

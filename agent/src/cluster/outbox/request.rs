@@ -36,13 +36,15 @@ pub(super) fn request(
         Matter::Status => {
             let pods = Request::new(Pod::url_path(&(), Some(namespace)));
             let patch = Patch::Strategic(status_patch(&entry.notice));
-            pods.patch_subresource("status", pod, &PatchParams::default(), &patch)
+            let by = PatchParams { field_manager: Some(COMPONENT.to_owned()), ..Default::default() };
+            pods.patch_subresource("status", pod, &by, &patch)
         }
         Matter::Event => {
             let body = serde_json::to_vec(&event(&entry.notice, node))
                 .map_err(kube::core::request::Error::SerializeBody)?;
             let events = Request::new(Event::url_path(&(), Some(namespace)));
-            events.create(&PostParams::default(), body)
+            let by = PostParams { field_manager: Some(COMPONENT.to_owned()), ..Default::default() };
+            events.create(&by, body)
         }
     }?;
     Ok(request.map(Body::from))
