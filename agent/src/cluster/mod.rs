@@ -15,6 +15,8 @@ pub mod pods;
 mod thread;
 mod timeouts;
 
+pub mod outbox;
+
 pub use args::ClusterArgs;
 pub use connect::Connection;
 pub use error::{Attempt, ConnectError};
