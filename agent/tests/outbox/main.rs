@@ -233,7 +233,11 @@ fn what_cannot_be_told_any_more_ends_with_a_reason() {
             r#"{"kind":"Status","reason":"Conflict","message":"UID in precondition: a"}"#,
             Outcome::AnotherPod,
         ),
-        ("422 Unprocessable Entity", r#"{"kind":"Status","reason":"Invalid","message":"m"}"#, Outcome::Refused),
+        (
+            "422 Unprocessable Entity",
+            r#"{"kind":"Status","reason":"Invalid","message":"m"}"#,
+            Outcome::Refused,
+        ),
         ("413 Request Entity Too Large", "too large", Outcome::Refused),
     ];
     for (code, body, outcome) in cases {

@@ -101,9 +101,14 @@ fn read(connection: &TcpStream) -> Option<Asked> {
 fn answer(mut connection: TcpStream, reply: Reply) {
     let text = match reply {
         Reply::Nothing => return,
-        Reply::Torn => "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 500\r\n\r\n{\"kin".to_owned(),
+        Reply::Torn => {
+            "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 500\r\n\r\n{\"kin".to_owned()
+        }
         Reply::Answer(head, body) => {
-            format!("HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            format!(
+                "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
         }
     };
     // A client that has left needs no answer.

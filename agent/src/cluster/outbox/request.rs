@@ -36,7 +36,8 @@ pub(super) fn request(
         Matter::Status => {
             let pods = Request::new(Pod::url_path(&(), Some(namespace)));
             let patch = Patch::Strategic(status_patch(&entry.notice));
-            let by = PatchParams { field_manager: Some(COMPONENT.to_owned()), ..Default::default() };
+            let by =
+                PatchParams { field_manager: Some(COMPONENT.to_owned()), ..Default::default() };
             pods.patch_subresource("status", pod, &by, &patch)
         }
         Matter::Event => {
