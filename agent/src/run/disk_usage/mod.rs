@@ -246,8 +246,7 @@ impl DiskUsages {
         let mut snapshot = std::mem::take(&mut self.snapshot);
         snapshot.clear();
         snapshot.extend(index.iter().map(|pod| self.now(pod, counters)));
-        let writes = counters.is_some_and(|counters| counters.writes);
-        self.refresh_writers(index, &snapshot, writes);
+        self.refresh_writers(index, counters, &mut snapshot);
         for ((pod, now), usage) in index.iter().zip(&snapshot).zip(usages) {
             let ByPart { logs, volumes } = self.usage(pod, *now);
             if self.logs_apart {
@@ -273,12 +272,18 @@ impl DiskUsages {
     }
 
     /// Walks those that wrote where blocks are not counted, most first, as far as time allows. Without
-    /// counters anybody may have written.
-    fn refresh_writers(&mut self, index: &PodIndex, snapshot: &[ByPart<Tally>], counted: bool) {
+    /// counters anybody may have written. From a walk on it is bytes written that tell.
+    fn refresh_writers(
+        &mut self,
+        index: &PodIndex,
+        counters: Option<DiskCounters<'_>>,
+        snapshot: &mut [ByPart<Tally>],
+    ) {
         let begin = Instant::now();
+        let counted = counters.is_some_and(|counters| counters.writes);
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        for (number, (pod, now)) in index.iter().zip(snapshot).enumerate() {
+        for (number, (pod, now)) in index.iter().zip(snapshot.iter()).enumerate() {
             let bytes = match self.valid(pod) {
                 Some(walked) if walked.is_exact() => 0,
                 Some(walked) if counted => now.written_since(walked.at),
@@ -293,8 +298,11 @@ impl DiskUsages {
             if begin.elapsed() > self.time {
                 break;
             }
-            if let (Some(pod), Some(now)) = (index.get(*number), snapshot.get(*number)) {
-                self.walk(pod, *now);
+            if let (Some(pod), Some(now)) = (index.get(*number), snapshot.get_mut(*number)) {
+                let at = self.written(pod, counters);
+                if self.walk(pod, at) {
+                    *now = at;
+                }
             }
         }
         self.order = order;
@@ -330,21 +338,29 @@ impl DiskUsages {
         counters.counters.unowned_space(dev).map_or(0, |space| space.released)
     }
 
-    /// `at` was read before: what is written meanwhile counts twice rather than never. A part that is
-    /// too large to be walked now stays as it was walked last.
-    fn walk(&mut self, pod: &Pod, at: ByPart<Tally>) {
+    /// `at`, the bytes written, was read before: what is written meanwhile counts twice rather than never.
+    /// False if the pod is too large to be walked now and stays as it was walked last. One that never was
+    /// is known as far as it was walked; of the rest, what was written tells.
+    fn walk(&mut self, pod: &Pod, mut at: ByPart<Tally>) -> bool {
         let (log_dirs, empty_dirs) = (pod.logs(), pod.empty_dirs());
         let place = Place { logs_root: pod.logs_root(), log_dirs, empty_dirs, deleted: None };
         self.parts.measure(&mut self.walk, place, None);
         self.walks.deciding += 1;
-        if !self.parts.is_whole(empty_dirs) && self.valid(pod).is_some() {
-            return;
+        if !self.parts.is_whole(empty_dirs) && self.walked.contains_key(&pod.facts().id.uid) {
+            return false;
+        }
+        if self.parts.logs.is_none() {
+            at.logs = Tally::default();
+        }
+        if self.parts.volumes(empty_dirs).is_none() {
+            at.volumes = Tally::default();
         }
         let subject = Subject { spec: &pod.record().spec, log_dirs, empty_dirs };
         let walked = self.walked.entry(pod.facts().id.uid.clone()).or_insert_with(Walked::never);
         let unnamed = walked.unnamed;
         let now = Circumstances { unnamed, ..Circumstances::inexact(at, Seen::of(pod)) };
         walked.renew(&self.parts, subject, now);
+        true
     }
 }
 
