@@ -34,8 +34,12 @@ use walker::{Job, Walker};
 /// One pod's walk on the way to a decision. Larger trees are as they were walked last.
 const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_millis(5) };
 
-/// All walks on the way to one decision.
+/// All walks on the way to one decision, so long as the pods' figures can be told without.
 const WALKS: Duration = Duration::from_millis(10);
+
+/// The same while there are pods of which nothing is known since a container of theirs came or went: a
+/// decision that is late is better than one that takes the wrong pod.
+const UNKNOWN_WALKS: Duration = Duration::from_millis(100);
 
 /// One pod's walk, and all walks, where somebody waits for the answer and nothing else does.
 const PATIENT_POD_WALK: DiskLimits =
@@ -279,6 +283,9 @@ impl DiskUsages {
         counters: Option<DiskCounters<'_>>,
         snapshot: &mut [ByPart<Tally>],
     ) {
+        /// Bytes of those who are looked at first.
+        const UNKNOWN: u64 = u64::MAX;
+        const MANY: u64 = UNKNOWN - 1;
         let begin = Instant::now();
         let counted = counters.is_some_and(|counters| counters.writes);
         let mut order = std::mem::take(&mut self.order);
@@ -287,15 +294,17 @@ impl DiskUsages {
             let bytes = match self.valid(pod) {
                 Some(walked) if walked.is_exact() => 0,
                 Some(walked) if counted => now.written_since(walked.at),
-                Some(_) | None => u64::MAX,
+                Some(_) => MANY,
+                None => UNKNOWN,
             };
             if bytes > 0 {
                 order.push((bytes, number));
             }
         }
         order.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, number) in &order {
-            if begin.elapsed() > self.time {
+        for (bytes, number) in &order {
+            let time = if *bytes == UNKNOWN { self.time.max(UNKNOWN_WALKS) } else { self.time };
+            if begin.elapsed() > time {
                 break;
             }
             if let (Some(pod), Some(now)) = (index.get(*number), snapshot.get_mut(*number)) {
