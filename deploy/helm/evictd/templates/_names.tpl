@@ -26,14 +26,29 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- concat $all .Values.extraCapabilities | uniq | toYaml -}}
 {{- end }}
 
+{{/* Above the kubelet's defaults, so that evictd acts first and the kubelet stays the backstop. */}}
+{{- define "evictd.thresholds" -}}
+memory.available: 200Mi
+nodefs.available: 12%
+nodefs.inodesFree: 6%
+imagefs.available: 17%
+imagefs.inodesFree: 6%
+pid.available: "1000"
+{{- end }}
+
 {{/* evictd.yaml, with the directories that are mounted where they are not the usual ones. */}}
 {{- define "evictd.config" -}}
-{{- $paths := dict -}}
-{{- if ne .Values.kubelet.rootDirectory "/var/lib/kubelet" -}}
-{{- $_ := set $paths "rootDirectory" .Values.kubelet.rootDirectory -}}
+{{- $config := deepCopy .Values.config -}}
+{{- with .Values.kubelet -}}
+{{- if not (or .configFile $config.evictionHard) -}}
+{{- $_ := set $config "evictionHard" (include "evictd.thresholds" $ | fromYaml) -}}
 {{- end -}}
-{{- if ne .Values.kubelet.podLogsDirectory "/var/log/pods" -}}
-{{- $_ := set $paths "podLogsDir" .Values.kubelet.podLogsDirectory -}}
+{{- if ne .rootDirectory "/var/lib/kubelet" -}}
+{{- $_ := set $config "rootDirectory" .rootDirectory -}}
 {{- end -}}
-{{- mergeOverwrite (deepCopy .Values.config) $paths | toYaml -}}
+{{- if ne .podLogsDirectory "/var/log/pods" -}}
+{{- $_ := set $config "podLogsDir" .podLogsDirectory -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $config -}}
 {{- end }}
