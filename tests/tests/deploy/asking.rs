@@ -232,7 +232,6 @@ fn evictions(served: &Served<'_>) -> Vec<Case> {
         });
         Case::create(name, &path, body)
     };
-    // Cases are made again while others run: the pod may be gone by then.
     let uid = |pod: &str| Some(served.uid(pod));
     vec![
         eviction("an eviction without the UID", "third", None)
