@@ -7,6 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 use evictd_core::parse_duration;
 
 use crate::{
+    cluster::ClusterArgs,
     config::{ConfigArgs, Mode, Watch},
     exit,
     log::start_log,
@@ -27,6 +28,10 @@ pub struct Args {
     /// The node and the policy.
     #[command(flatten)]
     pub node: ConfigArgs,
+
+    /// The cluster that the node belongs to.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Where to; `-` is stdout. Better not on a filesystem whose filling up is watched.
     #[arg(long, value_name = "FILE", default_value = "-")]
@@ -60,6 +65,7 @@ fn recording(args: &Args) -> anyhow::Result<Recording> {
 fn as_a_run(args: &Args) -> run::Args {
     run::Args {
         node: args.node.clone(),
+        cluster: args.cluster.clone(),
         mode: Some(Mode::Observe),
         verbose_probes: false,
         probe_stats: false,
@@ -67,6 +73,8 @@ fn as_a_run(args: &Args) -> run::Args {
         tracefs: None,
         // Not taken: a recorder answers nobody.
         socket: PathBuf::from(SOCKET),
+        // Nor kept: it evicts nobody.
+        state_dir: PathBuf::from(run::STATE_DIRECTORY),
         probe_rung: Vec::new(),
         record: None,
         ring_stall: 0,

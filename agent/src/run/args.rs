@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use crate::{
+    cluster::ClusterArgs,
     config::{ConfigArgs, Mode},
     probe::ForcedRung,
 };
+
+/// Not on the kubelet's own directory, which is emptied with a node's pods.
+pub const STATE_DIRECTORY: &str = "/var/lib/evictd";
 
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
@@ -13,6 +17,10 @@ pub struct Args {
     /// The node and what to do on it.
     #[command(flatten)]
     pub node: ConfigArgs,
+
+    /// The cluster that the node belongs to.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
     #[arg(long)]
@@ -44,6 +52,11 @@ pub struct Args {
     /// repeated. `evictd doctor` shows the families.
     #[arg(long, value_name = "FAMILY=RUNG", hide = true)]
     pub probe_rung: Vec<ForcedRung>,
+
+    /// Where evictd keeps what it has not told the API server yet, so that it survives a restart. Needs a
+    /// few MiB at most.
+    #[arg(long, value_name = "DIR", default_value = STATE_DIRECTORY)]
+    pub state_dir: PathBuf,
 
     /// Also write a trace: every input of the evaluator and every command it gave, to play again with
     /// `evictd replay`. It has the pod figures that were wanted; `evictd record` writes all. Better not

@@ -11,12 +11,13 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    evictions::Evictions,
+    evictions::{Carried, Evictions},
     filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
+    pods_from::PodsFrom,
     record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
@@ -25,6 +26,13 @@ use super::{
 };
 use crate::{
     clock::now,
+    cluster::{
+        Cluster,
+        evict::{Answered, Evictor},
+        node::NodeReporter,
+        outbox::{Notice, Outbox},
+        pods::{PodFeed, PodsKnown},
+    },
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
@@ -46,6 +54,14 @@ pub struct Daemon {
     pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
+    /// The thread that talks to the API server. Ends before the outbox, which keeps what it has not told.
+    pub cluster: Option<Cluster>,
+    /// What the cluster is told of it; `None` without a cluster.
+    pub outbox: Option<Outbox>,
+    /// Who is asked for soft evictions; `None` without a cluster.
+    pub evictor: Option<Evictor>,
+    /// What the node says of itself; `None` without a cluster.
+    pub node: Option<NodeReporter>,
     /// By which rules.
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
@@ -64,6 +80,10 @@ pub struct Daemon {
     pub map_sizes: MapSizes,
     /// When to end without being told to.
     pub ends: Option<MonoTime>,
+    /// Where the API server's pods are found; `None` in standalone mode.
+    pub pods: Option<PodFeed>,
+    /// What was reported last of them.
+    pub pods_known: PodsKnown,
 }
 
 /// How one turn of the loop ended.
@@ -71,6 +91,8 @@ enum Turn {
     Stop,
     Reload,
     Records,
+    Pods,
+    Answered(Answered),
     Due,
 }
 
@@ -102,6 +124,8 @@ impl Daemon {
                     result?;
                     Turn::Records
                 }
+                () = changed(self.pods.as_ref()) => Turn::Pods,
+                answer = answered(self.evictor.as_mut()) => Turn::Answered(answer),
                 () = until(due) => Turn::Due,
             };
             let at = now();
@@ -109,6 +133,14 @@ impl Daemon {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
+                Turn::Pods => {
+                    self.observer.refresh(self.kernel.as_mut());
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
+                Turn::Answered(answered) => {
+                    self.take_answer(answered);
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
                 Turn::Due => None,
             };
             let freed = self.settle();
@@ -123,8 +155,10 @@ impl Daemon {
             if let Some(wake) = wake {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
+                self.confirm_conditions();
             }
             // After the evaluation: telling waits, killing does not.
+            self.tell_of_pods();
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
@@ -139,6 +173,9 @@ impl Daemon {
             self.reporter.report(now(), Record::MemoryEvent(event));
         }
         self.report_stop(&tally);
+        // What is due is told now, and what is then left stays on disk.
+        drop(self.cluster.take());
+        self.tell_what_was_told();
         self.evaluator.finish(now())
     }
 
@@ -151,6 +188,20 @@ impl Daemon {
             let record = Record::ProbeDegraded { family: family.name(), reason };
             self.reporter.report(now(), record);
         }
+    }
+
+    /// Reports whether the API server tells the pods, when that changes.
+    fn tell_of_pods(&mut self) {
+        if self.observer.index().source().told().is_some_and(|told| told.known != self.pods_known) {
+            self.pods_known = self.pods_known_now();
+            let record = Record::Pods(PodsFrom::of(self.observer.index()));
+            self.reporter.report(now(), record);
+        }
+    }
+
+    fn pods_known_now(&self) -> PodsKnown {
+        let told = self.observer.index().source().told();
+        told.map(|told| told.known.clone()).unwrap_or_default()
     }
 
     /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
@@ -223,6 +274,7 @@ impl Daemon {
     ) -> Option<Wake> {
         if inbox.cgroups_changed {
             self.observer.refresh(self.kernel.as_mut());
+            self.evictions.stir(at);
             tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
                 let disks = self.observer.disks();
@@ -297,17 +349,24 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let (outcome, mut record) =
+                    let Carried { outcome, mut record, notice, request } =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
+                    self.tell_of_threshold(&eviction);
+                    self.ask(request);
                     acted = true;
                 }
                 Command::SetCondition { condition, status } => {
                     self.reporter.report(at, Record::Condition { condition, status });
+                    if let Some(node) = &self.node {
+                        node.set(condition, status, at);
+                    }
                 }
                 Command::Released { id, available, seen } => {
+                    self.give_up_asking(id);
                     self.reporter.report(at, Record::Released { id: id.0, available, seen });
                 }
                 Command::UnableToEvict { signal } => {
@@ -330,10 +389,11 @@ impl Daemon {
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {
-                    let (outcome, record) =
+                    let Carried { outcome, record, notice, request: _ } =
                         self.evictions.carry_out_limit(&eviction, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
                     acted = true;
                 }
             }
@@ -341,10 +401,31 @@ impl Daemon {
         acted
     }
 
+    /// Has the cluster told of what was done.
+    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        if let Some(outbox) = &self.outbox {
+            notices.into_iter().for_each(|notice| outbox.put(notice));
+        }
+    }
+
+    /// Reports what has become of the telling.
+    fn tell_what_was_told(&mut self) {
+        let at = now();
+        for told in self.outbox.iter().flat_map(Outbox::told) {
+            self.evictions.told(&told, at);
+            self.reporter.report(at, Record::Told(Box::new(told)));
+        }
+    }
+
     /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
     fn settle(&mut self) -> bool {
         let at = now();
+        self.tell_what_was_told();
         let settled = self.evictions.settle(self.observer.index(), at);
+        self.tell(settled.notices);
+        for again in settled.killed_again {
+            self.reporter.report(at, Record::KilledAgain(Box::new(again)));
+        }
         for (id, outcome) in settled.grace_over {
             self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
         }
@@ -357,12 +438,14 @@ impl Daemon {
 
     fn report_start(&mut self) {
         let at = now();
+        self.pods_known = self.pods_known_now();
         let started = Started {
             version: env!("CARGO_PKG_VERSION"),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             mode: self.evictions.mode(),
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
+            pods_from: PodsFrom::of(self.observer.index()),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
             nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
             logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
@@ -416,6 +499,24 @@ async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<(
         Some(kernel) => kernel.records(|record| inbox.take(record)).await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until the API server has told something new; forever in standalone mode.
+async fn changed(pods: Option<&PodFeed>) {
+    match pods {
+        Some(pods) => pods.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for what came of a soft eviction; forever where nobody is asked.
+async fn answered(evictor: Option<&mut Evictor>) -> Answered {
+    if let Some(evictor) = evictor
+        && let Some(answered) = evictor.answered().await
+    {
+        return answered;
+    }
+    std::future::pending().await
 }
 
 /// Never returns at once, so that a due time that stays in the past cannot spin the loop.
