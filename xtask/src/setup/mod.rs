@@ -104,7 +104,9 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(bpf_compiler::Wanted(pins.clone())),
             Box::new(bpf_linker(pins)),
         ],
-        Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],
+        Purpose::StaticBuild => {
+            vec![Box::new(rustup::StaticTarget), Box::new(system::musl_compiler())]
+        }
         Purpose::Host => vec![Box::new(system::more_filesystem_tools())],
         Purpose::Vm => {
             let mut all: Vec<Box<dyn Requirement>> = vec![

@@ -59,6 +59,12 @@ pub(super) fn peers() -> SystemPackages {
     SystemPackages { purpose: "tools to measure beside", packages }
 }
 
+/// What the static program's C and assembly is built with: the TLS library's.
+pub(super) fn musl_compiler() -> SystemPackages {
+    let packages = vec![("musl-tools".to_owned(), Proof::Program("musl-gcc"))];
+    SystemPackages { purpose: "C compiler for static programs", packages }
+}
+
 /// What libFuzzer is built with.
 pub(super) fn cpp_compiler() -> SystemPackages {
     let packages = vec![("g++".to_owned(), Proof::Program("c++"))];
