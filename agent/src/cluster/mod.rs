@@ -11,6 +11,9 @@ pub mod pods;
 mod thread;
 mod timeouts;
 
+#[cfg(test)]
+mod scripted;
+
 pub use args::ClusterArgs;
 pub use connect::Connection;
 pub use error::{Attempt, ConnectError};

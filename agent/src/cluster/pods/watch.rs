@@ -173,3 +173,6 @@ fn lose(feed: &PodFeed, error: ConnectError) {
         warn!("the API server does not tell this node's pods, asking again: {text}");
     }
 }
+
+#[cfg(test)]
+mod tests;
