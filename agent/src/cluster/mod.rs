@@ -5,14 +5,18 @@
 
 mod access;
 mod args;
+mod backoff;
+mod bucket;
 mod connect;
 mod error;
+pub mod evict;
+pub mod node;
+pub mod outbox;
 pub mod pods;
-mod thread;
-mod timeouts;
-
 #[cfg(test)]
 mod scripted;
+mod thread;
+mod timeouts;
 
 pub use args::ClusterArgs;
 pub use connect::Connection;

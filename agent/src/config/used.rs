@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use evictd_core::{Policy, Semantics};
 
 use super::{
-    EvictionSettings, InputError, MemorySource, Mode, Protect,
+    EvictionSettings, InputError, MemorySource, Mode, NodeMarks, Protect,
     file::{File, Own},
     layers::Layers,
     place::Placed,
@@ -39,6 +39,8 @@ pub struct Config {
     pub pods: PathBuf,
     /// Pods that are never evicted.
     pub protect: Protect,
+    /// What is written onto the Node object.
+    pub node: NodeMarks,
     /// How many pods the kubelet lets onto the node; the kernel's maps are sized for them.
     pub max_pods: u32,
 }
@@ -105,6 +107,7 @@ impl Config {
             cgroup_root: path("cgroupRoot", cgroup_root, "/")?,
             pods: path("pods", own.pods.as_ref(), "/etc/evictd/pods")?,
             protect: own.protect,
+            node: own.node,
             max_pods: max_pods.map_or(Ok(USUAL_PODS), |pods| {
                 u32::try_from(pods.value).map_err(|_| {
                     let problem = format!("{} is negative", pods.value);

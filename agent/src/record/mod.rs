@@ -73,6 +73,8 @@ fn as_a_run(args: &Args) -> run::Args {
         tracefs: None,
         // Not taken: a recorder answers nobody.
         socket: PathBuf::from(SOCKET),
+        // Nor kept: it evicts nobody.
+        state_dir: PathBuf::from(run::STATE_DIRECTORY),
         probe_rung: Vec::new(),
         record: None,
         ring_stall: 0,

@@ -8,6 +8,9 @@ use crate::{
     probe::ForcedRung,
 };
 
+/// Not on the kubelet's own directory, which is emptied with a node's pods.
+pub const STATE_DIRECTORY: &str = "/var/lib/evictd";
+
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -49,6 +52,11 @@ pub struct Args {
     /// repeated. `evictd doctor` shows the families.
     #[arg(long, value_name = "FAMILY=RUNG", hide = true)]
     pub probe_rung: Vec<ForcedRung>,
+
+    /// Where evictd keeps what it has not told the API server yet, so that it survives a restart. Needs a
+    /// few MiB at most.
+    #[arg(long, value_name = "DIR", default_value = STATE_DIRECTORY)]
+    pub state_dir: PathBuf,
 
     /// Also write a trace: every input of the evaluator and every command it gave, to play again with
     /// `evictd replay`. It has the pod figures that were wanted; `evictd record` writes all. Better not

@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    evictions::Evictions,
+    evictions::{Carried, Evictions},
     filler::{Filler, Fillers},
     inbox::{Inbox, Wake},
     kernel::Kernel,
@@ -26,7 +26,13 @@ use super::{
 };
 use crate::{
     clock::now,
-    cluster::pods::{PodFeed, PodsKnown},
+    cluster::{
+        Cluster,
+        evict::{Answered, Evictor},
+        node::NodeReporter,
+        outbox::{Notice, Outbox},
+        pods::{PodFeed, PodsKnown},
+    },
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
@@ -48,6 +54,14 @@ pub struct Daemon {
     pub evaluator: Traced,
     /// What is done.
     pub evictions: Evictions,
+    /// The thread that talks to the API server. Ends before the outbox, which keeps what it has not told.
+    pub cluster: Option<Cluster>,
+    /// What the cluster is told of it; `None` without a cluster.
+    pub outbox: Option<Outbox>,
+    /// Who is asked for soft evictions; `None` without a cluster.
+    pub evictor: Option<Evictor>,
+    /// What the node says of itself; `None` without a cluster.
+    pub node: Option<NodeReporter>,
     /// By which rules.
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
@@ -78,6 +92,7 @@ enum Turn {
     Reload,
     Records,
     Pods,
+    Answered(Answered),
     Due,
 }
 
@@ -110,6 +125,7 @@ impl Daemon {
                     Turn::Records
                 }
                 () = changed(self.pods.as_ref()) => Turn::Pods,
+                answer = answered(self.evictor.as_mut()) => Turn::Answered(answer),
                 () = until(due) => Turn::Due,
             };
             let at = now();
@@ -119,6 +135,10 @@ impl Daemon {
                 Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
                 Turn::Pods => {
                     self.observer.refresh(self.kernel.as_mut());
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
+                Turn::Answered(answered) => {
+                    self.take_answer(answered);
                     Some(Wake::by_clock(WokenBy::Look))
                 }
                 Turn::Due => None,
@@ -135,6 +155,7 @@ impl Daemon {
             if let Some(wake) = wake {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
+                self.confirm_conditions();
             }
             // After the evaluation: telling waits, killing does not.
             self.tell_of_pods();
@@ -152,6 +173,9 @@ impl Daemon {
             self.reporter.report(now(), Record::MemoryEvent(event));
         }
         self.report_stop(&tally);
+        // What is due is told now, and what is then left stays on disk.
+        drop(self.cluster.take());
+        self.tell_what_was_told();
         self.evaluator.finish(now())
     }
 
@@ -250,6 +274,7 @@ impl Daemon {
     ) -> Option<Wake> {
         if inbox.cgroups_changed {
             self.observer.refresh(self.kernel.as_mut());
+            self.evictions.stir(at);
             tally.count_known(&inbox.made_cgroups, now());
             if let Some(kernel) = &mut self.kernel {
                 let disks = self.observer.disks();
@@ -324,17 +349,24 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let (outcome, mut record) =
+                    let Carried { outcome, mut record, notice, request } =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
+                    self.tell_of_threshold(&eviction);
+                    self.ask(request);
                     acted = true;
                 }
                 Command::SetCondition { condition, status } => {
                     self.reporter.report(at, Record::Condition { condition, status });
+                    if let Some(node) = &self.node {
+                        node.set(condition, status, at);
+                    }
                 }
                 Command::Released { id, available, seen } => {
+                    self.give_up_asking(id);
                     self.reporter.report(at, Record::Released { id: id.0, available, seen });
                 }
                 Command::UnableToEvict { signal } => {
@@ -357,10 +389,11 @@ impl Daemon {
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {
-                    let (outcome, record) =
+                    let Carried { outcome, record, notice, request: _ } =
                         self.evictions.carry_out_limit(&eviction, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
+                    self.tell(notice);
                     acted = true;
                 }
             }
@@ -368,10 +401,31 @@ impl Daemon {
         acted
     }
 
+    /// Has the cluster told of what was done.
+    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        if let Some(outbox) = &self.outbox {
+            notices.into_iter().for_each(|notice| outbox.put(notice));
+        }
+    }
+
+    /// Reports what has become of the telling.
+    fn tell_what_was_told(&mut self) {
+        let at = now();
+        for told in self.outbox.iter().flat_map(Outbox::told) {
+            self.evictions.told(&told, at);
+            self.reporter.report(at, Record::Told(Box::new(told)));
+        }
+    }
+
     /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
     fn settle(&mut self) -> bool {
         let at = now();
+        self.tell_what_was_told();
         let settled = self.evictions.settle(self.observer.index(), at);
+        self.tell(settled.notices);
+        for again in settled.killed_again {
+            self.reporter.report(at, Record::KilledAgain(Box::new(again)));
+        }
         for (id, outcome) in settled.grace_over {
             self.reporter.report(at, Record::GraceOver { id: id.0, outcome });
         }
@@ -453,6 +507,16 @@ async fn changed(pods: Option<&PodFeed>) {
         Some(pods) => pods.changed().await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits for what came of a soft eviction; forever where nobody is asked.
+async fn answered(evictor: Option<&mut Evictor>) -> Answered {
+    if let Some(evictor) = evictor
+        && let Some(answered) = evictor.answered().await
+    {
+        return answered;
+    }
+    std::future::pending().await
 }
 
 /// Never returns at once, so that a due time that stays in the past cannot spin the loop.

@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
-use evictd_core::{Evaluator, Eviction, EvictionId, LimitEviction, MonoTime, Outcome, Resource};
+use evictd_core::{
+    Evaluator, Eviction, EvictionId, EvictionReport, LimitEviction, MonoTime, Outcome, Resource,
+};
 
 use super::{
+    condemned::Condemned,
     inbox::Wake,
     observe::Observer,
-    record,
+    record::{self, PodName},
     told::{self, Deed, outcome_name},
 };
 use crate::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Order, Reaper},
+    cluster::{
+        evict::Request,
+        outbox::{Notice, Told},
+    },
     config::Mode,
     pods::PodIndex,
     sample::ContainersMemory,
@@ -32,7 +39,33 @@ struct Victim {
     emptied: EmptiedWatch,
     /// The end of its grace period, while it has one.
     kill_at: Option<MonoTime>,
+    /// What the cluster is told when it has ended.
+    notice: Option<Notice>,
+    asked: Asked,
     until: MonoTime,
+}
+
+/// Whether the API server was asked to have a pod ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It was not: the pod is ended here.
+    No,
+    /// There is no answer yet.
+    Waiting,
+    /// It has accepted.
+    Accepted,
+}
+
+/// An eviction that was carried out.
+pub struct Carried {
+    /// For the evaluator.
+    pub outcome: Outcome,
+    /// For people.
+    pub record: record::Eviction,
+    /// For the cluster, if there is one; of a pod with a grace period only once that is over.
+    pub notice: Option<Notice>,
+    /// For the API server, if it is to be asked.
+    pub request: Option<Request>,
 }
 
 /// What has become of victims since they were last asked.
@@ -42,6 +75,10 @@ pub struct Settled {
     pub emptied: Vec<EvictionId>,
     /// Their grace period is over, so they were killed; with the name of the outcome.
     pub grace_over: Vec<(EvictionId, &'static str)>,
+    /// What the cluster is to be told now.
+    pub notices: Vec<Notice>,
+    /// Evicted before, started again, and killed again.
+    pub killed_again: Vec<record::KilledAgain>,
 }
 
 /// What was done, and to whom.
@@ -50,19 +87,26 @@ pub struct Evictions {
     interpreter: Interpreter,
     reaper: Reaper,
     victims: Vec<Victim>,
+    /// Those that the API server may not know of; `None` where there is none to tell.
+    condemned: Option<Condemned>,
+    /// Soft evictions are asked for.
+    asks: bool,
     checked: MonoTime,
     count: u64,
 }
 
 impl Evictions {
-    /// Nothing done yet.
-    pub fn new(mode: Mode) -> Self {
+    /// Nothing done yet. `condemned`: there is a cluster to tell, and what an earlier evictd has not told.
+    /// `asks`: soft evictions are not carried out but asked for.
+    pub fn new(mode: Mode, condemned: Option<Condemned>, asks: bool) -> Self {
         Self {
             mode,
             interpreter: Interpreter::from(mode),
             reaper: Reaper::start(),
             // Room for more victims than resources, so that a kill does not allocate.
             victims: Vec::with_capacity(64),
+            condemned,
+            asks,
             checked: MonoTime::default(),
             count: 0,
         }
@@ -91,16 +135,20 @@ impl Evictions {
         evaluator: &Evaluator,
         observer: &Observer,
         wake: Wake,
-    ) -> (Outcome, record::Eviction) {
+    ) -> Carried {
         // Before the kill, after which it is gone.
         let memory = (eviction.signal.resource() == Resource::Memory)
             .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::take))
             .flatten();
-        let order = Order::from(eviction);
+        let order = Order { ask: self.asks && !eviction.hard, ..Order::from(eviction) };
         let evicted = self.evict(&order, observer);
+        // Asked for before, in vain or not.
+        self.victims.retain(|victim| victim.order.pod != order.pod || victim.asked == Asked::No);
+        let report = told::report(eviction, memory, evaluator, observer);
         let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
-        let record = told::pressure(&deed, eviction, memory, evaluator, observer);
-        (self.follow(order, evicted, eviction.decided_at), record)
+        let message = report.message.clone();
+        let record = told::pressure(&deed, eviction, message, evaluator, observer);
+        self.follow(order, evicted, eviction.decided_at, record, report)
     }
 
     /// The same for a pod that is over a limit of its own local storage (P-5).
@@ -109,12 +157,13 @@ impl Evictions {
         eviction: &LimitEviction,
         observer: &Observer,
         wake: Wake,
-    ) -> (Outcome, record::Eviction) {
+    ) -> Carried {
         let order = Order::from(eviction);
         let evicted = self.evict(&order, observer);
+        let report = EvictionReport::of_limit(eviction);
         let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
-        let record = told::limit(&deed, eviction, observer);
-        (self.follow(order, evicted, eviction.decided_at), record)
+        let record = told::limit(&deed, eviction, report.message.clone(), observer);
+        self.follow(order, evicted, eviction.decided_at, record, report)
     }
 
     fn evict(&mut self, order: &Order, observer: &Observer) -> Evicted {
@@ -127,34 +176,103 @@ impl Evictions {
     }
 
     /// Remembers a victim until it is gone.
-    fn follow(&mut self, order: Order, evicted: Evicted, decided_at: MonoTime) -> Outcome {
-        if let Some(emptied) = evicted.emptied {
-            let graceful = evicted.killed.is_some_and(|k| k.method == KillMethod::Terminate);
-            let end = decided_at.after(order.grace);
-            let kill_at = graceful.then_some(end);
-            self.victims.push(Victim { order, emptied, kill_at, until: end.after(FOLLOWED) });
+    fn follow(
+        &mut self,
+        order: Order,
+        evicted: Evicted,
+        decided_at: MonoTime,
+        record: record::Eviction,
+        report: EvictionReport,
+    ) -> Carried {
+        let mut carried = Carried { outcome: evicted.outcome, record, notice: None, request: None };
+        let Some(emptied) = evicted.emptied else {
+            return carried;
+        };
+        let PodName { namespace, pod: name } = carried.record.name.clone();
+        let asked = if order.ask { Asked::Waiting } else { Asked::No };
+        if order.ask {
+            let (id, uid, grace) = (order.id, order.pod.uid.clone(), order.grace);
+            let (namespace, name) = (namespace.clone(), name.clone());
+            carried.request = Some(Request { id, namespace, name, uid, grace });
+        } else if let Some(condemned) = &mut self.condemned {
+            condemned.add(&order.pod, order.grace, decided_at);
         }
-        evicted.outcome
+        let mut notice =
+            self.condemned.is_some().then(|| Notice::new(&order.pod, namespace, name, report));
+        let end = decided_at.after(order.grace);
+        let graceful = evicted.killed.is_none_or(|k| k.method == KillMethod::Terminate);
+        let later = notice.take_if(|_| graceful);
+        carried.notice = notice;
+        let kill_at = (graceful && !order.ask).then_some(end);
+        let until = end.after(FOLLOWED);
+        self.victims.push(Victim { order, emptied, kill_at, notice: later, asked, until });
+        carried
+    }
+
+    /// What the API server said to the eviction of that number.
+    pub fn answered(&mut self, id: EvictionId, outcome: &Outcome, now: MonoTime) {
+        let accepted = matches!(outcome, Outcome::Accepted { .. });
+        self.victims.retain_mut(|victim| {
+            if victim.order.id != id || victim.asked != Asked::Waiting {
+                return true;
+            }
+            victim.asked = Asked::Accepted;
+            victim.until = now.after(victim.order.grace).after(FOLLOWED);
+            // The API server has written the condition itself.
+            if let Some(notice) = &mut victim.notice {
+                notice.disruption_target = false;
+            }
+            accepted
+        });
+    }
+
+    /// The eviction is no longer waited for. True if the API server has not answered yet.
+    pub fn give_up_asking(&mut self, id: EvictionId) -> bool {
+        let before = self.victims.len();
+        self.victims.retain(|victim| victim.order.id != id || victim.asked != Asked::Waiting);
+        self.victims.len() < before
+    }
+
+    /// A cgroup came or went.
+    pub fn stir(&mut self, now: MonoTime) {
+        if let Some(condemned) = &mut self.condemned {
+            condemned.stir(now);
+        }
+    }
+
+    /// What has become of the telling.
+    pub fn told(&mut self, told: &Told, now: MonoTime) {
+        if let Some(condemned) = &mut self.condemned {
+            condemned.told(told, now);
+        }
     }
 
     /// When victims are to be asked next.
     pub fn next_check(&self) -> Option<MonoTime> {
         let next = |victim: &Victim| match victim.kill_at {
             Some(kill_at) => kill_at.min(self.checked.after(CHECK_GRACEFUL)),
+            None if victim.asked != Asked::No => self.checked.after(CHECK_GRACEFUL),
             None => self.checked.after(CHECK),
         };
-        self.victims.iter().map(next).min()
+        let again = self.condemned.as_ref().and_then(Condemned::next);
+        self.victims.iter().map(next).chain(again).min()
     }
 
-    /// Asks the victims, and kills those whose grace period is over.
+    /// Asks the victims, kills those whose grace period is over, and again those that were started again.
     pub fn settle(&mut self, index: &PodIndex, now: MonoTime) -> Settled {
         let mut settled = Settled::default();
         self.checked = now;
-        let interpreter = self.interpreter;
+        let Self { interpreter, condemned, .. } = self;
         self.victims.retain_mut(|victim| {
             let id = victim.order.id;
             if victim.emptied.is_empty() {
                 settled.emptied.push(id);
+                // One that ended before the answer was not evicted.
+                let notice = victim.notice.take().filter(|_| victim.asked != Asked::Waiting);
+                settled.notices.extend(notice);
+                if let Some(condemned) = condemned {
+                    condemned.emptied(&victim.order.pod);
+                }
                 return false;
             }
             if victim.kill_at.take_if(|end| *end <= now).is_some() {
@@ -164,9 +282,13 @@ impl Evictions {
                     self.reaper.release(large);
                 }
                 settled.grace_over.push((id, outcome_name(&evicted.outcome)));
+                settled.notices.extend(victim.notice.take());
             }
-            now < victim.until
+            now < victim.until || victim.asked == Asked::Waiting
         });
+        if let Some(condemned) = condemned {
+            settled.killed_again = condemned.look(*interpreter, index, now);
+        }
         settled
     }
 }

@@ -1,6 +1,8 @@
 //! `evictd run`: the daemon.
 
 mod args;
+mod asked;
+mod condemned;
 mod daemon;
 mod disk_usage;
 mod evictions;
@@ -26,10 +28,10 @@ mod watch;
 
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use evictd_core::Evaluator;
+use evictd_core::{Evaluator, Semantics};
 use tracing::warn;
 
-pub use args::Args;
+pub use args::{Args, STATE_DIRECTORY};
 pub(crate) use disk_usage::DiskUsages;
 pub(crate) use recording::Recording;
 pub(crate) use reload::Configuration;
@@ -38,7 +40,10 @@ pub(crate) use watch::kernel_dev_of;
 use crate::{
     clock,
     cluster::{
-        Cluster, ClusterArgs,
+        Cluster, ClusterArgs, Part,
+        evict::Evictor,
+        node::NodeReporter,
+        outbox::Outbox,
         pods::{self, PodFeed, PodsKnown},
     },
     config::{Config, Watch},
@@ -52,6 +57,7 @@ use crate::{
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
+use condemned::Condemned;
 use daemon::Daemon;
 use evictions::Evictions;
 use filler::Fillers;
@@ -87,11 +93,19 @@ pub(crate) fn run(
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
     let socket = if reads_all { None } else { claim(&args.socket)? };
-
-    let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed)).transpose()?;
+    let mut parts = Vec::new();
+    let mut outbox = if reads_all { None } else { outbox(args, &mut parts)? };
+    let (evictor, reporter) = match &feed {
+        Some(_) if !reads_all => {
+            let (evictor, reporter) = speakers(config, &mut parts);
+            (Some(evictor), Some(reporter))
+        }
+        Some(_) | None => (None, None),
+    };
+    let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed, parts)).transpose()?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(async move {
+    runtime.block_on(async move {
         let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
         let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
         let load = LoadOptions {
@@ -119,6 +133,8 @@ pub(crate) fn run(
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
+        // The kubelet asks nobody.
+        let asks = evictor.is_some() && policy.semantics == Semantics::Strict;
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
         let observer = Observer::new(sampler, index, kernel.as_mut().ok());
@@ -128,7 +144,11 @@ pub(crate) fn run(
                 Some(recording) => recording.begin(policy, config.mode, start)?,
                 None => Traced::untraced(Evaluator::new(policy, start)),
             },
-            evictions: Evictions::new(config.mode),
+            evictions: Evictions::new(config.mode, condemned(outbox.as_mut()), asks),
+            evictor,
+            node: reporter,
+            cluster,
+            outbox,
             configuration,
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
@@ -146,10 +166,7 @@ pub(crate) fn run(
             pods_known: PodsKnown::default(),
         };
         daemon.run().await.map_err(anyhow::Error::from)
-    });
-    // Now: what is left to be told is told.
-    drop(cluster);
-    ended
+    })
 }
 
 /// The node, with the pods of the cluster where there is one to ask.
@@ -161,12 +178,44 @@ fn open(config: &Config, feed: Option<&PodFeed>) -> anyhow::Result<Node> {
 }
 
 /// Starts what talks to the API server. With `--require-api` it has to tell the pods first.
-fn connect(args: &ClusterArgs, feed: &PodFeed) -> anyhow::Result<Cluster> {
-    let cluster = Cluster::start(args, vec![pods::part(feed.clone())])?;
+fn connect(args: &ClusterArgs, feed: &PodFeed, mut parts: Vec<Part>) -> anyhow::Result<Cluster> {
+    parts.push(pods::part(feed.clone()));
+    let cluster = Cluster::start(args, parts)?;
     if args.require_api {
         feed.require()?;
     }
     Ok(cluster)
+}
+
+/// Who asks for soft evictions and who tells of the node: the daemon's ends, and the parts.
+fn speakers(config: &Config, parts: &mut Vec<Part>) -> (Evictor, NodeReporter) {
+    let (evictor, worker) = Evictor::new();
+    parts.push(Part::new("evictions", |connection, stop| worker.run(connection, stop)));
+    let (reporter, worker) = NodeReporter::new(reload::reporting(config));
+    parts.push(Part::new("node", |connection, stop| worker.run(connection, stop)));
+    (evictor, reporter)
+}
+
+/// What the cluster is told, if there is one: the daemon's end, and the part that tells it.
+fn outbox(args: &Args, parts: &mut Vec<Part>) -> io::Result<Option<Outbox>> {
+    if !args.cluster.is_any() {
+        return Ok(None);
+    }
+    let (outbox, worker) = Outbox::open(&args.state_dir)?;
+    parts.push(Part::new("outbox", move |connection, mut stop| async move {
+        worker.run(connection.client, connection.node, stop.requested()).await;
+    }));
+    Ok(Some(outbox))
+}
+
+/// Whom an earlier evictd killed without the API server hearing of it.
+fn condemned(outbox: Option<&mut Outbox>) -> Option<Condemned> {
+    let unfinished = outbox?.take_unfinished();
+    let mut condemned = Condemned::default();
+    for notice in unfinished {
+        condemned.add_dead(&notice.pod_ref(), clock::now());
+    }
+    Some(condemned)
 }
 
 /// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.

@@ -18,6 +18,7 @@ use super::{
     pods_from::PodsFrom,
 };
 use crate::{
+    cluster::outbox::Told,
     pods::{Pod, PodIndex},
     probe::Refused,
     rank::Place,
@@ -71,6 +72,24 @@ pub enum Record {
         /// What came of the kill, as in [`Eviction::outcome`].
         outcome: &'static str,
     },
+    /// What the API server said to a soft eviction that it was asked for.
+    EvictionAnswer {
+        /// Number of the eviction.
+        id: u64,
+        /// `accepted`: the kubelet ends the pod. `disruption-budget`: one stands against it.
+        /// `unanswered`: it could not be asked, or gave no answer that helps. `gone`: there is no such pod.
+        outcome: &'static str,
+        /// How often it was asked.
+        attempts: u32,
+        /// After a refusal: the pod is not asked for again before that.
+        retry_after_ms: Option<u64>,
+        /// What it said.
+        detail: Option<String>,
+    },
+    /// What has become of telling the API server of an eviction.
+    Told(Box<Told>),
+    /// An evicted pod, of which the API server does not know yet, was started again and killed again.
+    KilledAgain(Box<KilledAgain>),
     /// What the victim held has come back, or will not be waited for any longer.
     Released {
         /// Number of the eviction.
@@ -120,6 +139,24 @@ pub enum Record {
     },
     /// The daemon has ended.
     Stopped(Box<Stopped>),
+}
+
+/// See [`Record::KilledAgain`].
+#[derive(Debug, Serialize)]
+pub struct KilledAgain {
+    /// Whom.
+    #[serde(flatten)]
+    pub name: PodName,
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// How often by now, the eviction itself not counted.
+    pub kills: u32,
+    /// As [`Eviction::method`].
+    pub method: Option<&'static str>,
+    /// As [`Eviction::outcome`].
+    pub outcome: &'static str,
+    /// What exactly went wrong.
+    pub detail: Option<String>,
 }
 
 /// See [`Record::Config`].

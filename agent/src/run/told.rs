@@ -34,11 +34,11 @@ pub struct Deed<'a> {
     pub wake: Wake,
 }
 
-/// Of an eviction by threshold. `memory`: of the victim's containers just before the kill.
+/// Of an eviction by threshold, with the message of its [`report`].
 pub fn pressure(
     deed: &Deed<'_>,
     eviction: &Eviction,
-    memory: Option<ContainersMemory>,
+    message: String,
     evaluator: &Evaluator,
     observer: &Observer,
 ) -> record::Eviction {
@@ -62,14 +62,19 @@ pub fn pressure(
         observed_ns: eviction.observed_at.as_nanos(),
         decided_ns: eviction.decided_at.as_nanos(),
         grace_ms: eviction.grace.as_millis() as u64,
-        message: message(eviction, memory, evaluator, observer),
+        message,
         rank: places(evaluator.ranking(), eviction, &observer.observation().pods),
         ..common(deed, observer)
     }
 }
 
 /// Of an eviction over a limit of the pod's own local storage (P-5).
-pub fn limit(deed: &Deed<'_>, eviction: &LimitEviction, observer: &Observer) -> record::Eviction {
+pub fn limit(
+    deed: &Deed<'_>,
+    eviction: &LimitEviction,
+    message: String,
+    observer: &Observer,
+) -> record::Eviction {
     let limit = eviction.limit.quantity().value();
     record::Eviction {
         signal: eviction.limit.metric(),
@@ -78,7 +83,7 @@ pub fn limit(deed: &Deed<'_>, eviction: &LimitEviction, observer: &Observer) -> 
         expected_release: u64::try_from(eviction.used).unwrap_or_default(),
         observed_ns: eviction.decided_at.as_nanos(),
         decided_ns: eviction.decided_at.as_nanos(),
-        message: EvictionReport::of_limit(eviction).message,
+        message,
         ..common(deed, observer)
     }
 }
@@ -117,14 +122,14 @@ fn common(deed: &Deed<'_>, observer: &Observer) -> record::Eviction {
     }
 }
 
-/// O-1 to O-4, from what was decided on and from the memory of the victim's containers just before the
+/// O-1 to O-9, from what was decided on and from the memory of the victim's containers just before the
 /// kill.
-fn message(
+pub fn report(
     eviction: &Eviction,
     memory: Option<ContainersMemory>,
     evaluator: &Evaluator,
     observer: &Observer,
-) -> String {
+) -> EvictionReport {
     let pod = observer.index().by_uid(&eviction.pod.uid);
     let observed = observed(&eviction.pod, observer);
     let usage = observed.map(|pod| pod.usage).unwrap_or_default();
@@ -137,11 +142,12 @@ fn message(
     });
     let facts = observed.map(|pod| &pod.facts).or_else(|| pod.map(Pod::facts));
     let Some(facts) = facts.cloned() else {
-        return EvictionMessage(eviction).to_string();
+        let message = EvictionMessage(eviction).to_string();
+        return EvictionReport { message, disruption_target: true, ..EvictionReport::default() };
     };
     let victim = PodObservation { facts, usage: PodUsage::default(), stats };
     let pod_level = evaluator.policy().kubelet.pod_level_resources;
-    EvictionReport::of_pressure(eviction, &victim, pod_level).message
+    EvictionReport::of_pressure(eviction, &victim, pod_level)
 }
 
 /// The victim as it was decided on, if pods were looked at.
@@ -150,7 +156,7 @@ fn observed<'o>(pod: &PodRef, observer: &'o Observer) -> Option<&'o PodObservati
 }
 
 /// The victim's name: from the observation that was decided on, since the index may have changed.
-fn name_of(pod: &PodRef, observer: &Observer) -> PodName {
+pub fn name_of(pod: &PodRef, observer: &Observer) -> PodName {
     let listed = || observer.index().by_uid(&pod.uid).map(Pod::facts);
     match observed(pod, observer).map(|pod| &pod.facts).or_else(listed) {
         Some(facts) => PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
@@ -166,6 +172,10 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Refused { reason: RefusedReason::Gone, .. } => "gone",
         Outcome::Refused { reason: RefusedReason::Reused, .. } => "reused",
         Outcome::Refused { reason: RefusedReason::Failed, .. } => "failed",
+        Outcome::Refused { reason: RefusedReason::Disruption { .. }, .. } => "disruption-budget",
+        Outcome::Refused { reason: RefusedReason::Unanswered { .. }, .. } => "unanswered",
+        Outcome::Asked { .. } => "asked",
+        Outcome::Accepted { .. } => "accepted",
         Outcome::Emptied { .. } => "emptied",
         Outcome::Reclaimed { .. } => "reclaimed",
     }

@@ -10,6 +10,8 @@ pub(crate) mod small_node;
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use evictd_tests::{evictd, hierarchies::Hierarchies};
@@ -53,6 +55,15 @@ pub(crate) fn alone_with_tracefs() -> MutexGuard<'static, ()> {
 /// The evictd under test.
 pub(crate) fn evictd_binary() -> PathBuf {
     evictd::binary().unwrap()
+}
+
+/// Waits until something is so that nothing tells of.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What a sandbox of process `pid` leaves behind: cgroups, mounts, loop devices, directories.

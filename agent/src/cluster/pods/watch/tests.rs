@@ -98,6 +98,7 @@ async fn an_expired_watch_begins_anew_and_loses_nothing() {
     ]);
     let first = until(&feed, "listed", is_known).await;
     assert_eq!(uids(&first), ["1"]);
+    assert_eq!(feed.changes(), 1);
     let second = until(&feed, "listed again", |told| told.generation > first.generation).await;
     assert_eq!((uids(&second), is_known(&second)), (vec!["2"], true));
     assert_eq!(feed.changes(), 2, "never said to be lost");
@@ -117,7 +118,7 @@ async fn a_torn_connection_leaves_the_last_known_pods() {
         node(),
         answer(STREAM, vec![added("a", "1"), added("b", "2"), listed()], End::Silence),
     ]);
-    let first = until(&feed, "listed", is_known).await;
+    let first = until(&feed, "listed", |told| told.known.is_known()).await;
     let is_stale = |told: &PodsTold| matches!(&told.known, PodsKnown::Before(_));
     let stale = until(&feed, "lost", is_stale).await;
     assert_eq!(uids(&stale), ["1"], "as before");

@@ -1,0 +1,248 @@
+//! Evicted pods of which the API server does not know yet: what is started in them is killed again.
+//!
+//! Until then the kubelet takes a killed container for one that crashed, and starts it again.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use evictd_core::{EvictionId, MonoTime, Outcome as Evicted, PodRef};
+use tracing::warn;
+
+use super::record::{KilledAgain, PodName};
+use crate::{
+    actuate::{EmptiedWatch, Interpreter, Order},
+    cluster::outbox::{Matter, Outcome, Told},
+    pods::{Pod, PodIndex},
+    run::told::outcome_name,
+};
+
+/// Pods looked after; each costs a look at its cgroup a [`CALM`].
+const MOST: usize = 256;
+/// A kill is issued again if its victim is still not gone after this long.
+const DYING: Duration = Duration::from_secs(60);
+/// How often they are looked at.
+const CALM: Duration = Duration::from_secs(1);
+/// The same for each eight of them while cgroups come and go: a container's cgroup is made before its first
+/// process is in it.
+const EAGER: Duration = Duration::from_millis(10);
+/// For how long.
+const STIRRED: Duration = Duration::from_secs(3);
+/// Once the API server has the status, the kubelet ends the pod; this is how long that may take to come
+/// back to evictd.
+const KNOWN: Duration = Duration::from_secs(60);
+
+/// After a start it may take this long to learn which pods there are.
+const UNLISTED: Duration = Duration::from_secs(600);
+
+/// One of them.
+#[derive(Debug)]
+struct Victim {
+    inode: u64,
+    /// Until then what is in its cgroup may be what was killed.
+    dying_until: MonoTime,
+    /// The API server has the status; the end of it.
+    until: Option<MonoTime>,
+    kills: u32,
+    since: MonoTime,
+    /// It has been in the index: if it no longer is, it has ended.
+    listed: bool,
+}
+
+/// The pods that were evicted and may come back, by uid.
+#[derive(Debug, Default)]
+pub struct Condemned {
+    victims: BTreeMap<Arc<str>, Victim>,
+    looked: MonoTime,
+    eager_until: MonoTime,
+}
+
+impl Condemned {
+    /// Looks after a pod that is dying, by the end of `grace` at the latest.
+    pub fn add(&mut self, pod: &PodRef, grace: Duration, now: MonoTime) {
+        let dying_until = now.after(grace).after(DYING);
+        self.insert(pod, dying_until, now);
+    }
+
+    /// Looks after a pod that an earlier evictd killed.
+    pub fn add_dead(&mut self, pod: &PodRef, now: MonoTime) {
+        self.insert(pod, now, now);
+    }
+
+    fn insert(&mut self, pod: &PodRef, dying_until: MonoTime, now: MonoTime) {
+        if self.victims.len() >= MOST
+            && let Some((uid, _)) = self.victims.iter().min_by_key(|(_, victim)| victim.since)
+        {
+            let uid = uid.clone();
+            warn!(
+                "{MOST} evicted pods are waiting to be known; {uid} is not looked after any longer"
+            );
+            self.victims.remove(&uid);
+        }
+        let inode = pod.cgroup_inode;
+        let victim =
+            Victim { inode, dying_until, until: None, kills: 0, since: now, listed: false };
+        self.victims.insert(pod.uid.clone(), victim);
+    }
+
+    /// Its cgroup has been seen without a task: what is in it later was started anew.
+    pub fn emptied(&mut self, pod: &PodRef) {
+        if let Some(victim) = self.victims.get_mut(&pod.uid) {
+            victim.dying_until = MonoTime::default();
+        }
+    }
+
+    /// The API server's answer.
+    pub fn told(&mut self, told: &Told, now: MonoTime) {
+        if told.matter != Matter::Status {
+            return;
+        }
+        match told.outcome {
+            Outcome::Accepted | Outcome::AlreadyTold => {
+                if let Some(victim) = self.victims.get_mut(&told.uid) {
+                    victim.until = Some(now.after(KNOWN));
+                }
+            }
+            // There is no such pod, or it will never be known as evicted: to kill it for ever helps nobody.
+            Outcome::Gone | Outcome::AnotherPod | Outcome::Refused | Outcome::Dropped => {
+                self.victims.remove(&told.uid);
+            }
+        }
+    }
+
+    /// A cgroup came or went: there may be a new process soon.
+    pub fn stir(&mut self, now: MonoTime) {
+        self.eager_until = now.after(STIRRED);
+    }
+
+    /// When to look next.
+    pub fn next(&self) -> Option<MonoTime> {
+        let eager = EAGER * u32::try_from(1 + self.victims.len() / 8).unwrap_or(u32::MAX);
+        let is_eager = self.looked <= self.eager_until;
+        let next = self.looked.after(if is_eager { eager.min(CALM) } else { CALM });
+        (!self.victims.is_empty()).then_some(next)
+    }
+
+    /// Kills what has been started in them, if it is time. Addressed as every kill: a pod whose cgroup is another one
+    /// now, or that has left the index because it has ended, is let go.
+    pub fn look(
+        &mut self,
+        interpreter: Interpreter,
+        index: &PodIndex,
+        now: MonoTime,
+    ) -> Vec<KilledAgain> {
+        let mut killed = Vec::new();
+        if self.next().is_none_or(|next| now < next) {
+            return killed;
+        }
+        self.looked = now;
+        self.victims.retain(|uid, victim| {
+            let Some(pod) = index.by_uid(uid) else {
+                return !victim.listed && now < victim.since.after(UNLISTED);
+            };
+            victim.listed = true;
+            let is_same = pod.facts().id.cgroup_inode == victim.inode;
+            if !is_same || victim.until.is_some_and(|until| until <= now) {
+                return false;
+            }
+            if interpreter == Interpreter::Enforce {
+                killed.extend(victim.look(pod, index, now));
+            }
+            true
+        });
+        killed
+    }
+}
+
+impl Victim {
+    fn look(&mut self, pod: &Pod, index: &PodIndex, now: MonoTime) -> Option<KilledAgain> {
+        if pod.cgroup().is_none_or(|cgroup| EmptiedWatch::new(cgroup).is_empty()) {
+            self.dying_until = MonoTime::default();
+            return None;
+        }
+        if now < self.dying_until {
+            return None;
+        }
+        let facts = pod.facts();
+        let order = Order {
+            id: EvictionId(0),
+            pod: facts.id.clone(),
+            grace: Duration::ZERO,
+            reap: false,
+            ask: false,
+        };
+        let evicted = Interpreter::Enforce.evict(&order, index);
+        if matches!(evicted.outcome, Evicted::Killed { .. }) {
+            self.kills += 1;
+            // Until it is seen empty, or for as long as a kill may take.
+            self.dying_until = now.after(DYING);
+        }
+        Some(KilledAgain {
+            name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
+            uid: facts.id.uid.clone(),
+            kills: self.kills,
+            method: evicted.killed.map(|killed| killed.method.name()),
+            outcome: outcome_name(&evicted.outcome),
+            detail: evicted.error.map(|error| error.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(n: u64) -> PodRef {
+        PodRef { uid: format!("u{n}").into(), cgroup_inode: n }
+    }
+
+    fn told(matter: Matter, outcome: Outcome) -> Told {
+        let (namespace, pod, uid) = ("n".into(), "p".into(), "u1".into());
+        Told { matter, namespace, pod, uid, outcome, attempts: 1, took_ms: 1, detail: None }
+    }
+
+    const fn at(seconds: u64) -> MonoTime {
+        MonoTime::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_pod_is_looked_after_until_the_api_server_has_answered() {
+        let cases = [
+            ("an event is no status", Matter::Event, Outcome::Gone, Some(None)),
+            ("the kubelet has a minute", Matter::Status, Outcome::Accepted, Some(Some(at(70)))),
+            ("no such pod", Matter::Status, Outcome::Gone, None),
+            ("another pod", Matter::Status, Outcome::AnotherPod, None),
+            ("never known", Matter::Status, Outcome::Refused, None),
+            ("no room", Matter::Status, Outcome::Dropped, None),
+        ];
+        for (name, matter, outcome, expected) in cases {
+            let mut condemned = Condemned::default();
+            condemned.add(&pod(1), Duration::ZERO, at(5));
+            condemned.told(&told(matter, outcome), at(10));
+            let until = condemned.victims.values().map(|victim| victim.until).next();
+            assert_eq!(until, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut condemned = Condemned::default();
+        let most = u64::try_from(MOST).unwrap();
+        for n in 0..=most {
+            condemned.add(&pod(n), Duration::ZERO, at(n));
+        }
+        assert_eq!(condemned.victims.len(), MOST);
+        assert!(!condemned.victims.contains_key("u0"));
+    }
+
+    #[test]
+    fn they_are_looked_at_more_often_while_cgroups_come_and_go() {
+        let mut condemned = Condemned::default();
+        assert_eq!(condemned.next(), None);
+        condemned.add_dead(&pod(1), at(1));
+        condemned.looked = at(5);
+        assert_eq!(condemned.next(), Some(at(6)));
+        condemned.stir(at(5));
+        assert_eq!(condemned.next(), Some(at(5).after(EAGER)));
+        condemned.looked = at(9);
+        assert_eq!(condemned.next(), Some(at(10)));
+    }
+}
