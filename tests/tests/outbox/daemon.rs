@@ -108,12 +108,18 @@ fn an_eviction_survives_the_api_server_and_evictd() {
 
     let from = inbox.mark();
     let mut container = start_again(&pod, &node, &mut runtime, &mut inbox);
-    let again = inbox.wait_record(from, PATIENCE, "the second kill", |record| match record {
-        Record::KilledAgain { uid, kills, outcome } if uid == pod.uid() => {
-            Some((*kills, outcome.clone()))
-        }
-        _ => None,
-    });
+    let again =
+        inbox.wait_record(
+            from,
+            Duration::from_secs(20),
+            "the second kill",
+            |record| match record {
+                Record::KilledAgain { uid, kills, outcome } if uid == pod.uid() => {
+                    Some((*kills, outcome.clone()))
+                }
+                _ => None,
+            },
+        );
     assert_eq!(again.unwrap(), (1, "killed".to_owned()));
     common::wait_until("it is dead", || !container.is_running() && !pod.app_is_running());
 
