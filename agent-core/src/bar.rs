@@ -27,6 +27,10 @@ pub enum Bar {
     Emptied,
     /// Observe mode: counted as evicted already.
     Simulated,
+    /// A disruption budget stood against its eviction a moment ago.
+    Disruption,
+    /// The API server could not be asked about it a moment ago.
+    Unanswered,
 }
 
 impl Bar {
@@ -43,12 +47,19 @@ impl Bar {
             Self::BackingOff => "kill failed just now",
             Self::Emptied => "killed and empty",
             Self::Simulated => "observed as evicted",
+            Self::Disruption => "disruption budget",
+            Self::Unanswered => "API server gave no answer",
         }
     }
 
     /// True when the pod may be evicted in a moment, or its eviction may show one.
     pub(crate) const fn is_passing(self) -> bool {
-        matches!(self, Self::InFlight | Self::BackingOff)
+        matches!(self, Self::InFlight | Self::BackingOff | Self::Unanswered)
+    }
+
+    /// True when it is about asking for an eviction, which hard ones do not.
+    pub(crate) const fn yields_to_hard(self) -> bool {
+        matches!(self, Self::Disruption | Self::Unanswered)
     }
 
     /// The bar that follows from the manifest and the cgroup alone.

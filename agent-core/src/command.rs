@@ -125,7 +125,7 @@ pub enum Command {
     },
 }
 
-/// Why a kill was not done.
+/// Why an eviction was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -136,6 +136,16 @@ pub enum RefusedReason {
     Reused,
     /// The kernel refused; see the log record.
     Failed,
+    /// The API server was asked, and a disruption budget stands against it.
+    Disruption {
+        /// Not to be asked again before that.
+        retry_after: Duration,
+    },
+    /// The API server was asked and gave no answer that helps.
+    Unanswered {
+        /// Not to be asked again before that.
+        retry_after: Duration,
+    },
 }
 
 /// What came of a command.
@@ -150,6 +160,17 @@ pub enum Outcome {
     },
     /// Observe mode: nothing was touched; the release is to be simulated.
     Observed {
+        /// The eviction.
+        id: EvictionId,
+    },
+    /// The API server is being asked to evict the pod; [`Accepted`](Self::Accepted) or
+    /// [`Refused`](Self::Refused) follows.
+    Asked {
+        /// The eviction.
+        id: EvictionId,
+    },
+    /// The API server has accepted the eviction: the pod's grace period begins, the kubelet ends it.
+    Accepted {
         /// The eviction.
         id: EvictionId,
     },

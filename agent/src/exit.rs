@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tracing::error;
 
-use crate::config::InputError;
+use crate::{cluster::ConnectError, config::InputError};
 
 /// Bad input, as opposed to a machine that evictd cannot run on.
 pub const BAD_INPUT: u8 = 2;
@@ -13,15 +13,14 @@ pub const BAD_INPUT: u8 = 2;
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => match failure.downcast_ref::<InputError>() {
-            Some(input) => {
-                error!("{input}");
-                ExitCode::from(BAD_INPUT)
-            }
-            None => {
-                error!("{failure:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Err(failure) => {
+            error!("{failure:#}");
+            if is_bad_input(&failure) { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
+        }
     }
+}
+
+fn is_bad_input(failure: &anyhow::Error) -> bool {
+    failure.is::<InputError>()
+        || failure.downcast_ref::<ConnectError>().is_some_and(ConnectError::is_bad_input)
 }

@@ -6,7 +6,7 @@ use evictd_core::{Policy, Semantics};
 
 use crate::{
     config::Config,
-    pods::{CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
+    pods::{CgroupTree, ManifestDirectory, PodIndex, PodSource},
     sample::{CgroupMounts, NodeSampler, NodeSources},
 };
 
@@ -33,12 +33,9 @@ impl Node {
     /// As [`Self::open`], with pods from elsewhere.
     pub fn with_pods(config: &Config, source: PodSource) -> anyhow::Result<Self> {
         let mounts = CgroupMounts::detect(Path::new("/proc/mounts"))?;
-        let layout = NodeLayout {
-            root_directory: config.root_directory.clone(),
-            pod_logs_dir: config.pod_logs_dir.clone(),
-            cgroup_root: config.cgroup_root.clone(),
-        };
-        let tree = CgroupTree::open(&mounts, &layout.pods_cgroup())?;
+        let mut layout = config.layout();
+        let mut tree = CgroupTree::open(&mounts, &layout.pods_cgroup())?;
+        layout.find_driver(&mut tree);
         let is_strict = config.policy.semantics == Semantics::Strict;
         let sources = NodeSources {
             proc: Path::new("/proc"),

@@ -21,6 +21,17 @@ pub enum Record {
         /// As [`Eviction::outcome`].
         outcome: String,
     },
+    /// What has become of telling the API server.
+    Told(Told),
+    /// An evicted pod was started again and killed again.
+    KilledAgain {
+        /// `metadata.uid`.
+        uid: String,
+        /// How often by now.
+        kills: u32,
+        /// As [`Eviction::outcome`].
+        outcome: String,
+    },
     /// What the eviction freed has arrived, or its deadline passed.
     Released(Released),
     /// A container writes its log too fast.
@@ -267,6 +278,21 @@ pub struct MemoryEvent {
     pub container: Option<String>,
     /// When the kernel gave notice.
     pub event_ns: Option<u64>,
+}
+
+/// See [`Record::Told`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Told {
+    /// `status` or `event`.
+    pub matter: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Its UID.
+    pub uid: String,
+    /// `accepted`, or how else it ended.
+    pub outcome: String,
+    /// Tries.
+    pub attempts: u32,
 }
 
 /// See [`Record::Stopped`].

@@ -18,6 +18,13 @@ pub(super) enum Standing {
         /// End of the back-off.
         until: MonoTime,
     },
+    /// It was asked for in vain; not again before that time, unless it can be had without asking.
+    Declined {
+        /// Why.
+        bar: Bar,
+        /// End of the back-off.
+        until: MonoTime,
+    },
     /// Its release was seen or its deadline passed.
     Ended {
         /// Its cgroup had no task left.
@@ -95,6 +102,7 @@ impl Ledger {
             Standing::Gone => Some(Bar::Gone),
             Standing::Reused => Some(Bar::Reused),
             Standing::Failed { until } => (now < until).then_some(Bar::BackingOff),
+            Standing::Declined { bar, until } => (now < until).then_some(bar),
             Standing::Ended { emptied, until } => {
                 let is_empty = match pod.usage.tasks {
                     Some(tasks) => tasks == 0,
@@ -108,7 +116,7 @@ impl Ledger {
     /// When the next back-off after `now` ends.
     pub(super) fn next_retry(&self, now: MonoTime) -> Option<MonoTime> {
         let ends = self.0.iter().filter_map(|entry| match entry.standing {
-            Standing::Failed { until } => Some(until),
+            Standing::Failed { until } | Standing::Declined { until, .. } => Some(until),
             Standing::InFlight
             | Standing::Simulated
             | Standing::Gone
@@ -148,6 +156,7 @@ mod tests {
     fn standing_bars_the_pod_as_long_as_picking_it_is_in_vain() {
         let until = MonoTime::from_nanos(100);
         let ended = |emptied| Standing::Ended { emptied, until };
+        let declined = Standing::Declined { bar: Bar::Disruption, until };
         let cases = [
             ("in flight", Standing::InFlight, Some(5), 999, Some(Bar::InFlight)),
             ("observed", Standing::Simulated, Some(5), 999, Some(Bar::Simulated)),
@@ -155,6 +164,8 @@ mod tests {
             ("reused", Standing::Reused, None, 999, Some(Bar::Reused)),
             ("backing off", Standing::Failed { until }, None, 99, Some(Bar::BackingOff)),
             ("back-off over", Standing::Failed { until }, None, 100, None),
+            ("declined", declined, None, 99, Some(Bar::Disruption)),
+            ("declined long ago", declined, None, 100, None),
             ("known to be empty", ended(false), Some(0), 999, Some(Bar::Emptied)),
             ("started again", ended(true), Some(1), 0, None),
             ("emptied, tasks unknown", ended(true), None, 99, Some(Bar::Emptied)),

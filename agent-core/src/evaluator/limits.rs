@@ -74,7 +74,7 @@ impl Evaluator {
             let Some(limit) = StorageLimit::exceeded(spec, stats, counts_rootfs) else {
                 continue;
             };
-            if self.bar(pod, summary, now).is_none() {
+            if self.bar(pod, true, summary, now).is_none() {
                 let used = limit.held(stats);
                 self.evict_over_limit(pod, limit, used, now);
                 evicted = true;
@@ -104,10 +104,18 @@ impl Evaluator {
 
     /// What keeps a pod from being evicted. The kubelet knows nothing of pods it has evicted already:
     /// its list of active pods, which comes with a summary, leaves out those that are gone.
-    pub(super) fn bar(&self, pod: &PodObservation, summary: bool, now: MonoTime) -> Option<Bar> {
+    /// `hard`: the eviction asks nobody.
+    pub(super) fn bar(
+        &self,
+        pod: &PodObservation,
+        hard: bool,
+        summary: bool,
+        now: MonoTime,
+    ) -> Option<Bar> {
         let remembers = self.policy.semantics == Semantics::Strict || !summary;
+        let stands = |bar: &Bar| remembers && !(hard && bar.yields_to_hard());
         Bar::of(&pod.facts)
             .or_else(|| self.simulation.bar(&pod.facts.id))
-            .or_else(|| self.ledger.bar(pod, now).filter(|_| remembers))
+            .or_else(|| self.ledger.bar(pod, now).filter(stands))
     }
 }

@@ -133,7 +133,8 @@ impl Evaluator {
             return;
         };
         let pod = o.pods.iter().find(|pod| pod.facts.id == id);
-        let Some(pod) = pod.filter(|pod| self.bar(pod, false, now).is_none()) else {
+        let hard = threshold.is_hard();
+        let Some(pod) = pod.filter(|pod| self.bar(pod, hard, false, now).is_none()) else {
             let may_never = pod.is_some_and(|pod| Bar::of(&pod.facts).is_some());
             if let Some(incident) = self.log_writers.get_mut(at).and_then(|w| w.incident.as_mut()) {
                 incident.look_at = (!may_never).then(|| now.after(RETRY));

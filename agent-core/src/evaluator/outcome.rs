@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Evaluator, ledger::Standing, simulation::Simulated};
-use crate::{Command, EvictionId, MonoTime, Outcome, RefusedReason};
+use crate::{Bar, Command, EvictionId, MonoTime, Outcome, RefusedReason};
 
 /// How long a pod whose kill failed is left alone.
 const FAILED_BACK_OFF: Duration = Duration::from_secs(1);
@@ -29,6 +29,16 @@ impl Evaluator {
                     self.ledger.note_emptied(id);
                 }
             },
+            &Outcome::Asked { id } => {
+                if let Some(pending) = self.in_flight.by_id(id) {
+                    pending.delegate(now);
+                }
+            }
+            &Outcome::Accepted { id } => {
+                if let Some(pending) = self.in_flight.by_id(id) {
+                    pending.accepted(now);
+                }
+            }
             &Outcome::Observed { id } => self.simulate(id, now),
             &Outcome::Refused { id, reason } => self.take_refusal(id, reason, now),
             Outcome::Reclaimed { signals } => self.resume(signals.as_deref(), now),
@@ -56,9 +66,16 @@ impl Evaluator {
     fn take_refusal(&mut self, id: EvictionId, reason: RefusedReason, now: MonoTime) {
         self.in_flight.close(id);
         self.over_limit.close(id);
+        let mut declined = |bar, retry_after| {
+            let until = now.after(retry_after);
+            self.log_writers.retry(id, until);
+            Standing::Declined { bar, until }
+        };
         let standing = match reason {
             RefusedReason::Gone => Standing::Gone,
             RefusedReason::Reused => Standing::Reused,
+            RefusedReason::Disruption { retry_after } => declined(Bar::Disruption, retry_after),
+            RefusedReason::Unanswered { retry_after } => declined(Bar::Unanswered, retry_after),
             RefusedReason::Failed => {
                 let until = now.after(FAILED_BACK_OFF);
                 self.log_writers.retry(id, until);

@@ -1,11 +1,16 @@
 //! Evictions whose release is still to be seen: one a resource, and nothing else is evicted for that
 //! resource meanwhile.
 
+use std::time::Duration;
+
 use super::limits::CLEANUP_DEADLINE;
 use crate::{
     Eviction, EvictionId, EvictionReason, MonoTime, NodeSignals, PodRef, Policy, Resource,
     Semantics, Signal, SignalObservation, Threshold,
 };
+
+/// The shell has an answer of the API server by then, or gives one in its place.
+const ANSWERED: Duration = Duration::from_secs(30);
 
 /// An eviction that was commanded and has not yet been seen to free anything.
 #[derive(Clone, Debug)]
@@ -26,6 +31,11 @@ pub(super) struct Pending {
     pub(super) emptied_at: Option<MonoTime>,
     pub(super) grace_ends: MonoTime,
     pub(super) deadline: MonoTime,
+    grace: Duration,
+    /// How long its release is waited for once its grace period is over.
+    release: Duration,
+    /// The API server was asked for it: the kubelet ends the pod, not this node's evictd.
+    delegated: bool,
     /// The pod's end alone is waited for, whatever it freed: in kubelet semantics (L-2, E-33), and where
     /// no threshold was met that could be clear again.
     cleanup_only: bool,
@@ -42,7 +52,7 @@ impl Pending {
         let grace_ends = e.decided_at.after(e.grace);
         let cleanup_only =
             policy.semantics == Semantics::Kubelet || e.reason != EvictionReason::Threshold;
-        let deadline = if cleanup_only {
+        let release = if cleanup_only {
             CLEANUP_DEADLINE
         } else {
             policy.release_deadlines.of(e.signal.resource())
@@ -59,9 +69,33 @@ impl Pending {
             killed: false,
             emptied_at: None,
             grace_ends,
-            deadline: grace_ends.after(deadline),
+            deadline: grace_ends.after(release),
+            grace: e.grace,
+            release,
+            delegated: false,
             cleanup_only,
         }
+    }
+
+    /// The API server is being asked.
+    pub(super) fn delegate(&mut self, now: MonoTime) {
+        self.delegated = true;
+        self.deadline =
+            self.deadline.max(now.after(ANSWERED).after(self.grace).after(self.release));
+    }
+
+    /// The API server has accepted: now the pod's grace period begins.
+    pub(super) fn accepted(&mut self, now: MonoTime) {
+        self.delegated = true;
+        self.killed = true;
+        self.grace_ends = now.after(self.grace);
+        self.deadline = self.grace_ends.after(self.release);
+    }
+
+    /// True while the pod has not been killed by force: its grace period is not over, or its end is
+    /// left to others.
+    pub(super) fn is_graceful(&self, now: MonoTime) -> bool {
+        self.emptied_at.is_none() && (self.delegated || now < self.grace_ends)
     }
 
     /// True when `seen` shows that what was to be released has been.

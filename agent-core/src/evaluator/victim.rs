@@ -27,7 +27,8 @@ impl Evaluator {
         let Crossing { threshold, seen } = crossing;
         let by = RankBy::of(&self.policy, threshold.signal, summary);
         let mut ranking = std::mem::take(&mut self.ranking);
-        ranking.rank(by, pods, |pod| self.bar(pod, summary, now));
+        let hard = threshold.is_hard();
+        ranking.rank(by, pods, |pod| self.bar(pod, hard, summary, now));
         self.ranking = ranking;
         let place = self.ranking.first_evictable().filter(|_| self.could_help(threshold.signal));
         let Some(place) = place else {
@@ -53,17 +54,16 @@ impl Evaluator {
         self.policy.semantics == Semantics::Kubelet || !on_disk || holds_something
     }
 
-    /// Strict semantics: a soft eviction in its grace period becomes a hard one when a hard threshold
-    /// of the same resource is crossed. The same pod goes, at once; the soft eviction is closed first,
+    /// Strict semantics: a soft eviction in its grace period, or one that others carry out, becomes a
+    /// hard one when a hard threshold of the same resource is crossed. The same pod goes, at once; the soft eviction is closed first,
     /// so that never two are in flight.
     pub(super) fn escalate(&mut self, signals: &NodeSignals, now: MonoTime) {
         if self.policy.semantics == Semantics::Kubelet {
             return;
         }
         for resource in Resource::ALL {
-            let in_grace =
-                |pending: &&Pending| pending.emptied_at.is_none() && now < pending.grace_ends;
-            let Some(pending) = self.in_flight.get(resource).filter(in_grace) else {
+            let is_graceful = |pending: &&Pending| pending.is_graceful(now);
+            let Some(pending) = self.in_flight.get(resource).filter(is_graceful) else {
                 continue;
             };
             let satisfied =

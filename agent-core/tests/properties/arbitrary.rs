@@ -35,7 +35,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => ([seen(), seen(), seen(), seen()], any::<bool>())
             .prop_map(|(available, fresh)| Step::Look { available, fresh }),
-        3 => (0_u8..6, 0_u64..3).prop_map(|(kind, back)| Step::Outcome { kind, back }),
+        3 => (0_u8..10, 0_u64..3).prop_map(|(kind, back)| Step::Outcome { kind, back }),
         1 => Just(Step::Timeout),
     ]
 }

@@ -1,5 +1,7 @@
 //! Playing a history as the shell does.
 
+use std::time::Duration;
+
 use evictd_core::{
     Command, Evaluator, Eviction, EvictionId, MonoTime, NodeSignals, Observation, Outcome,
     PodObservation, Policy, RefusedReason, SignalObservation, Threshold,
@@ -37,7 +39,11 @@ pub fn outcome(kind: u8, id: EvictionId) -> Outcome {
         2 => Outcome::Observed { id },
         3 => refused(RefusedReason::Gone),
         4 => refused(RefusedReason::Reused),
-        _ => refused(RefusedReason::Failed),
+        5 => refused(RefusedReason::Failed),
+        6 => Outcome::Asked { id },
+        7 => Outcome::Accepted { id },
+        8 => refused(RefusedReason::Disruption { retry_after: Duration::from_millis(40) }),
+        _ => refused(RefusedReason::Unanswered { retry_after: Duration::from_millis(20) }),
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use evictd_core::{Eviction, EvictionId, LimitEviction, Outcome, PodRef, Resource};
 
-use super::{EmptiedWatch, KillError, Killed, LargeProcesses, kill, terminate::terminate};
+use super::{
+    EmptiedWatch, KillError, Killed, LargeProcesses, kill, kill::verify, terminate::terminate,
+};
 use crate::{
     config::Mode,
     pods::{Pod, PodIndex},
@@ -33,6 +35,8 @@ pub struct Order {
     pub grace: Duration,
     /// Its memory is what is wanted back.
     pub reap: bool,
+    /// The API server is asked to have it ended: nothing is killed here.
+    pub ask: bool,
 }
 
 impl From<&Eviction> for Order {
@@ -42,6 +46,7 @@ impl From<&Eviction> for Order {
             pod: e.pod.clone(),
             grace: if e.hard { Duration::ZERO } else { e.grace },
             reap: e.signal.resource() == Resource::Memory,
+            ask: false,
         }
     }
 }
@@ -49,7 +54,7 @@ impl From<&Eviction> for Order {
 impl From<&LimitEviction> for Order {
     /// P-5: as hard as a hard threshold.
     fn from(e: &LimitEviction) -> Self {
-        Self { id: e.id, pod: e.pod.clone(), grace: Duration::ZERO, reap: false }
+        Self { id: e.id, pod: e.pod.clone(), grace: Duration::ZERO, reap: false, ask: false }
     }
 }
 
@@ -92,8 +97,8 @@ impl Interpreter {
             },
             Self::Enforce => match enforce(order, index) {
                 Ok((killed, emptied, large)) => Evicted {
-                    outcome: Outcome::Killed { id },
-                    killed: Some(killed),
+                    outcome: if order.ask { Outcome::Asked { id } } else { Outcome::Killed { id } },
+                    killed,
                     error: None,
                     emptied: Some(emptied),
                     large,
@@ -110,8 +115,8 @@ impl Interpreter {
     }
 }
 
-/// How the kill was issued, and how to follow it.
-type Done = (Killed, EmptiedWatch, Option<LargeProcesses>);
+/// How the kill was issued, if it was, and how to follow the pod's end.
+type Done = (Option<Killed>, EmptiedWatch, Option<LargeProcesses>);
 
 fn enforce(order: &Order, index: &PodIndex) -> Result<Done, KillError> {
     let pod = index.by_uid(&order.pod.uid).ok_or(KillError::UnknownPod)?;
@@ -120,10 +125,14 @@ fn enforce(order: &Order, index: &PodIndex) -> Result<Done, KillError> {
     }
     // Opened before: once the pod is dead, its cgroup may be removed at any moment.
     let emptied = pod.cgroup().map(EmptiedWatch::new);
-    let (killed, large) = if order.grace.is_zero() {
-        kill(pod, &order.pod, index.tree(), order.reap)?
+    let (killed, large) = if order.ask {
+        verify(pod, &order.pod, index.tree())?;
+        (None, None)
+    } else if order.grace.is_zero() {
+        let (killed, large) = kill(pod, &order.pod, index.tree(), order.reap)?;
+        (Some(killed), large)
     } else {
-        (terminate(pod, &order.pod, index.tree())?, None)
+        (Some(terminate(pod, &order.pod, index.tree())?), None)
     };
     emptied.map(|emptied| (killed, emptied, large)).ok_or(KillError::UnknownPod)
 }

@@ -11,7 +11,7 @@ use super::facts::{Images, NodeFacts, PodsCgroup};
 use crate::{
     clock,
     config::{Config, ConfigKind},
-    pods::{CgroupTree, NodeLayout},
+    pods::CgroupTree,
     sample::{CgroupKind, CgroupMemory, CgroupMounts, Filesystem, NodeSampler, NodeSources},
 };
 
@@ -71,7 +71,7 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
         }
         None => IMAGEFS.into_iter().for_each(|signal| facts.forget(signal, no_images(config))),
     }
-    if let Some(reason) = no_cgroups.or_else(|| look_at_pods(config, &tree, &mut facts)) {
+    if let Some(reason) = no_cgroups.or_else(|| look_at_pods(&tree, &mut facts)) {
         facts.forget(Signal::AllocatableMemoryAvailable, reason);
     }
     if facts.seen(Signal::LogfsAvailable).is_none() {
@@ -126,30 +126,25 @@ fn cgroups(config: &Config, facts: &mut NodeFacts) -> (Option<CgroupTree>, Optio
         pids: None,
         freezer: None,
     };
-    let pods = pods_cgroup(config);
+    let mut layout = config.layout();
+    let pods = layout.pods_cgroup();
     let detected = CgroupMounts::detect(Path::new("/proc/mounts"));
     facts.cgroups = detected.as_ref().ok().map(|mounts| mounts.kind);
     let opened = detected
         .map_err(|e| e.to_string())
         .and_then(|mounts| CgroupTree::open(&mounts, &pods).map_err(|e| e.to_string()));
     match opened {
-        Ok(tree) => (Some(tree), None),
+        Ok(mut tree) => {
+            layout.find_driver(&mut tree);
+            (Some(tree), None)
+        }
         Err(reason) => (CgroupTree::open(&NONE, &pods).ok(), Some(reason)),
     }
 }
 
-fn pods_cgroup(config: &Config) -> PathBuf {
-    let layout = NodeLayout {
-        root_directory: config.root_directory.clone(),
-        pod_logs_dir: config.pod_logs_dir.clone(),
-        cgroup_root: config.cgroup_root.clone(),
-    };
-    layout.pods_cgroup()
-}
-
 /// Says why nothing is known of `allocatableMemory.available`, if so.
-fn look_at_pods(config: &Config, tree: &CgroupTree, facts: &mut NodeFacts) -> Option<String> {
-    let path = format!("/{}", pods_cgroup(config).display());
+fn look_at_pods(tree: &CgroupTree, facts: &mut NodeFacts) -> Option<String> {
+    let path = format!("/{}", tree.pods_path().to_string_lossy());
     if tree.pods_inode().is_none() {
         facts.pods_cgroup = PodsCgroup::Missing;
         return Some(format!("there is no cgroup {path}"));

@@ -5,8 +5,13 @@
 
 mod access;
 mod args;
+mod backoff;
+mod bucket;
 mod connect;
 mod error;
+pub mod evict;
+pub mod node;
+pub mod pods;
 mod thread;
 mod timeouts;
 

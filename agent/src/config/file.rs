@@ -8,7 +8,7 @@ use std::{
 use evictd_core::LogWriterPolicy;
 
 use super::{
-    InputError, Place, Protect, ProtectRule,
+    InputError, NodeMarks, Place, Protect, ProtectRule,
     document::{Document, Documents},
     kubelet,
     layer::Layer,
@@ -37,6 +37,7 @@ pub(super) struct Own {
     pub(super) pods: Option<Placed<PathBuf>>,
     pub(super) protect: Protect,
     pub(super) log_writers: LogWriterPolicy,
+    pub(super) node: NodeMarks,
 }
 
 impl File {
@@ -78,6 +79,7 @@ fn own(document: Document<'_>, file: &Arc<Path>) -> Result<File, InputError> {
         pods: path("pods", written.pods),
         protect: protect(written.protect.unwrap_or_default(), document)?,
         log_writers: log_writers(&written.log_writers.unwrap_or_default(), document)?,
+        node: written.node.unwrap_or_default().into(),
     };
     Ok(File::Own(Box::new(own), layer))
 }

@@ -12,6 +12,7 @@ mod kubelet;
 mod layer;
 mod layers;
 mod log_writers;
+mod node;
 mod per_map;
 mod place;
 mod policy;
@@ -24,6 +25,7 @@ mod written;
 
 pub use error::InputError;
 pub use eviction::{ConfigKind, EvictionSettings};
+pub use node::NodeMarks;
 pub use place::Place;
 pub use protect::{Protect, ProtectRule};
 pub use sources::{ConfigArgs, Sources};

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use evictd_core::{Policy, Semantics};
 
 use super::{
-    EvictionSettings, InputError, MemorySource, Mode, Protect,
+    EvictionSettings, InputError, MemorySource, Mode, NodeMarks, Protect,
     file::{File, Own},
     layers::Layers,
     place::Placed,
     policy::policy,
 };
+use crate::pods::{CgroupDriver, NodeLayout};
 
 /// The kubelet's default of `maxPods`.
 const USUAL_PODS: u32 = 110;
@@ -38,11 +39,24 @@ pub struct Config {
     pub pods: PathBuf,
     /// Pods that are never evicted.
     pub protect: Protect,
+    /// What is written onto the Node object.
+    pub node: NodeMarks,
     /// How many pods the kubelet lets onto the node; the kernel's maps are sized for them.
     pub max_pods: u32,
 }
 
 impl Config {
+    /// Where the kubelet has what belongs to pods; whose cgroup driver is [found](NodeLayout::find_driver)
+    /// on the machine.
+    pub fn layout(&self) -> NodeLayout {
+        NodeLayout {
+            root_directory: self.root_directory.clone(),
+            pod_logs_dir: self.pod_logs_dir.clone(),
+            cgroup_root: self.cgroup_root.clone(),
+            driver: CgroupDriver::default(),
+        }
+    }
+
     /// Reads and checks the file at `path`: evictd's own, or a KubeletConfiguration.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         Self::of_file(File::read(path)?)
@@ -93,6 +107,7 @@ impl Config {
             cgroup_root: path("cgroupRoot", cgroup_root, "/")?,
             pods: path("pods", own.pods.as_ref(), "/etc/evictd/pods")?,
             protect: own.protect,
+            node: own.node,
             max_pods: max_pods.map_or(Ok(USUAL_PODS), |pods| {
                 u32::try_from(pods.value).map_err(|_| {
                     let problem = format!("{} is negative", pods.value);

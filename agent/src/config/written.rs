@@ -18,6 +18,7 @@ pub(super) struct WrittenConfig {
     pub(super) pods: Option<PathBuf>,
     pub(super) protect: Option<Vec<WrittenProtect>>,
     pub(super) log_writers: Option<WrittenLogWriters>,
+    pub(super) node: Option<WrittenNode>,
 }
 
 /// What is done with a decision.
@@ -87,6 +88,14 @@ impl From<WrittenSemantics> for Semantics {
 pub(super) struct WrittenProtect {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
+}
+
+/// `node`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WrittenNode {
+    pub(super) conditions: Option<bool>,
+    pub(super) taints: Option<bool>,
 }
 
 /// `logWriters`.

@@ -111,6 +111,19 @@ impl CgroupTree {
         &self.pods
     }
 
+    /// Looks for pods below `pods` from now on; false if that is no path.
+    pub(super) fn set_pods(&mut self, pods: &Path) -> bool {
+        let path = c_path(pods);
+        let is_path = path.is_ok();
+        self.pods = path.unwrap_or_else(|_| std::mem::take(&mut self.pods));
+        is_path
+    }
+
+    /// Whether there is a cgroup at `relative`.
+    pub(super) fn has(&self, relative: &Path) -> bool {
+        c_path(relative).is_ok_and(|path| self.inode(&path).is_some())
+    }
+
     /// Inode of the pods cgroup, if there is one.
     pub fn pods_inode(&self) -> Option<u64> {
         self.inode(&self.pods)
@@ -171,9 +184,13 @@ pub struct ContainerCgroup {
 }
 
 impl ContainerCgroup {
-    /// The container's id: the name without what the systemd driver puts around it.
+    /// The container's id: the name without what runtime and driver put around it. CRI-O's monitor of a
+    /// container has a cgroup of its own, and keeps its whole name.
     pub fn id(&self) -> &str {
         let name = self.directory.strip_suffix(".scope").unwrap_or(&self.directory);
+        if name.starts_with("crio-conmon-") {
+            return name;
+        }
         name.rsplit_once('-').map_or(name, |(_, id)| id)
     }
 }
@@ -282,14 +299,17 @@ mod tests {
     #[test]
     fn container_ids_are_read_from_directory_names() {
         let cases = [
-            ("0123abc", "0123abc"),
-            ("cri-containerd-0123abc.scope", "0123abc"),
-            ("crio-0123abc.scope", "0123abc"),
-            ("docker-0123abc.scope", "0123abc"),
+            ("containerd and cri-dockerd, cgroupfs", "0123abc", "0123abc"),
+            ("containerd, systemd", "cri-containerd-0123abc.scope", "0123abc"),
+            ("CRI-O, cgroupfs", "crio-0123abc", "0123abc"),
+            ("CRI-O, systemd", "crio-0123abc.scope", "0123abc"),
+            ("CRI-O's monitor, cgroupfs", "crio-conmon-0123abc", "crio-conmon-0123abc"),
+            ("CRI-O's monitor, systemd", "crio-conmon-0123abc.scope", "crio-conmon-0123abc"),
+            ("cri-dockerd, systemd", "docker-0123abc.scope", "0123abc"),
         ];
-        for (directory, id) in cases {
+        for (name, directory, id) in cases {
             let container = ContainerCgroup { inode: 1, directory: directory.to_owned() };
-            assert_eq!(container.id(), id, "{directory}");
+            assert_eq!(container.id(), id, "{name}");
         }
     }
 }

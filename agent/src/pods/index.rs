@@ -2,33 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{CgroupTree, ManifestDirectory, NodeLayout, Pod, PodRecord};
+use super::{CgroupTree, NodeLayout, Pod, PodRecord, PodSource, unlisted};
 use crate::config::{InputError, Protect};
-
-/// Where the pods come from. Every source gives the same index.
-#[derive(Debug)]
-pub enum PodSource {
-    /// A directory of Pod manifests.
-    Manifests(ManifestDirectory),
-    /// No source: cgroups are looked at as such.
-    Nowhere,
-}
-
-impl PodSource {
-    fn changed(&self) -> bool {
-        match self {
-            Self::Manifests(directory) => directory.changed(),
-            Self::Nowhere => false,
-        }
-    }
-
-    fn read(&mut self) -> Result<Vec<PodRecord>, InputError> {
-        match self {
-            Self::Manifests(directory) => directory.read(),
-            Self::Nowhere => Ok(Vec::new()),
-        }
-    }
-}
 
 /// Every pod of this node.
 #[derive(Debug)]
@@ -73,6 +48,11 @@ impl PodIndex {
         Ok(true)
     }
 
+    /// Where the pods come from.
+    pub const fn source(&self) -> &PodSource {
+        &self.source
+    }
+
     /// Protects what `protect` covers, and nothing else from now on.
     pub fn protect(&mut self, protect: Protect) {
         self.protect = protect;
@@ -95,15 +75,62 @@ impl PodIndex {
             pod.refresh(&self.tree);
         }
         self.rebuild_lookups();
+        self.refresh_unlisted();
         Ok(())
     }
 
     /// Joins the pods to the cgroups and directories that exist now; true if anything changed. Call
     /// it when cgroups come and go and on the slow tick: a few system calls per pod.
     pub fn refresh(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = self.tree.pods_inode().is_none() && self.find_driver();
         for pod in &mut self.pods {
             changed |= pod.refresh(&self.tree);
+        }
+        if changed {
+            self.rebuild_lookups();
+        }
+        self.refresh_unlisted() || changed
+    }
+
+    /// The kubelet may have come later than evictd, or with another driver than before.
+    fn find_driver(&mut self) -> bool {
+        if !self.layout.find_driver(&mut self.tree) {
+            return false;
+        }
+        let records: Vec<PodRecord> = self.pods.drain(..).map(|pod| pod.record().clone()).collect();
+        let (layout, protect) = (&self.layout, &self.protect);
+        self.pods = records.into_iter().filter_map(|r| Pod::new(r, layout, protect)).collect();
+        true
+    }
+
+    /// Pods that the source does not name: takes in those that have a cgroup, drops those that have none
+    /// any longer. True if anything changed.
+    fn refresh_unlisted(&mut self) -> bool {
+        if !self.source.may_lack_pods() {
+            return false;
+        }
+        let named = unlisted::name(&self.layout, self.pods.iter().map(Pod::record));
+        let before = self.pods.len();
+        self.pods.retain(|pod| {
+            let record = pod.record();
+            let is_renamed = named.iter().any(|named| named.uid == record.uid);
+            record.is_listed || (pod.cgroup().is_some() && !is_renamed)
+        });
+        let mut changed = self.pods.len() != before;
+        if changed {
+            self.rebuild_lookups();
+        }
+        let is_known = |inode| self.by_cgroup.contains_key(&inode);
+        for record in unlisted::find(&self.layout, &self.tree, is_known) {
+            // One whose cgroup is of another class than its object says stays what its object says.
+            if self.by_uid(&record.uid).is_some() {
+                continue;
+            }
+            if let Some(mut pod) = Pod::new(record, &self.layout, &self.protect) {
+                pod.refresh(&self.tree);
+                self.pods.push(pod);
+                changed = true;
+            }
         }
         if changed {
             self.rebuild_lookups();

@@ -13,7 +13,8 @@ const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodRecord {
-    /// `metadata.uid`.
+    /// `metadata.uid`; of a mirror pod that of the static pod it stands for, which its cgroup and
+    /// directories are named after.
     pub uid: Arc<str>,
     /// `metadata.namespace`.
     pub namespace: Arc<str>,
@@ -31,6 +32,9 @@ pub struct PodRecord {
     pub termination_grace_seconds: Option<u64>,
     /// Container id, without the runtime's scheme, to the container's name (`status`).
     pub container_names: BTreeMap<String, String>,
+    /// False for a pod of which only the cgroup is known: its priority and requests are not, so it is
+    /// never evicted.
+    pub is_listed: bool,
 }
 
 /// A field that a pod must not lack, or must not have that way.
@@ -65,6 +69,7 @@ impl PodRecord {
             "add the uid that names the pod's cgroup (kubepods/…/pod<uid>); \
              `kubectl get pod -o yaml` prints it",
         )?;
+        let uid = mirrored(meta).unwrap_or(uid);
         let name = identifier("name", meta.name.as_deref(), "add the pod's name")?;
         let namespace =
             identifier("namespace", Some(meta.namespace.as_deref().unwrap_or("default")), "")?;
@@ -85,6 +90,7 @@ impl PodRecord {
             spec: Arc::new(spec::pod_spec(spec)?),
             termination_grace_seconds,
             container_names: container_names(pod),
+            is_listed: true,
         };
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         Ok((!matches!(phase, Some("Succeeded" | "Failed"))).then_some(record))
@@ -101,7 +107,7 @@ impl PodRecord {
             name: self.name.clone(),
             priority: self.priority,
             is_static: self.is_static,
-            protected,
+            protected: protected || !self.is_listed,
             qos: self.qos,
             memory_request: bytes(requests.memory),
             ephemeral_storage_request: bytes(requests.ephemeral_storage),
@@ -146,6 +152,12 @@ fn container_names(pod: &Pod) -> BTreeMap<String, String> {
             Some((id.to_owned(), container.name.clone()))
         })
         .collect()
+}
+
+/// The UID of the static pod that a mirror pod stands for.
+fn mirrored(meta: &ObjectMeta) -> Option<Arc<str>> {
+    let uid = meta.annotations.as_ref()?.get(CONFIG_MIRROR)?;
+    is_path_component(uid).then(|| uid.as_str().into())
 }
 
 fn is_static(meta: &ObjectMeta) -> bool {

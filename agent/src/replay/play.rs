@@ -138,6 +138,8 @@ impl Same {
             Outcome::Killed { id } => Outcome::Killed { id: here(id)? },
             Outcome::Observed { id } => Outcome::Observed { id: here(id)? },
             Outcome::Emptied { id } => Outcome::Emptied { id: here(id)? },
+            Outcome::Asked { id } => Outcome::Asked { id: here(id)? },
+            Outcome::Accepted { id } => Outcome::Accepted { id: here(id)? },
             Outcome::Refused { id, reason } => Outcome::Refused { id: here(id)?, reason: *reason },
             // Each reclaim is answered at once.
             Outcome::Reclaimed { .. } => return None,

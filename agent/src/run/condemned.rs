@@ -178,8 +178,13 @@ impl Victim {
             return None;
         }
         let facts = pod.facts();
-        let order =
-            Order { id: EvictionId(0), pod: facts.id.clone(), grace: Duration::ZERO, reap: false };
+        let order = Order {
+            id: EvictionId(0),
+            pod: facts.id.clone(),
+            grace: Duration::ZERO,
+            reap: false,
+            ask: false,
+        };
         let evicted = Interpreter::Enforce.evict(&order, index);
         if matches!(evicted.outcome, Evicted::Killed { .. }) {
             self.kills += 1;

@@ -17,6 +17,7 @@ use super::{
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
+    pods_from::PodsFrom,
     record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
@@ -27,7 +28,10 @@ use crate::{
     clock::now,
     cluster::{
         Cluster,
+        evict::{Answered, Evictor},
+        node::NodeReporter,
         outbox::{Notice, Outbox},
+        pods::{PodFeed, PodsKnown},
     },
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
@@ -54,6 +58,10 @@ pub struct Daemon {
     pub cluster: Option<Cluster>,
     /// What the cluster is told of it; `None` without a cluster.
     pub outbox: Option<Outbox>,
+    /// Who is asked for soft evictions; `None` without a cluster.
+    pub evictor: Option<Evictor>,
+    /// What the node says of itself; `None` without a cluster.
+    pub node: Option<NodeReporter>,
     /// By which rules.
     pub configuration: Configuration,
     /// The probes; `None` where the kernel gives none.
@@ -72,6 +80,10 @@ pub struct Daemon {
     pub map_sizes: MapSizes,
     /// When to end without being told to.
     pub ends: Option<MonoTime>,
+    /// Where the API server's pods are found; `None` in standalone mode.
+    pub pods: Option<PodFeed>,
+    /// What was reported last of them.
+    pub pods_known: PodsKnown,
 }
 
 /// How one turn of the loop ended.
@@ -79,6 +91,8 @@ enum Turn {
     Stop,
     Reload,
     Records,
+    Pods,
+    Answered(Answered),
     Due,
 }
 
@@ -110,6 +124,8 @@ impl Daemon {
                     result?;
                     Turn::Records
                 }
+                () = changed(self.pods.as_ref()) => Turn::Pods,
+                answer = answered(self.evictor.as_mut()) => Turn::Answered(answer),
                 () = until(due) => Turn::Due,
             };
             let at = now();
@@ -117,6 +133,14 @@ impl Daemon {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
+                Turn::Pods => {
+                    self.observer.refresh(self.kernel.as_mut());
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
+                Turn::Answered(answered) => {
+                    self.take_answer(answered);
+                    Some(Wake::by_clock(WokenBy::Look))
+                }
                 Turn::Due => None,
             };
             let freed = self.settle();
@@ -131,8 +155,10 @@ impl Daemon {
             if let Some(wake) = wake {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
+                self.confirm_conditions();
             }
             // After the evaluation: telling waits, killing does not.
+            self.tell_of_pods();
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
                 self.publish();
@@ -162,6 +188,20 @@ impl Daemon {
             let record = Record::ProbeDegraded { family: family.name(), reason };
             self.reporter.report(now(), record);
         }
+    }
+
+    /// Reports whether the API server tells the pods, when that changes.
+    fn tell_of_pods(&mut self) {
+        if self.observer.index().source().told().is_some_and(|told| told.known != self.pods_known) {
+            self.pods_known = self.pods_known_now();
+            let record = Record::Pods(PodsFrom::of(self.observer.index()));
+            self.reporter.report(now(), record);
+        }
+    }
+
+    fn pods_known_now(&self) -> PodsKnown {
+        let told = self.observer.index().source().told();
+        told.map(|told| told.known.clone()).unwrap_or_default()
     }
 
     /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
@@ -309,18 +349,24 @@ impl Daemon {
             let at = now();
             match command {
                 Command::Evict(eviction) => {
-                    let Carried { outcome, mut record, notice } =
+                    let Carried { outcome, mut record, notice, request } =
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
                     self.tell(notice);
+                    self.tell_of_threshold(&eviction);
+                    self.ask(request);
                     acted = true;
                 }
                 Command::SetCondition { condition, status } => {
                     self.reporter.report(at, Record::Condition { condition, status });
+                    if let Some(node) = &self.node {
+                        node.set(condition, status, at);
+                    }
                 }
                 Command::Released { id, available, seen } => {
+                    self.give_up_asking(id);
                     self.reporter.report(at, Record::Released { id: id.0, available, seen });
                 }
                 Command::UnableToEvict { signal } => {
@@ -343,7 +389,7 @@ impl Daemon {
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {
-                    let Carried { outcome, record, notice } =
+                    let Carried { outcome, record, notice, request: _ } =
                         self.evictions.carry_out_limit(&eviction, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
@@ -392,12 +438,14 @@ impl Daemon {
 
     fn report_start(&mut self) {
         let at = now();
+        self.pods_known = self.pods_known_now();
         let started = Started {
             version: env!("CARGO_PKG_VERSION"),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             mode: self.evictions.mode(),
             cgroup: self.cgroup,
             pods: self.observer.index().len(),
+            pods_from: PodsFrom::of(self.observer.index()),
             rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
             nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
             logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
@@ -451,6 +499,24 @@ async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<(
         Some(kernel) => kernel.records(|record| inbox.take(record)).await,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until the API server has told something new; forever in standalone mode.
+async fn changed(pods: Option<&PodFeed>) {
+    match pods {
+        Some(pods) => pods.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for what came of a soft eviction; forever where nobody is asked.
+async fn answered(evictor: Option<&mut Evictor>) -> Answered {
+    if let Some(evictor) = evictor
+        && let Some(answered) = evictor.answered().await
+    {
+        return answered;
+    }
+    std::future::pending().await
 }
 
 /// Never returns at once, so that a due time that stays in the past cannot spin the loop.

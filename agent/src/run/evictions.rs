@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     actuate::{EmptiedWatch, Evicted, Interpreter, KillMethod, Order, Reaper},
-    cluster::outbox::{Notice, Told},
+    cluster::{
+        evict::Request,
+        outbox::{Notice, Told},
+    },
     config::Mode,
     pods::PodIndex,
     sample::ContainersMemory,
@@ -38,7 +41,19 @@ struct Victim {
     kill_at: Option<MonoTime>,
     /// What the cluster is told when it has ended.
     notice: Option<Notice>,
+    asked: Asked,
     until: MonoTime,
+}
+
+/// Whether the API server was asked to have a pod ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It was not: the pod is ended here.
+    No,
+    /// There is no answer yet.
+    Waiting,
+    /// It has accepted.
+    Accepted,
 }
 
 /// An eviction that was carried out.
@@ -49,6 +64,8 @@ pub struct Carried {
     pub record: record::Eviction,
     /// For the cluster, if there is one; of a pod with a grace period only once that is over.
     pub notice: Option<Notice>,
+    /// For the API server, if it is to be asked.
+    pub request: Option<Request>,
 }
 
 /// What has become of victims since they were last asked.
@@ -72,13 +89,16 @@ pub struct Evictions {
     victims: Vec<Victim>,
     /// Those that the API server may not know of; `None` where there is none to tell.
     condemned: Option<Condemned>,
+    /// Soft evictions are asked for.
+    asks: bool,
     checked: MonoTime,
     count: u64,
 }
 
 impl Evictions {
     /// Nothing done yet. `condemned`: there is a cluster to tell, and what an earlier evictd has not told.
-    pub fn new(mode: Mode, condemned: Option<Condemned>) -> Self {
+    /// `asks`: soft evictions are not carried out but asked for.
+    pub fn new(mode: Mode, condemned: Option<Condemned>, asks: bool) -> Self {
         Self {
             mode,
             interpreter: Interpreter::from(mode),
@@ -86,6 +106,7 @@ impl Evictions {
             // Room for more victims than resources, so that a kill does not allocate.
             victims: Vec::with_capacity(64),
             condemned,
+            asks,
             checked: MonoTime::default(),
             count: 0,
         }
@@ -119,8 +140,10 @@ impl Evictions {
         let memory = (eviction.signal.resource() == Resource::Memory)
             .then(|| observer.index().by_uid(&eviction.pod.uid).map(ContainersMemory::take))
             .flatten();
-        let order = Order::from(eviction);
+        let order = Order { ask: self.asks && !eviction.hard, ..Order::from(eviction) };
         let evicted = self.evict(&order, observer);
+        // Asked for before, in vain or not.
+        self.victims.retain(|victim| victim.order.pod != order.pod || victim.asked == Asked::No);
         let report = told::report(eviction, memory, evaluator, observer);
         let deed = Deed { mode: self.mode(), order: &order, evicted: &evicted, wake };
         let message = report.message.clone();
@@ -161,21 +184,53 @@ impl Evictions {
         record: record::Eviction,
         report: EvictionReport,
     ) -> Carried {
-        let mut notice = None;
-        if let Some(emptied) = evicted.emptied {
-            let end = decided_at.after(order.grace);
-            if let Some(condemned) = &mut self.condemned {
-                condemned.add(&order.pod, order.grace, decided_at);
-                let PodName { namespace, pod } = record.name.clone();
-                notice = Some(Notice::new(&order.pod, namespace, pod, report));
-            }
-            let graceful = evicted.killed.is_some_and(|k| k.method == KillMethod::Terminate);
-            let kill_at = graceful.then_some(end);
-            let later = notice.take_if(|_| graceful);
-            let until = end.after(FOLLOWED);
-            self.victims.push(Victim { order, emptied, kill_at, notice: later, until });
+        let mut carried = Carried { outcome: evicted.outcome, record, notice: None, request: None };
+        let Some(emptied) = evicted.emptied else {
+            return carried;
+        };
+        let PodName { namespace, pod: name } = carried.record.name.clone();
+        let asked = if order.ask { Asked::Waiting } else { Asked::No };
+        if order.ask {
+            let (id, uid, grace) = (order.id, order.pod.uid.clone(), order.grace);
+            let (namespace, name) = (namespace.clone(), name.clone());
+            carried.request = Some(Request { id, namespace, name, uid, grace });
+        } else if let Some(condemned) = &mut self.condemned {
+            condemned.add(&order.pod, order.grace, decided_at);
         }
-        Carried { outcome: evicted.outcome, record, notice }
+        let mut notice =
+            self.condemned.is_some().then(|| Notice::new(&order.pod, namespace, name, report));
+        let end = decided_at.after(order.grace);
+        let graceful = evicted.killed.is_none_or(|k| k.method == KillMethod::Terminate);
+        let later = notice.take_if(|_| graceful);
+        carried.notice = notice;
+        let kill_at = (graceful && !order.ask).then_some(end);
+        let until = end.after(FOLLOWED);
+        self.victims.push(Victim { order, emptied, kill_at, notice: later, asked, until });
+        carried
+    }
+
+    /// What the API server said to the eviction of that number.
+    pub fn answered(&mut self, id: EvictionId, outcome: &Outcome, now: MonoTime) {
+        let accepted = matches!(outcome, Outcome::Accepted { .. });
+        self.victims.retain_mut(|victim| {
+            if victim.order.id != id || victim.asked != Asked::Waiting {
+                return true;
+            }
+            victim.asked = Asked::Accepted;
+            victim.until = now.after(victim.order.grace).after(FOLLOWED);
+            // The API server has written the condition itself.
+            if let Some(notice) = &mut victim.notice {
+                notice.disruption_target = false;
+            }
+            accepted
+        });
+    }
+
+    /// The eviction is no longer waited for. True if the API server has not answered yet.
+    pub fn give_up_asking(&mut self, id: EvictionId) -> bool {
+        let before = self.victims.len();
+        self.victims.retain(|victim| victim.order.id != id || victim.asked != Asked::Waiting);
+        self.victims.len() < before
     }
 
     /// A cgroup came or went.
@@ -196,6 +251,7 @@ impl Evictions {
     pub fn next_check(&self) -> Option<MonoTime> {
         let next = |victim: &Victim| match victim.kill_at {
             Some(kill_at) => kill_at.min(self.checked.after(CHECK_GRACEFUL)),
+            None if victim.asked != Asked::No => self.checked.after(CHECK_GRACEFUL),
             None => self.checked.after(CHECK),
         };
         let again = self.condemned.as_ref().and_then(Condemned::next);
@@ -211,7 +267,9 @@ impl Evictions {
             let id = victim.order.id;
             if victim.emptied.is_empty() {
                 settled.emptied.push(id);
-                settled.notices.extend(victim.notice.take());
+                // One that ended before the answer was not evicted.
+                let notice = victim.notice.take().filter(|_| victim.asked != Asked::Waiting);
+                settled.notices.extend(notice);
                 if let Some(condemned) = condemned {
                     condemned.emptied(&victim.order.pod);
                 }
@@ -226,7 +284,7 @@ impl Evictions {
                 settled.grace_over.push((id, outcome_name(&evicted.outcome)));
                 settled.notices.extend(victim.notice.take());
             }
-            now < victim.until
+            now < victim.until || victim.asked == Asked::Waiting
         });
         if let Some(condemned) = condemned {
             settled.killed_again = condemned.look(*interpreter, index, now);

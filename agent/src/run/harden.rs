@@ -12,13 +12,13 @@ use tracing::warn;
 
 /// As the kubelet runs: chosen by the OOM killer only when nothing else is left.
 const OOM_SCORE_ADJ: &str = "-999";
+/// What the kubelet gives critical pods, whom it lets go no lower without CAP_SYS_RESOURCE.
+const CRITICAL_POD_SCORE_ADJ: i32 = -997;
 
 /// Keeps memory resident, stays away from the OOM killer, and makes room for a few descriptors per
 /// pod.
 pub fn harden() {
-    if let Err(error) = fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ) {
-        warn!("the OOM killer may choose evictd: oom_score_adj: {error}");
-    }
+    stay_away_from_oom_killer();
     lock_memory();
     be_scheduled_first();
     // The first system call through the vDSO reads the auxiliary vector, on some kernels into memory
@@ -28,6 +28,15 @@ pub fn harden() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!("descriptors stay limited to {:?}: {error}", limit.current);
+    }
+}
+
+fn stay_away_from_oom_killer() {
+    let file = "/proc/self/oom_score_adj";
+    let Err(error) = fs::write(file, OOM_SCORE_ADJ) else { return };
+    let given = fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    if given.is_none_or(|given| given > CRITICAL_POD_SCORE_ADJ) {
+        warn!("the OOM killer may choose evictd: oom_score_adj: {error}");
     }
 }
 

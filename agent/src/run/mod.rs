@@ -1,6 +1,7 @@
 //! `evictd run`: the daemon.
 
 mod args;
+mod asked;
 mod condemned;
 mod daemon;
 mod disk_usage;
@@ -15,6 +16,7 @@ mod memory_events;
 mod names;
 mod observe;
 mod pace;
+mod pods_from;
 mod record;
 mod recording;
 mod reload;
@@ -26,7 +28,7 @@ mod watch;
 
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use evictd_core::Evaluator;
+use evictd_core::{Evaluator, Semantics};
 use tracing::warn;
 
 pub use args::{Args, STATE_DIRECTORY};
@@ -37,11 +39,18 @@ pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
-    cluster::{Cluster, Part, outbox::Outbox},
-    config::Watch,
+    cluster::{
+        Cluster, ClusterArgs, Part,
+        evict::Evictor,
+        node::NodeReporter,
+        outbox::Outbox,
+        pods::{self, PodFeed, PodsKnown},
+    },
+    config::{Config, Watch},
     exit,
     log::start_log,
     node::Node,
+    pods::{ApiPods, PodSource},
     privilege,
     probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
     sample::{CgroupMounts, Filesystem},
@@ -77,7 +86,8 @@ pub(crate) fn run(
     let config = configuration.in_force();
     privilege::check(config.mode)?;
     harden::harden();
-    let Node { mounts, sampler, index } = Node::open(config)?;
+    let feed = args.cluster.is_any().then(PodFeed::default);
+    let Node { mounts, sampler, index } = open(config, feed.as_ref())?;
     let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
@@ -85,8 +95,14 @@ pub(crate) fn run(
     let socket = if reads_all { None } else { claim(&args.socket)? };
     let mut parts = Vec::new();
     let mut outbox = if reads_all { None } else { outbox(args, &mut parts)? };
-    let cluster =
-        args.cluster.is_any().then(|| Cluster::start(&args.cluster, parts)).transpose()?;
+    let (evictor, reporter) = match &feed {
+        Some(_) if !reads_all => {
+            let (evictor, reporter) = speakers(config, &mut parts);
+            (Some(evictor), Some(reporter))
+        }
+        Some(_) | None => (None, None),
+    };
+    let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed, parts)).transpose()?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -117,6 +133,8 @@ pub(crate) fn run(
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let policy = Node::policy(config, &sampler);
+        // The kubelet asks nobody.
+        let asks = evictor.is_some() && policy.semantics == Semantics::Strict;
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
         let observer = Observer::new(sampler, index, kernel.as_mut().ok());
@@ -126,7 +144,9 @@ pub(crate) fn run(
                 Some(recording) => recording.begin(policy, config.mode, start)?,
                 None => Traced::untraced(Evaluator::new(policy, start)),
             },
-            evictions: Evictions::new(config.mode, condemned(outbox.as_mut())),
+            evictions: Evictions::new(config.mode, condemned(outbox.as_mut()), asks),
+            evictor,
+            node: reporter,
             cluster,
             outbox,
             configuration,
@@ -142,9 +162,38 @@ pub(crate) fn run(
             cgroup: mounts.kind.name(),
             map_sizes: sizes,
             ends: ends.map(|lasts| start.after(lasts)),
+            pods: feed,
+            pods_known: PodsKnown::default(),
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// The node, with the pods of the cluster where there is one to ask.
+fn open(config: &Config, feed: Option<&PodFeed>) -> anyhow::Result<Node> {
+    match feed {
+        Some(feed) => Node::with_pods(config, PodSource::Api(ApiPods::new(feed.clone()))),
+        None => Node::open(config),
+    }
+}
+
+/// Starts what talks to the API server. With `--require-api` it has to tell the pods first.
+fn connect(args: &ClusterArgs, feed: &PodFeed, mut parts: Vec<Part>) -> anyhow::Result<Cluster> {
+    parts.push(pods::part(feed.clone()));
+    let cluster = Cluster::start(args, parts)?;
+    if args.require_api {
+        feed.require()?;
+    }
+    Ok(cluster)
+}
+
+/// Who asks for soft evictions and who tells of the node: the daemon's ends, and the parts.
+fn speakers(config: &Config, parts: &mut Vec<Part>) -> (Evictor, NodeReporter) {
+    let (evictor, worker) = Evictor::new();
+    parts.push(Part::new("evictions", |connection, stop| worker.run(connection, stop)));
+    let (reporter, worker) = NodeReporter::new(reload::reporting(config));
+    parts.push(Part::new("node", |connection, stop| worker.run(connection, stop)));
+    (evictor, reporter)
 }
 
 /// What the cluster is told, if there is one: the daemon's end, and the part that tells it.

@@ -15,6 +15,7 @@ use super::{
     filler::Filler,
     log_file::NewestFile,
     names::{CgroupNames, CgroupOwner},
+    pods_from::PodsFrom,
 };
 use crate::{
     cluster::outbox::Told,
@@ -71,6 +72,20 @@ pub enum Record {
         /// What came of the kill, as in [`Eviction::outcome`].
         outcome: &'static str,
     },
+    /// What the API server said to a soft eviction that it was asked for.
+    EvictionAnswer {
+        /// Number of the eviction.
+        id: u64,
+        /// `accepted`: the kubelet ends the pod. `disruption-budget`: one stands against it.
+        /// `unanswered`: it could not be asked, or gave no answer that helps. `gone`: there is no such pod.
+        outcome: &'static str,
+        /// How often it was asked.
+        attempts: u32,
+        /// After a refusal: the pod is not asked for again before that.
+        retry_after_ms: Option<u64>,
+        /// What it said.
+        detail: Option<String>,
+    },
     /// What has become of telling the API server of an eviction.
     Told(Box<Told>),
     /// An evicted pod, of which the API server may not know yet, had processes again and was killed again.
@@ -98,6 +113,8 @@ pub enum Record {
         #[serde(serialize_with = "display")]
         signal: Signal,
     },
+    /// The API server tells the pods, or does not any longer.
+    Pods(PodsFrom),
     /// The configuration was read again.
     Config {
         /// Whether it is in force.
@@ -174,6 +191,8 @@ pub struct Started {
     pub cgroup: &'static str,
     /// Number of pods.
     pub pods: usize,
+    /// Where they come from.
+    pub pods_from: PodsFrom,
     /// Probe family to the rung in use.
     pub rungs: BTreeMap<&'static str, RungInUse>,
     /// nodefs now.

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     clock::now,
-    config::{Config, Mode, Watch},
+    cluster::node::Reporting,
+    config::{Config, Mode, NodeMarks, Watch},
     node::Node,
     privilege,
     trace::Traced,
@@ -59,6 +60,7 @@ impl Configuration {
         old.eviction = new.eviction;
         old.mode = new.mode;
         old.protect = new.protect;
+        old.node = new.node;
         changes
     }
 
@@ -83,12 +85,22 @@ impl Configuration {
     }
 }
 
+/// What of the node is told the cluster. Observing touches nothing.
+pub(super) const fn reporting(config: &Config) -> Reporting {
+    let NodeMarks { conditions, taints } = config.node;
+    match config.mode {
+        Mode::Observe => Reporting::NOTHING,
+        Mode::Enforce => Reporting { conditions, taints, events: true },
+    }
+}
+
 /// What differs between two configurations.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
     policy: bool,
     mode: bool,
     protect: bool,
+    node: bool,
     /// Fields that only a restart puts in force.
     after_restart: Vec<&'static str>,
 }
@@ -110,6 +122,7 @@ impl Changes {
             policy: old.policy != Policy { semantics, ..new.policy.clone() },
             mode: old.mode != new.mode,
             protect: old.protect != new.protect,
+            node: old.node != new.node,
             after_restart: after_restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -120,7 +133,12 @@ impl Changes {
 
     /// For people.
     fn describe(&self) -> String {
-        let now = [("policy", self.policy), ("mode", self.mode), ("protect", self.protect)];
+        let now = [
+            ("policy", self.policy),
+            ("mode", self.mode),
+            ("protect", self.protect),
+            ("node", self.node),
+        ];
         let now: Vec<_> = now.iter().filter(|(_, differs)| *differs).map(|f| f.0).collect();
         let changed = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
         let mut text = format!("changed: {changed}");
@@ -152,8 +170,11 @@ impl Daemon {
 
     fn put_in_force(&mut self, new: Config) -> String {
         let changes = self.configuration.take(new);
-        let Self { configuration, evaluator, observer, evictions, .. } = self;
+        let Self { configuration, evaluator, observer, evictions, node, .. } = self;
         configuration.apply(&changes, evaluator, observer, evictions);
+        if let Some(node) = node {
+            node.configure(reporting(configuration.in_force()));
+        }
         let detail = changes.describe();
         if changes.after_restart.is_empty() {
             info!("configuration read again; {detail}");
@@ -183,6 +204,7 @@ mod tests {
             (more("# a comment\n"), "changed: nothing"),
             (more("mode: enforce\n"), "changed: mode"),
             (more("protect: [{namespace: a}]\n"), "changed: protect"),
+            (more("node: {taints: false}\n"), "changed: node"),
             (BEFORE.replace("10", "11"), "changed: policy"),
             (more("evictionPressureTransitionPeriod: 1s\n"), "changed: policy"),
             (
@@ -205,7 +227,7 @@ mod tests {
             let kept = configuration.in_force();
             assert_eq!(kept.root_directory, Path::new("/k"));
             assert_eq!(kept.policy.semantics, config(BEFORE).policy.semantics);
-            assert_eq!((kept.mode, &kept.protect), (new.mode, &new.protect));
+            assert_eq!((kept.mode, &kept.protect, kept.node), (new.mode, &new.protect, new.node));
             let again = configuration.take(new).describe();
             assert!(again.starts_with("changed: nothing"), "{text}: {again}");
         }

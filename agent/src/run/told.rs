@@ -172,6 +172,10 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Refused { reason: RefusedReason::Gone, .. } => "gone",
         Outcome::Refused { reason: RefusedReason::Reused, .. } => "reused",
         Outcome::Refused { reason: RefusedReason::Failed, .. } => "failed",
+        Outcome::Refused { reason: RefusedReason::Disruption { .. }, .. } => "disruption-budget",
+        Outcome::Refused { reason: RefusedReason::Unanswered { .. }, .. } => "unanswered",
+        Outcome::Asked { .. } => "asked",
+        Outcome::Accepted { .. } => "accepted",
         Outcome::Emptied { .. } => "emptied",
         Outcome::Reclaimed { .. } => "reclaimed",
     }

@@ -67,6 +67,8 @@ fn refused(evicted: &Evicted) -> Option<RefusedReason> {
         Outcome::Killed { .. }
         | Outcome::Observed { .. }
         | Outcome::Emptied { .. }
+        | Outcome::Asked { .. }
+        | Outcome::Accepted { .. }
         | Outcome::Reclaimed { .. } => None,
     }
 }

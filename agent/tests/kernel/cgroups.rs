@@ -9,7 +9,7 @@ use std::{
 
 use evictd::{
     config::Protect,
-    pods::{CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
+    pods::{CgroupDriver, CgroupTree, ManifestDirectory, NodeLayout, PodIndex, PodSource},
     sample::{CgroupKind, CgroupMounts},
 };
 use tempfile::TempDir;
@@ -167,6 +167,7 @@ impl Sandbox {
             root_directory: path("kubelet"),
             pod_logs_dir: path("logs"),
             cgroup_root: Path::new("/").join(&self.root),
+            driver: CgroupDriver::Cgroupfs,
         }
     }
 

@@ -44,6 +44,12 @@ pub(super) fn qemu() -> SystemPackages {
     SystemPackages { purpose: "QEMU and xz", packages }
 }
 
+/// What the API server keeps its objects in.
+pub(super) fn etcd() -> SystemPackages {
+    let packages = vec![("etcd-server".to_owned(), Proof::Program("etcd"))];
+    SystemPackages { purpose: "etcd", packages }
+}
+
 /// Tools that attribute writes, as Debian has them.
 pub(super) fn peers() -> SystemPackages {
     let packages =
@@ -51,6 +57,12 @@ pub(super) fn peers() -> SystemPackages {
     let packages =
         packages.map(|(package, program)| (package.to_owned(), Proof::Program(program))).into();
     SystemPackages { purpose: "tools to measure beside", packages }
+}
+
+/// What the static program's C and assembly is built with: the TLS library's.
+pub(super) fn musl_compiler() -> SystemPackages {
+    let packages = vec![("musl-tools".to_owned(), Proof::Program("musl-gcc"))];
+    SystemPackages { purpose: "C compiler for static programs", packages }
 }
 
 /// What libFuzzer is built with.

@@ -25,6 +25,21 @@ fn the_example_shows_the_defaults() {
 }
 
 #[test]
+fn the_clusters_configuration_leaves_mode_and_directories_to_the_manifests() {
+    let base = include_str!("../../../../deploy/kustomize/base/evictd.yaml");
+    let inherited =
+        include_str!("../../../../deploy/kustomize/components/kubelet-thresholds/evictd.yaml");
+    let defaults = parse("").expect("valid");
+    for text in [base, inherited] {
+        let config = parse(text).expect("valid");
+        assert_eq!(config.mode, defaults.mode);
+        assert_eq!(config.root_directory, defaults.root_directory);
+        assert!(config.protect.covers("kube-system", "any"));
+        assert_eq!(config.policy == defaults.policy, text == inherited, "{text}");
+    }
+}
+
+#[test]
 fn an_empty_file_means_defaults() {
     for text in ["", "# nothing\n", "{}\n"] {
         let config = parse(text).expect(text);
