@@ -62,6 +62,7 @@ impl Stop {
 /// The running thread. Dropping it lets the parts end, and waits for that.
 #[derive(Debug)]
 pub struct Cluster {
+    connection: Connection,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,13 +80,19 @@ impl Cluster {
             Connection::open(args)?
         };
         let (sender, stop) = Stop::channel();
+        let connected = connection.clone();
         let thread = std::thread::Builder::new().name("evictd-api".to_owned()).spawn(move || {
             runtime.block_on(run(connection, stop, parts));
             runtime.shutdown_timeout(LAST_LOOKUPS);
         });
         let thread =
             Some(thread.map_err(|e| io::Error::new(e.kind(), format!("evictd-api: {e}")))?);
-        Ok(Self { stop: sender, thread })
+        Ok(Self { connection: connected, stop: sender, thread })
+    }
+
+    /// What the parts ask through; its client works on the thread only.
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
     }
 }
 

@@ -5,8 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::pods;
 use super::report::{Capability, Cgroup, Hierarchy, Kernel, Maps, Probe, Report, Verdict};
 use crate::{
+    cluster::ClusterArgs,
     config::Config,
     privilege::{CAPABILITIES, Need},
     probe::{self, FsKind, LoadOptions, MapSizes, Standing, Tracefs, lockdown},
@@ -14,7 +16,12 @@ use crate::{
 };
 
 /// Examines everything that evictd depends on. The probes are loaded and detached again.
-pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
+pub fn examine(
+    config: &Config,
+    cluster: &ClusterArgs,
+    btf: &Path,
+    tracefs: Option<&Path>,
+) -> Report {
     let paths = [&config.root_directory, &config.pod_logs_dir].into_iter().chain(&config.imagefs);
     let filesystems = FsKind::at_each(paths.map(PathBuf::as_path));
     let sizes = MapSizes::of_node(config.max_pods, 0);
@@ -44,6 +51,7 @@ pub fn examine(config: &Config, btf: &Path, tracefs: Option<&Path>) -> Report {
         kernel: kernel(btf, tracefs),
         cgroup: cgroup(),
         capabilities,
+        pods: pods::pods(config, cluster),
         probes,
         no_probes,
         maps,
@@ -117,11 +125,13 @@ fn probe(standing: Standing) -> Probe {
 
 fn verdict(report: &Report) -> Verdict {
     let lacks = |need: &str| report.capabilities.iter().any(|c| c.needed_to == need && !c.held);
-    if report.cgroup.problem.is_some() || lacks("observe") {
+    let lacks_pods = report.pods.problem.is_some();
+    if report.cgroup.problem.is_some() || lacks("observe") || (lacks_pods && report.pods.required) {
         return Verdict::Unable;
     }
     let degraded = lacks("enforce")
         || lacks("robustness")
+        || lacks_pods
         || report.no_probes.is_some()
         || report.probes.iter().any(|probe| probe.cost.is_some());
     if degraded { Verdict::Degraded } else { Verdict::Ready }
@@ -129,7 +139,7 @@ fn verdict(report: &Report) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::report::Pods, *};
 
     #[test]
     fn the_verdict_is_the_worst_of_all() {
@@ -148,6 +158,7 @@ mod tests {
             },
             cgroup: Cgroup { layout: None, hierarchies: Vec::new(), problem },
             capabilities,
+            pods: Pods::default(),
             probes,
             no_probes,
             maps: None,
@@ -172,6 +183,11 @@ mod tests {
         ];
         for (name, report, expected) in cases {
             assert_eq!(verdict(&report), expected, "{name}");
+        }
+        for (required, expected) in [(false, Verdict::Degraded), (true, Verdict::Unable)] {
+            let pods = Pods { problem: some("401"), required, ..Pods::default() };
+            let report = Report { pods, ..report(all(), vec![family(None)], None, None) };
+            assert_eq!(verdict(&report), expected, "no pods");
         }
     }
 }

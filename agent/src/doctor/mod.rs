@@ -1,12 +1,13 @@
 //! `evictd doctor`: what this machine offers evictd, what is degraded and why.
 
 mod examine;
+mod pods;
 mod report;
 mod text;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use crate::{answer::Paint, config::Sources, exit, log::start_log};
+use crate::{answer::Paint, cluster::ClusterArgs, config::Sources, exit, log::start_log};
 use report::Verdict;
 
 /// What the command line asks for.
@@ -15,6 +16,10 @@ pub struct Args {
     /// Names the filesystems to look at, if they are not where a kubelet has them by default.
     #[command(flatten)]
     pub sources: Sources,
+
+    /// The cluster that the node belongs to.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// One JSON object instead of text.
     #[arg(long)]
@@ -39,7 +44,7 @@ pub fn main(args: &Args) -> ExitCode {
             return exit::code(Err(error.into()));
         }
     };
-    let report = examine::examine(&config, &args.btf, args.tracefs.as_deref());
+    let report = examine::examine(&config, &args.cluster, &args.btf, args.tracefs.as_deref());
     let mut out = io::stdout().lock();
     let written = if args.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)

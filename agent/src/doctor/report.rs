@@ -17,6 +17,8 @@ pub struct Report {
     pub cgroup: Cgroup,
     /// What this process may do.
     pub capabilities: Vec<Capability>,
+    /// Where `evictd run` with these arguments has its pods from.
+    pub pods: Pods,
     /// The probe families. Empty where no probe can be loaded at all.
     pub probes: Vec<Probe>,
     /// Why no probe can be loaded at all, if so.
@@ -36,6 +38,23 @@ pub struct Maps {
     pub pods: u32,
     /// Possible CPUs, each with counters of its own.
     pub cpus: u32,
+}
+
+/// See [`Report::pods`].
+#[derive(Debug, Default, Serialize)]
+pub struct Pods {
+    /// `manifests` or `api`.
+    pub source: &'static str,
+    /// The directory, or the address of the API server.
+    pub place: String,
+    /// The node that the API server is asked for; `null` for manifests.
+    pub node: Option<String>,
+    /// Pods that the API server tells now; `null` for manifests and where it tells none.
+    pub listed: Option<usize>,
+    /// Why it does not.
+    pub problem: Option<String>,
+    /// Evictd does not run without (`--require-api`).
+    pub required: bool,
 }
 
 /// How well evictd works here.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::{Report, Verdict};
+use super::report::{Pods, Report, Verdict};
 use crate::answer::{Paint, Tone};
 
 /// How good a line is.
@@ -53,6 +53,7 @@ pub fn write(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<
     let mut page = Page { out, paint };
     kernel(&mut page, report)?;
     capabilities(&mut page, report)?;
+    pods(&mut page, &report.pods)?;
     probes(&mut page, report)?;
     let (mark, text) = match report.verdict {
         Verdict::Ready => (Mark::Good, "ready"),
@@ -104,6 +105,23 @@ fn capabilities<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result
         page.line(mark, capability.name, &format!("{missing}{}", capability.purpose))?;
     }
     Ok(())
+}
+
+fn pods<W: Write>(page: &mut Page<'_, W>, pods: &Pods) -> io::Result<()> {
+    let Pods { place, node, listed, .. } = pods;
+    match (node, &pods.problem) {
+        (None, None) => page.line(Mark::Good, "pods", &format!("from manifests in {place}")),
+        (_, Some(problem)) => {
+            let mark = if pods.required { Mark::Bad } else { Mark::Less };
+            page.line(mark, "pods", "known only by their cgroups, and not evicted")?;
+            page.detail(problem)
+        }
+        (Some(node), None) => {
+            let number = listed.unwrap_or_default();
+            let text = format!("{number} of node {node}, from the API server at {place}");
+            page.line(Mark::Good, "pods", &text)
+        }
+    }
 }
 
 fn probes<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
