@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use evictd_core::{EvictionId, MonoTime, Outcome as Evicted, PodRef};
+use evictd_core::{EvictionId, MonoTime, Outcome::Refused, PodRef};
 use tracing::warn;
 
 use super::record::{KilledAgain, PodName};
 use crate::{
-    actuate::{EmptiedWatch, Interpreter, Order},
+    actuate::{EmptiedWatch, Interpreter, KillError, Killed, is_exempt, kill},
     cluster::outbox::{Matter, Outcome, Told},
     pods::{Pod, PodIndex},
     run::told::outcome_name,
@@ -177,29 +177,37 @@ impl Victim {
         if now < self.dying_until {
             return None;
         }
-        let facts = pod.facts();
-        let order = Order {
-            id: EvictionId(0),
-            pod: facts.id.clone(),
-            grace: Duration::ZERO,
-            reap: false,
-            ask: false,
-        };
-        let evicted = Interpreter::Enforce.evict(&order, index);
-        if matches!(evicted.outcome, Evicted::Killed { .. }) {
+        let killed = kill_again(pod, index);
+        if killed.is_ok() {
             self.kills += 1;
             self.dying_until = now.after(self.dying);
             self.dying = (self.dying * 2).min(DYING_AT_MOST);
+        } else {
+            self.dying_until = now.after(DYING_AT_MOST);
         }
+        let facts = pod.facts();
         Some(KilledAgain {
             name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
             uid: facts.id.uid.clone(),
             kills: self.kills,
-            method: evicted.killed.map(|killed| killed.method.name()),
-            outcome: outcome_name(&evicted.outcome),
-            detail: evicted.error.map(|error| error.to_string()),
+            method: killed.as_ref().ok().map(|killed| killed.method.name()),
+            outcome: match &killed {
+                Ok(_) => "killed",
+                Err(error) => outcome_name(&Refused { id: EvictionId(0), reason: error.reason() }),
+            },
+            detail: killed.err().map(|error| error.to_string()),
         })
     }
+}
+
+/// As the interpreter kills; beside that a pod of which the object is not known now, unless evictd runs in
+/// it: it was known when it was decided about.
+fn kill_again(pod: &Pod, index: &PodIndex) -> Result<Killed, KillError> {
+    let target = &pod.facts().id;
+    if pod.is_own() || (pod.record().is_listed && is_exempt(pod)) {
+        return Err(KillError::Protected);
+    }
+    kill(pod, target, index.tree(), false).map(|(killed, _)| killed)
 }
 
 #[cfg(test)]
