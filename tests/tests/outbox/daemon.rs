@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use evictd_tests::{
     container::{Container, Placement},
     control_plane::{ControlPlane, Kubelet},
-    evictd::{Evictd, Options},
+    evictd::{Cluster, Evictd, Options},
     inbox::Inbox,
     kind::Kind,
     manifest::{Identity, PodSpec, Qos, StorageLimits},
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{NODE, common, events};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// May hold 4 MiB in its emptyDir.
 const LIMITED: PodSpec = PodSpec {
@@ -36,10 +36,10 @@ const LIMITED: PodSpec = PodSpec {
 
 fn start(node: &Node, inbox: &mut Inbox, plane: &ControlPlane, mode: &'static str) -> Evictd {
     let mut options = Options::new(&common::evictd_binary(), mode);
-    let kubeconfig = plane.admin_kubeconfig().display().to_string();
+    options.cluster =
+        Some(Cluster { kubeconfig: plane.admin_kubeconfig().to_owned(), node: NODE.to_owned() });
     let state = node.dir().join("state").display().to_string();
-    let args = ["--kubeconfig", &kubeconfig, "--node-name", NODE, "--state-dir", &state];
-    options.more_args = args.map(str::to_owned).to_vec();
+    options.more_args = vec!["--state-dir".to_owned(), state];
     let cgroup = node.system().child("evictd").unwrap();
     Evictd::start(node, &cgroup, inbox, &options).unwrap()
 }
