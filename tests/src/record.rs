@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Record {
     /// The probes are attached and the first observation has been made.
     Started(Started),
+    /// Whether the API server tells the pods has changed.
+    Pods(PodsFrom),
     /// A pod was chosen.
     Eviction(Eviction),
     /// The victim's cgroup has no task left.
@@ -79,8 +81,10 @@ pub struct Started {
     pub mode: String,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: String,
-    /// Number of pods read from the manifests.
+    /// Number of pods known by then.
     pub pods: u64,
+    /// Where they come from.
+    pub pods_from: PodsFrom,
     /// Kernel memory of the BPF maps.
     pub map_bytes: Option<u64>,
     /// Pods that the maps have room for.
@@ -91,6 +95,19 @@ pub struct Started {
     pub rungs: BTreeMap<String, Rung>,
     /// nodefs.
     pub nodefs: Filesystem,
+}
+
+/// See [`Record::Pods`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct PodsFrom {
+    /// `manifests` or `api`.
+    pub source: String,
+    /// Of the API: `waiting`, `unknown`, `known` or `stale`.
+    pub api: Option<String>,
+    /// Pods that it names.
+    pub listed: usize,
+    /// Why the API server does not tell them.
+    pub error: Option<String>,
 }
 
 /// A filesystem that evictd watches.
