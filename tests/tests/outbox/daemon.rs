@@ -38,10 +38,18 @@ fn start(node: &Node, inbox: &mut Inbox, plane: &ControlPlane, mode: &'static st
     let mut options = Options::new(&common::evictd_binary(), mode);
     options.cluster =
         Some(Cluster { kubeconfig: plane.admin_kubeconfig().to_owned(), node: NODE.to_owned() });
-    let state = node.dir().join("state").display().to_string();
-    options.more_args = vec!["--state-dir".to_owned(), state];
     let cgroup = node.system().child("evictd").unwrap();
     Evictd::start(node, &cgroup, inbox, &options).unwrap()
+}
+
+fn wait_pods_known(evictd: &Evictd, inbox: &mut Inbox, from: usize) {
+    if evictd.started().pods_from.listed > 0 {
+        return;
+    }
+    let known = inbox.wait_record(from, PATIENCE, "the pods", |record| {
+        matches!(record, Record::Pods(pods) if pods.listed > 0).then_some(())
+    });
+    known.unwrap();
 }
 
 /// Has the pod's worker hold more than it may.
@@ -99,7 +107,9 @@ fn an_eviction_survives_the_api_server_and_evictd() {
     let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
     let state = node.dir().join("state");
 
+    let from = inbox.mark();
     let evictd = start(&node, &mut inbox, &plane, "enforce");
+    wait_pods_known(&evictd, &mut inbox, from);
     plane.stop_apiserver().unwrap();
     let from = inbox.mark();
     pod.start_worker(&Kind::MemoryHog.workload(), &mut runtime, &mut inbox).unwrap();
@@ -167,8 +177,9 @@ fn observe_mode_tells_nothing() {
     let mut inbox = Inbox::default();
     let mut runtime = Runtime::start(&node, &inbox).unwrap();
     let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
-    let evictd = start(&node, &mut inbox, &plane, "observe");
     let from = inbox.mark();
+    let evictd = start(&node, &mut inbox, &plane, "observe");
+    wait_pods_known(&evictd, &mut inbox, from);
     exceed(&mut pod, &mut runtime, &mut inbox);
     wait_evicted(&mut inbox, from, pod.uid());
     // What is due is told before evictd ends.
