@@ -45,6 +45,13 @@ impl Connection {
         Ok(Self { client: Client::new(service, "default"), node, door })
     }
 
+    /// A connection whose API server is `client`.
+    #[cfg(test)]
+    pub(super) fn to(client: Client, node: &str) -> Self {
+        let door = Door { access: Access::InCluster, opened: Mutex::default() };
+        Self { client, node: node.into(), door: Arc::new(door) }
+    }
+
     /// What the error of a call means.
     pub fn explain(&self, tried: Attempt, error: &kube::Error) -> ConnectError {
         ConnectError::of(&self.server(), tried, error)

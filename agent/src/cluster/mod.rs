@@ -11,11 +11,12 @@ mod connect;
 mod error;
 pub mod evict;
 pub mod node;
+pub mod outbox;
 pub mod pods;
+#[cfg(test)]
+mod scripted;
 mod thread;
 mod timeouts;
-
-pub mod outbox;
 
 pub use args::ClusterArgs;
 pub use connect::Connection;

@@ -82,3 +82,86 @@ fn key(pod: &Pod) -> Key {
     let text = |field: &Option<String>| Arc::from(field.as_deref().unwrap_or_default());
     (text(&pod.metadata.namespace), text(&pod.metadata.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pod of that name, UID and phase; its resources are what `memory` says.
+    fn pod(name: &str, uid: &str, phase: &str, memory: &str) -> Pod {
+        let object = serde_json::json!({
+            "metadata": {"name": name, "namespace": "shop", "uid": uid},
+            "spec": {"containers": [
+                {"name": "app", "resources": {"requests": {"memory": memory}}},
+            ]},
+            "status": {"phase": phase},
+        });
+        serde_json::from_value(object).expect("a pod")
+    }
+
+    fn running(name: &str, uid: &str) -> Pod {
+        pod(name, uid, "Running", "1Mi")
+    }
+
+    fn uids(table: &PodTable) -> Vec<Arc<str>> {
+        table.records().into_iter().map(|record| record.uid).collect()
+    }
+
+    #[test]
+    fn events_change_what_they_name() {
+        use Event::{Apply, Delete};
+        let begun = || vec![Apply(running("a", "1")), Apply(running("b", "2"))];
+        let cases: [(&str, Vec<Event<Pod>>, &[&str]); 8] = [
+            ("another", vec![Apply(running("c", "3"))], &["1", "2", "3"]),
+            ("ended well", vec![Apply(pod("a", "1", "Succeeded", "1Mi"))], &["2"]),
+            ("ended badly", vec![Apply(pod("a", "1", "Failed", "1Mi"))], &["2"]),
+            ("deleted", vec![Delete(running("a", "1"))], &["2"]),
+            ("deleted, never seen", vec![Delete(running("x", "9"))], &["1", "2"]),
+            (
+                "the same name with a new UID",
+                vec![Delete(running("a", "1")), Apply(running("a", "3"))],
+                &["3", "2"],
+            ),
+            ("the same, deletion missed", vec![Apply(running("a", "3"))], &["3", "2"]),
+            ("malformed since", vec![Apply(pod("a", "1", "Running", "much"))], &["2"]),
+        ];
+        for (name, events, expected) in cases {
+            let mut table = PodTable::default();
+            begun().into_iter().chain(events).for_each(|event| table.take(event));
+            assert_eq!(
+                uids(&table),
+                expected.iter().map(|&u| u.into()).collect::<Vec<_>>(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_malformed_pod_costs_only_itself_and_is_told_once() {
+        let mut table = PodTable::default();
+        for _ in 0..2 {
+            let events = [
+                Event::Init,
+                Event::InitApply(running("a", "1")),
+                Event::InitApply(pod("b", "2", "Running", "-1")),
+                Event::InitDone,
+            ];
+            events.into_iter().for_each(|event| table.take(event));
+            assert_eq!(uids(&table), ["1".into()]);
+            assert_eq!(table.refused.len(), 1);
+        }
+        table.take(Event::Apply(running("b", "2")));
+        assert_eq!((uids(&table).len(), table.refused.len()), (2, 0), "mended");
+    }
+
+    #[test]
+    fn an_incomplete_list_changes_nothing() {
+        let mut table = PodTable::default();
+        table.take(Event::Apply(running("a", "1")));
+        table.take(Event::Init);
+        table.take(Event::InitApply(running("b", "2")));
+        assert_eq!((uids(&table), table.is_complete()), (vec!["1".into()], false));
+        table.take(Event::InitDone);
+        assert_eq!((uids(&table), table.is_complete()), (vec!["2".into()], true));
+    }
+}

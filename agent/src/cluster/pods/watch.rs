@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
@@ -108,24 +108,49 @@ async fn once(
                 Err(_) => return Over::NotStreamed,
             }
         };
-        let mut next = event;
-        // What has come at once is told at once.
-        while let Some(event) = next {
-            match event {
-                Ok(event) => table.take(event),
-                Err(error) if listing == Listing::Streamed && !streams(&error) => {
-                    return Over::NotStreamed;
-                }
-                Err(error) => return over(explain(connection, &error)),
-            }
-            next = events.next().now_or_never().flatten();
-        }
-        if table.is_complete() {
+        let ended = take(event, &mut events, table).await;
+        // Also what came just before the end counts, if a list is complete with it.
+        if table.is_complete() && !matches!(ended, Some(Ended::AtOnce(_))) {
             is_listed = true;
             backoff.reset();
             tell(feed, table);
         }
+        match ended {
+            None => {}
+            Some(Ended::AtOnce(error)) if listing == Listing::Streamed && !streams(&error) => {
+                return Over::NotStreamed;
+            }
+            Some(Ended::AtOnce(error) | Ended::Later(error)) => {
+                return over(explain(connection, &error));
+            }
+        }
     }
+}
+
+/// The error that ended a watch.
+enum Ended {
+    /// Before anything else came.
+    AtOnce(Error),
+    Later(Error),
+}
+
+/// Takes in `event` and what has come with it: what has come at once is told at once.
+async fn take(
+    event: Option<Result<watcher::Event<Pod>, Error>>,
+    events: &mut (impl Stream<Item = Result<watcher::Event<Pod>, Error>> + Unpin),
+    table: &mut PodTable,
+) -> Option<Ended> {
+    let (mut next, mut taken) = (event, false);
+    while let Some(event) = next {
+        match event {
+            Ok(event) => table.take(event),
+            Err(error) if taken => return Some(Ended::Later(error)),
+            Err(error) => return Some(Ended::AtOnce(error)),
+        }
+        taken = true;
+        next = events.next().now_or_never().flatten();
+    }
+    None
 }
 
 fn over(error: ConnectError) -> Over {
@@ -173,3 +198,6 @@ fn lose(feed: &PodFeed, error: ConnectError) {
         warn!("the API server does not tell this node's pods, asking again: {text}");
     }
 }
+
+#[cfg(test)]
+mod tests;
