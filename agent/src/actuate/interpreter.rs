@@ -138,7 +138,7 @@ fn enforce(order: &Order, index: &PodIndex) -> Result<Done, KillError> {
 }
 
 /// Asked again here, so that a mistake in a decision cannot take the node down.
-fn is_exempt(pod: &Pod) -> bool {
+pub(crate) fn is_exempt(pod: &Pod) -> bool {
     let facts = pod.facts();
     facts.is_static || facts.protected || facts.priority >= CRITICAL_PRIORITY
 }

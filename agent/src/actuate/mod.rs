@@ -11,6 +11,7 @@ mod terminate;
 
 pub use emptied::EmptiedWatch;
 pub use error::KillError;
+pub(crate) use interpreter::is_exempt;
 pub use interpreter::{Evicted, Interpreter, Order};
 pub use kill::{KillMethod, Killed, kill};
 pub use reap::{LargeProcesses, Reaper};

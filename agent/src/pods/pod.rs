@@ -66,6 +66,11 @@ impl Pod {
         &self.facts
     }
 
+    /// evictd itself runs in it.
+    pub const fn is_own(&self) -> bool {
+        self.is_own
+    }
+
     /// Its cgroup, if it exists.
     pub const fn cgroup(&self) -> Option<&PodCgroup> {
         self.cgroup.as_ref()

@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use evictd_core::{EvictionId, MonoTime, Outcome as Evicted, PodRef};
+use evictd_core::{EvictionId, MonoTime, Outcome::Refused, PodRef};
 use tracing::warn;
 
 use super::record::{KilledAgain, PodName};
 use crate::{
-    actuate::{EmptiedWatch, Interpreter, Order},
+    actuate::{EmptiedWatch, Interpreter, KillError, Killed, is_exempt, kill},
     cluster::outbox::{Matter, Outcome, Told},
     pods::{Pod, PodIndex},
     run::told::outcome_name,
@@ -17,8 +17,10 @@ use crate::{
 
 /// Pods looked after; each costs a look at its cgroup a [`CALM`].
 const MOST: usize = 256;
-/// A kill is issued again if its victim is still not gone after this long.
-const DYING: Duration = Duration::from_secs(60);
+/// What is found in a pod that has not been seen empty may be what was killed, for this long. Then it is
+/// killed again, in case it is not: at first, doubled each time, at most.
+const DYING: Duration = Duration::from_secs(2);
+const DYING_AT_MOST: Duration = Duration::from_secs(16);
 /// How often they are looked at.
 const CALM: Duration = Duration::from_secs(1);
 /// The same for each eight of them while cgroups come and go: a container's cgroup is made before its first
@@ -39,6 +41,8 @@ struct Victim {
     inode: u64,
     /// Until then what is in its cgroup may be what was killed.
     dying_until: MonoTime,
+    /// How long that is after the next kill.
+    dying: Duration,
     /// The API server has the status; the end of it.
     until: Option<MonoTime>,
     kills: u32,
@@ -78,15 +82,22 @@ impl Condemned {
             self.victims.remove(&uid);
         }
         let inode = pod.cgroup_inode;
-        let victim =
-            Victim { inode, dying_until, until: None, kills: 0, since: now, listed: false };
+        let victim = Victim {
+            inode,
+            dying_until,
+            dying: DYING,
+            until: None,
+            kills: 0,
+            since: now,
+            listed: false,
+        };
         self.victims.insert(pod.uid.clone(), victim);
     }
 
     /// Its cgroup has been seen without a task: what is in it later was started anew.
     pub fn emptied(&mut self, pod: &PodRef) {
         if let Some(victim) = self.victims.get_mut(&pod.uid) {
-            victim.dying_until = MonoTime::default();
+            victim.emptied();
         }
     }
 
@@ -153,37 +164,50 @@ impl Condemned {
 }
 
 impl Victim {
+    const fn emptied(&mut self) {
+        self.dying_until = MonoTime::from_nanos(0);
+        self.dying = DYING;
+    }
+
     fn look(&mut self, pod: &Pod, index: &PodIndex, now: MonoTime) -> Option<KilledAgain> {
         if pod.cgroup().is_none_or(|cgroup| EmptiedWatch::new(cgroup).is_empty()) {
-            self.dying_until = MonoTime::default();
+            self.emptied();
             return None;
         }
         if now < self.dying_until {
             return None;
         }
-        let facts = pod.facts();
-        let order = Order {
-            id: EvictionId(0),
-            pod: facts.id.clone(),
-            grace: Duration::ZERO,
-            reap: false,
-            ask: false,
-        };
-        let evicted = Interpreter::Enforce.evict(&order, index);
-        if matches!(evicted.outcome, Evicted::Killed { .. }) {
+        let killed = kill_again(pod, index);
+        if killed.is_ok() {
             self.kills += 1;
-            // Until it is seen empty, or for as long as a kill may take.
-            self.dying_until = now.after(DYING);
+            self.dying_until = now.after(self.dying);
+            self.dying = (self.dying * 2).min(DYING_AT_MOST);
+        } else {
+            self.dying_until = now.after(DYING_AT_MOST);
         }
+        let facts = pod.facts();
         Some(KilledAgain {
             name: PodName { namespace: facts.namespace.clone(), pod: facts.name.clone() },
             uid: facts.id.uid.clone(),
             kills: self.kills,
-            method: evicted.killed.map(|killed| killed.method.name()),
-            outcome: outcome_name(&evicted.outcome),
-            detail: evicted.error.map(|error| error.to_string()),
+            method: killed.as_ref().ok().map(|killed| killed.method.name()),
+            outcome: match &killed {
+                Ok(_) => "killed",
+                Err(error) => outcome_name(&Refused { id: EvictionId(0), reason: error.reason() }),
+            },
+            detail: killed.err().map(|error| error.to_string()),
         })
     }
+}
+
+/// As the interpreter kills; beside that a pod of which the object is not known now, unless evictd runs in
+/// it: it was known when it was decided about.
+fn kill_again(pod: &Pod, index: &PodIndex) -> Result<Killed, KillError> {
+    let target = &pod.facts().id;
+    if pod.is_own() || (pod.record().is_listed && is_exempt(pod)) {
+        return Err(KillError::Protected);
+    }
+    kill(pod, target, index.tree(), false).map(|(killed, _)| killed)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub enum Record {
     },
     /// What has become of telling the API server of an eviction.
     Told(Box<Told>),
-    /// An evicted pod, of which the API server does not know yet, was started again and killed again.
+    /// An evicted pod, of which the API server may not know yet, had processes again and was killed again.
     KilledAgain(Box<KilledAgain>),
     /// What the victim held has come back, or will not be waited for any longer.
     Released {

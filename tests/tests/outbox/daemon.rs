@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use evictd_tests::{
     container::{Container, Placement},
     control_plane::{ControlPlane, Kubelet},
-    evictd::{Evictd, Options},
+    evictd::{Cluster, Evictd, Options},
     inbox::Inbox,
     kind::Kind,
     manifest::{Identity, PodSpec, Qos, StorageLimits},
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{NODE, common, events};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// May hold 4 MiB in its emptyDir.
 const LIMITED: PodSpec = PodSpec {
@@ -36,12 +36,20 @@ const LIMITED: PodSpec = PodSpec {
 
 fn start(node: &Node, inbox: &mut Inbox, plane: &ControlPlane, mode: &'static str) -> Evictd {
     let mut options = Options::new(&common::evictd_binary(), mode);
-    let kubeconfig = plane.admin_kubeconfig().display().to_string();
-    let state = node.dir().join("state").display().to_string();
-    let args = ["--kubeconfig", &kubeconfig, "--node-name", NODE, "--state-dir", &state];
-    options.more_args = args.map(str::to_owned).to_vec();
+    options.cluster =
+        Some(Cluster { kubeconfig: plane.admin_kubeconfig().to_owned(), node: NODE.to_owned() });
     let cgroup = node.system().child("evictd").unwrap();
     Evictd::start(node, &cgroup, inbox, &options).unwrap()
+}
+
+fn wait_pods_known(evictd: &Evictd, inbox: &mut Inbox, from: usize) {
+    if evictd.started().pods_from.listed > 0 {
+        return;
+    }
+    let known = inbox.wait_record(from, PATIENCE, "the pods", |record| {
+        matches!(record, Record::Pods(pods) if pods.listed > 0).then_some(())
+    });
+    known.unwrap();
 }
 
 /// Has the pod's worker hold more than it may.
@@ -99,7 +107,9 @@ fn an_eviction_survives_the_api_server_and_evictd() {
     let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
     let state = node.dir().join("state");
 
+    let from = inbox.mark();
     let evictd = start(&node, &mut inbox, &plane, "enforce");
+    wait_pods_known(&evictd, &mut inbox, from);
     plane.stop_apiserver().unwrap();
     let from = inbox.mark();
     pod.start_worker(&Kind::MemoryHog.workload(), &mut runtime, &mut inbox).unwrap();
@@ -108,12 +118,18 @@ fn an_eviction_survives_the_api_server_and_evictd() {
 
     let from = inbox.mark();
     let mut container = start_again(&pod, &node, &mut runtime, &mut inbox);
-    let again = inbox.wait_record(from, PATIENCE, "the second kill", |record| match record {
-        Record::KilledAgain { uid, kills, outcome } if uid == pod.uid() => {
-            Some((*kills, outcome.clone()))
-        }
-        _ => None,
-    });
+    let again =
+        inbox.wait_record(
+            from,
+            Duration::from_secs(20),
+            "the second kill",
+            |record| match record {
+                Record::KilledAgain { uid, kills, outcome } if uid == pod.uid() => {
+                    Some((*kills, outcome.clone()))
+                }
+                _ => None,
+            },
+        );
     assert_eq!(again.unwrap(), (1, "killed".to_owned()));
     common::wait_until("it is dead", || !container.is_running() && !pod.app_is_running());
 
@@ -161,8 +177,9 @@ fn observe_mode_tells_nothing() {
     let mut inbox = Inbox::default();
     let mut runtime = Runtime::start(&node, &inbox).unwrap();
     let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
-    let evictd = start(&node, &mut inbox, &plane, "observe");
     let from = inbox.mark();
+    let evictd = start(&node, &mut inbox, &plane, "observe");
+    wait_pods_known(&evictd, &mut inbox, from);
     exceed(&mut pod, &mut runtime, &mut inbox);
     wait_evicted(&mut inbox, from, pod.uid());
     // What is due is told before evictd ends.

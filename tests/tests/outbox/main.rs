@@ -105,8 +105,8 @@ fn an_eviction_is_told_once_however_often_it_is_tried() {
     let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
     let kubelet = Kubelet::register(&plane, NODE).unwrap();
     let notice = evicted(&kubelet);
-    let state = tempfile::tempdir().unwrap();
-    let teller = Teller::start(state.path(), plane.admin_kubeconfig());
+    let state = plane.dir().join("state");
+    let teller = Teller::start(&state, plane.admin_kubeconfig());
     let accepted = [(Matter::Status, Outcome::Accepted), (Matter::Event, Outcome::Accepted)];
     teller.outbox.put(notice.clone());
     assert_eq!(teller.told(2), accepted);
@@ -121,11 +121,11 @@ fn an_eviction_is_told_once_however_often_it_is_tried() {
     drop(teller);
 
     // evictd died after the answer, before the files were removed.
-    let directory = StateDirectory::open(&state.path().join("outbox")).unwrap();
+    let directory = StateDirectory::open(&state.join("outbox")).unwrap();
     for entry in Entry::of(&notice.clone().into()) {
         directory.write(&entry).unwrap();
     }
-    let teller = Teller::start(state.path(), plane.admin_kubeconfig());
+    let teller = Teller::start(&state, plane.admin_kubeconfig());
     assert_eq!(teller.told(2), again);
     assert_told(&plane, &kubelet, &notice.uid);
 }
@@ -141,8 +141,8 @@ fn who_is_no_more_or_another_is_not_touched() {
     kubelet.report_running(&POD, &identity).unwrap();
     let before = kubelet.pod(&POD).unwrap().unwrap();
 
-    let state = tempfile::tempdir().unwrap();
-    let teller = Teller::start(state.path(), plane.admin_kubeconfig());
+    let state = plane.dir().join("state");
+    let teller = Teller::start(&state, plane.admin_kubeconfig());
     teller.outbox.put(notice.clone());
     let expected = [(Matter::Status, Outcome::AnotherPod), (Matter::Event, Outcome::Accepted)];
     assert_eq!(teller.told(2), expected);
@@ -171,16 +171,16 @@ fn what_happened_while_the_api_server_was_away_is_told_by_the_next_start() {
     let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
     let kubelet = Kubelet::register(&plane, NODE).unwrap();
     let notice = evicted(&kubelet);
-    let state = tempfile::tempdir().unwrap();
-    let teller = Teller::start(state.path(), plane.admin_kubeconfig());
+    let state = plane.dir().join("state");
+    let teller = Teller::start(&state, plane.admin_kubeconfig());
     plane.stop_apiserver().unwrap();
     teller.outbox.put(notice.clone());
-    let outbox = state.path().join("outbox");
+    let outbox = state.join("outbox");
     common::wait_until("it is on disk", || fs::read_dir(&outbox).unwrap().count() == 2);
     assert_eq!(teller.outbox.told().count(), 0);
     drop(teller);
 
-    let mut teller = Teller::start(state.path(), plane.admin_kubeconfig());
+    let mut teller = Teller::start(&state, plane.admin_kubeconfig());
     assert_eq!(teller.outbox.take_unfinished(), [notice.clone().into()]);
     let Depth { entries, oldest, .. } = teller.outbox.depth();
     assert!(entries == 2 && oldest.is_some_and(|age| age > Duration::from_secs(1)));
@@ -218,8 +218,8 @@ fn what_is_not_allowed_is_told_once_it_is() {
         plane.kubectl(&["apply", "-f", file.to_str().unwrap()]).unwrap();
     };
     apply(EVENTS);
-    let state = tempfile::tempdir().unwrap();
-    let teller = Teller::start(state.path(), &kubeconfig);
+    let state = plane.dir().join("state");
+    let teller = Teller::start(&state, &kubeconfig);
     teller.outbox.put(notice.clone());
     assert_eq!(teller.told(1), [(Matter::Event, Outcome::Accepted)]);
     assert_eq!(teller.outbox.depth().entries, 1, "the status is kept");

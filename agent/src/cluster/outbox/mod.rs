@@ -7,7 +7,6 @@
 //! at every try, so that a try too many changes nothing.
 
 mod answer;
-mod backoff;
 mod entry;
 mod keeper;
 mod notice;
@@ -32,7 +31,6 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 pub use answer::{Answer, Next, Outcome, Waits, next};
-pub use backoff::{backoff, random};
 pub use entry::{Entry, Key, Matter};
 pub use notice::Notice;
 pub use queue::{Limits, Queue};

@@ -16,16 +16,17 @@ use tracing::{info, warn};
 use super::{
     Entry, Key, Limits, Matter, Next, Notice, Outcome, Queue, Told, Waits,
     answer::{Answer, next},
-    backoff::{backoff, random},
     keeper::Order,
     queue::Pending,
     send::send,
     told::Gauge,
 };
-use crate::clock::now;
+use crate::{clock::now, cluster::backoff::Backoff};
 
 /// The longest that one try may take.
 const TRY: Duration = Duration::from_secs(20);
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(30) };
 /// How soon the thread that removes files is asked again when it has too much to do.
 const NAG: Duration = Duration::from_secs(1);
 
@@ -124,7 +125,7 @@ impl Worker {
             }
             Next::Retry { waits, at_least } => {
                 let floor = at_least.unwrap_or_default();
-                let wait = |failures| floor + backoff(failures, random());
+                let wait = |failures| floor + BACKOFF.after(failures);
                 match waits {
                     Waits::Alone => {
                         self.queue.unpause();
