@@ -18,6 +18,8 @@ pub(super) struct WrittenConfig {
     pub(super) pods: Option<PathBuf>,
     pub(super) protect: Option<Vec<WrittenProtect>>,
     pub(super) log_writers: Option<WrittenLogWriters>,
+    pub(super) node_reclaim: Option<WrittenNodeReclaim>,
+    pub(super) kubelet_margin: Option<String>,
 }
 
 /// What is done with a decision.
@@ -87,6 +89,21 @@ impl From<WrittenSemantics> for Semantics {
 pub(super) struct WrittenProtect {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
+}
+
+/// `nodeReclaim`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WrittenNodeReclaim {
+    pub(super) order: Option<WrittenReclaimOrder>,
+    pub(super) deadline: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenReclaimOrder {
+    First,
+    Never,
 }
 
 /// `logWriters`.

@@ -67,6 +67,7 @@ fn as_a_run(args: &Args) -> run::Args {
         tracefs: None,
         // Not taken: a recorder answers nobody.
         socket: PathBuf::from(SOCKET),
+        runtime_endpoint: None,
         probe_rung: Vec::new(),
         record: None,
         ring_stall: 0,

@@ -71,9 +71,11 @@ pub fn under(trace: &Trace, policy: Policy) -> Played {
             Event::Policy(_) | Event::Command(_) => continue,
         }
         let recorded = evictions_before_next_look(&trace.entries[i + 1..]);
+        let reclaims = reclaims_before_next_look(&trace.entries[i + 1..]);
         player.drain(entry.now, |command| match command {
             Command::Evict(eviction) => same.answer(eviction.id, &eviction.pod, &recorded),
             Command::EvictOverLimit(eviction) => same.answer(eviction.id, &eviction.pod, &recorded),
+            Command::Reclaim { .. } if reclaims => None,
             Command::Reclaim { .. } => Some(Outcome::Reclaimed { signals: None }),
             Command::ThresholdMet { .. }
             | Command::SetCondition { .. }
@@ -108,6 +110,12 @@ fn evictions_before_next_look(entries: &[Entry]) -> Vec<(EvictionId, &PodRef)> {
     evictions.collect()
 }
 
+/// Whether the recorded run asked for something to be freed as well: then its outcome will come.
+fn reclaims_before_next_look(entries: &[Entry]) -> bool {
+    let mut here = entries.iter().take_while(|e| !matches!(e.event, Event::Observation(_)));
+    here.any(|entry| matches!(entry.event, Event::Command(Command::Reclaim { .. })))
+}
+
 /// The numbers of recorded evictions to those of the same evictions here.
 #[derive(Default)]
 struct Same(BTreeMap<EvictionId, EvictionId>);
@@ -139,8 +147,8 @@ impl Same {
             Outcome::Observed { id } => Outcome::Observed { id: here(id)? },
             Outcome::Emptied { id } => Outcome::Emptied { id: here(id)? },
             Outcome::Refused { id, reason } => Outcome::Refused { id: here(id)?, reason: *reason },
-            // Each reclaim is answered at once.
-            Outcome::Reclaimed { .. } => return None,
+            // Who waits for none is not moved by it.
+            Outcome::Reclaimed { .. } => recorded.clone(),
         })
     }
 }

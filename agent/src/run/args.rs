@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{
     config::{ConfigArgs, Mode},
     probe::ForcedRung,
+    runtime::Endpoint,
 };
 
 /// What the command line asks for.
@@ -17,6 +18,11 @@ pub struct Args {
     /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
     #[arg(long)]
     pub mode: Option<Mode>,
+
+    /// The container runtime's socket. Wins over `containerRuntimeEndpoint` of the configuration; without
+    /// either those of containerd, CRI-O and cri-dockerd are looked for.
+    #[arg(long, value_name = "SOCKET")]
+    pub runtime_endpoint: Option<Endpoint>,
 
     /// Let the kernel programs log what they see (aya-log), to stderr at debug level.
     #[arg(long)]

@@ -17,6 +17,7 @@ use super::{
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
+    reclaim::NodeReclaims,
     record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     clock::now,
     probe::{self, Family, MapSizes, Shortage},
+    runtime::Told,
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
@@ -52,6 +54,8 @@ pub struct Daemon {
     pub kernel: Option<Kernel>,
     /// What memory limits did.
     pub memory_events: MemoryEventWatch,
+    /// What the node frees before a pod goes.
+    pub reclaims: NodeReclaims,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
     /// Who fills disks beside pods; `None` where that cannot be told.
@@ -71,6 +75,7 @@ enum Turn {
     Stop,
     Reload,
     Records,
+    Told(Told),
     Due,
 }
 
@@ -98,6 +103,7 @@ impl Daemon {
                 _ = interrupt.recv() => Turn::Stop,
                 () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 _ = hangup.recv() => Turn::Reload,
+                told = self.reclaims.told() => Turn::Told(told),
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -109,14 +115,19 @@ impl Daemon {
                 Turn::Stop => break,
                 Turn::Reload => self.reload(true).then_some(Wake::by_clock(WokenBy::Look)),
                 Turn::Records => self.read(&inbox, &mut schedule, &mut tally, at),
+                Turn::Told(told) => {
+                    self.hear(told, at);
+                    None
+                }
                 Turn::Due => None,
             };
-            let freed = self.settle();
+            let freed = self.settle() | self.settle_reclaim(at);
             // Also after records: a stream of them must not keep the clock from being heard.
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
             let is_tick = schedule.is_tick(at);
             if is_tick {
                 self.tick();
+                self.notice_mounts();
                 self.reload(false);
                 schedule.ticked(at);
             }
@@ -197,7 +208,8 @@ impl Daemon {
         let evaluator = self.evaluator.poll_timeout();
         let victims = self.evictions.next_check();
         let events = self.memory_events.next();
-        let due = [Some(schedule.next()), evaluator, victims, events];
+        let reclaim = self.reclaims.next_check();
+        let due = [Some(schedule.next()), evaluator, victims, events, reclaim];
         due.into_iter().flatten().min().unwrap_or_default()
     }
 
@@ -301,6 +313,7 @@ impl Daemon {
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
+                    record.node_reclaim = self.reclaims.take_end(eviction.signal);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
                     acted = true;
                 }
@@ -322,11 +335,7 @@ impl Daemon {
                     // Evicting it takes another evaluation, with the pods at hand.
                     acted |= report.action == LogWriterAction::Evict;
                 }
-                // Nothing here can free dead containers or images: go on with the pods.
-                Command::Reclaim { .. } => {
-                    let freed_nothing = Outcome::Reclaimed { signals: None };
-                    self.evaluator.handle_outcome(&freed_nothing, now());
-                }
+                Command::Reclaim { signal, steps } => self.reclaim(signal, steps, at),
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {

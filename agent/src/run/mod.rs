@@ -14,10 +14,12 @@ mod memory_events;
 mod names;
 mod observe;
 mod pace;
+mod reclaim;
 mod record;
 mod recording;
 mod reload;
 mod reporter;
+mod runtime;
 mod schedule;
 mod tally;
 mod told;
@@ -36,12 +38,13 @@ pub(crate) use watch::kernel_dev_of;
 
 use crate::{
     clock,
-    config::Watch,
+    config::{Config, Watch},
     exit,
     log::start_log,
     node::Node,
     privilege,
     probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
+    runtime::{RuntimeThread, Told},
     sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -52,6 +55,7 @@ use filler::Fillers;
 use kernel::Kernel;
 use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
+use reclaim::NodeReclaims;
 use reporter::Reporter;
 
 /// Runs the daemon until it is told to stop.
@@ -74,6 +78,9 @@ pub(crate) fn run(
     let config = configuration.in_force();
     privilege::check(config.mode)?;
     harden::harden();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (thread, heard) = ask_runtime(config, args, &tokio);
+    let config = &runtime::with_filesystems(config, &heard);
     let Node { mounts, sampler, index } = Node::open(config)?;
     let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
@@ -81,10 +88,10 @@ pub(crate) fn run(
     // nobody and may run beside another.
     let socket = if reads_all { None } else { claim(&args.socket)? };
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
-        let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
-        let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
+    tokio.block_on(async move {
+        let images = [sampler.imagefs(), sampler.containerfs()];
+        let roots = [Some(sampler.nodefs()), sampler.logfs()].into_iter().chain(images);
+        let filesystems = FsKind::at_each(roots.flatten().map(Filesystem::path));
         let load = LoadOptions {
             btf: &args.btf,
             tracefs: args.tracefs.as_deref(),
@@ -109,7 +116,8 @@ pub(crate) fn run(
         };
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
-        let policy = Node::policy(config, &sampler);
+        let reclaims = NodeReclaims::new(thread, heard);
+        let policy = Node::policy(config, &sampler, reclaims.was_reached());
         let start = clock::now();
         let ends = recording.as_ref().and_then(|recording| recording.lasts);
         let observer = Observer::new(sampler, index, kernel.as_mut().ok());
@@ -123,6 +131,7 @@ pub(crate) fn run(
             configuration,
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
+            reclaims,
             board,
             fillers,
             reporter: if reads_all {
@@ -136,6 +145,25 @@ pub(crate) fn run(
         };
         daemon.run().await.map_err(anyhow::Error::from)
     })
+}
+
+/// Starts to talk to the runtime. Nobody to talk to costs reclaim and nothing else.
+fn ask_runtime(
+    config: &Config,
+    args: &Args,
+    tokio: &tokio::runtime::Runtime,
+) -> (Option<RuntimeThread>, Vec<Told>) {
+    let endpoint = args.runtime_endpoint.clone().or_else(|| config.runtime_endpoint.clone());
+    match RuntimeThread::start(endpoint) {
+        Ok(mut thread) => {
+            let heard = tokio.block_on(runtime::first_word(&mut thread));
+            (Some(thread), heard)
+        }
+        Err(error) => {
+            warn!("nothing is reclaimed through a container runtime: no thread for it: {error}");
+            (None, Vec::new())
+        }
+    }
 }
 
 /// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.

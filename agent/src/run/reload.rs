@@ -59,6 +59,8 @@ impl Configuration {
         old.eviction = new.eviction;
         old.mode = new.mode;
         old.protect = new.protect;
+        old.reclaim = new.reclaim;
+        old.image_minimum_age = new.image_minimum_age;
         changes
     }
 
@@ -69,10 +71,11 @@ impl Configuration {
         evaluator: &mut Traced,
         observer: &mut Observer,
         evictions: &mut Evictions,
+        runtime: bool,
     ) {
         // A change of mode too: what was only pretended does not count for the other mode.
-        if changes.policy || changes.mode {
-            evaluator.set_policy(Node::policy(&self.in_force, observer.sampler()), now());
+        if changes.policy || changes.mode || changes.reclaim {
+            evaluator.set_policy(Node::policy(&self.in_force, observer.sampler(), runtime), now());
         }
         if changes.mode {
             evictions.set_mode(self.in_force.mode);
@@ -89,6 +92,7 @@ struct Changes {
     policy: bool,
     mode: bool,
     protect: bool,
+    reclaim: bool,
     /// Fields that only a restart puts in force.
     after_restart: Vec<&'static str>,
 }
@@ -105,11 +109,13 @@ impl Changes {
             ("cgroupRoot", old.cgroup_root != new.cgroup_root),
             ("pods", old.pods != new.pods),
             ("maxPods", old.max_pods != new.max_pods),
+            ("containerRuntimeEndpoint", old.runtime_endpoint != new.runtime_endpoint),
         ];
         Self {
             policy: old.policy != Policy { semantics, ..new.policy.clone() },
             mode: old.mode != new.mode,
             protect: old.protect != new.protect,
+            reclaim: (old.reclaim, old.image_minimum_age) != (new.reclaim, new.image_minimum_age),
             after_restart: after_restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -120,7 +126,12 @@ impl Changes {
 
     /// For people.
     fn describe(&self) -> String {
-        let now = [("policy", self.policy), ("mode", self.mode), ("protect", self.protect)];
+        let now = [
+            ("policy", self.policy),
+            ("mode", self.mode),
+            ("protect", self.protect),
+            ("nodeReclaim", self.reclaim),
+        ];
         let now: Vec<_> = now.iter().filter(|(_, differs)| *differs).map(|f| f.0).collect();
         let changed = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
         let mut text = format!("changed: {changed}");
@@ -152,8 +163,9 @@ impl Daemon {
 
     fn put_in_force(&mut self, new: Config) -> String {
         let changes = self.configuration.take(new);
+        let runtime = self.reclaims.was_reached();
         let Self { configuration, evaluator, observer, evictions, .. } = self;
-        configuration.apply(&changes, evaluator, observer, evictions);
+        configuration.apply(&changes, evaluator, observer, evictions, runtime);
         let detail = changes.describe();
         if changes.after_restart.is_empty() {
             info!("configuration read again; {detail}");
@@ -183,6 +195,8 @@ mod tests {
             (more("# a comment\n"), "changed: nothing"),
             (more("mode: enforce\n"), "changed: mode"),
             (more("protect: [{namespace: a}]\n"), "changed: protect"),
+            (more("nodeReclaim: {order: never}\n"), "changed: nodeReclaim"),
+            (more("imageMinimumGCAge: 1m\n"), "changed: nodeReclaim"),
             (BEFORE.replace("10", "11"), "changed: policy"),
             (more("evictionPressureTransitionPeriod: 1s\n"), "changed: policy"),
             (
@@ -191,9 +205,9 @@ mod tests {
             ),
             (
                 more(
-                    "semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\nmaxPods: 7\n",
+                    "semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\nmaxPods: 7\ncontainerRuntimeEndpoint: /r\n",
                 ),
-                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods, maxPods",
+                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods, maxPods, containerRuntimeEndpoint",
             ),
         ];
         for (text, expected) in cases {

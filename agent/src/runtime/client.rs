@@ -47,12 +47,15 @@ impl RuntimeClient {
     pub fn new(endpoint: &Endpoint) -> Self {
         let path: Arc<Path> = endpoint.path().into();
         // The authority only fills the header; the socket decides who is called.
-        let channel = Transport::from_static("http://localhost").connect_with_connector_lazy(
-            service_fn(move |_: Uri| {
-                let path = path.clone();
-                async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }
-            }),
-        );
+        let channel =
+            Transport::from_static("http://localhost").connect_with_connector_lazy(service_fn(
+                move |_: Uri| {
+                    let path = path.clone();
+                    async move {
+                        Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(path).await?))
+                    }
+                },
+            ));
         let grpc = Grpc::new(channel).max_decoding_message_size(MOST_BYTES);
         Self { grpc, socket: endpoint.to_string().into() }
     }

@@ -16,7 +16,9 @@ pub enum RuntimeError {
         reason: String,
     },
     /// Somebody listens who is no runtime, or one without CRI v1.
-    #[error("{socket} is no container runtime's socket: whoever listens there does not speak CRI v1 ({reason})")]
+    #[error(
+        "{socket} is no container runtime's socket: whoever listens there does not speak CRI v1 ({reason})"
+    )]
     NotARuntime {
         /// The socket.
         socket: String,

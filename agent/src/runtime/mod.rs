@@ -19,7 +19,7 @@ mod stock;
 mod thread;
 
 pub use client::{RuntimeClient, RuntimeVersion};
-pub use endpoint::{Endpoint, SOCKETS};
+pub use endpoint::{Endpoint, EndpointError, SOCKETS};
 pub use error::RuntimeError;
 pub use filesystems::RuntimeFilesystems;
 pub use order::{Freed, Goal, Order, Reclaimed};

@@ -28,7 +28,8 @@ impl Goal {
     fn available(&self) -> Option<i64> {
         let Self::Until { path, signal, .. } = self else { return None };
         let sample = Filesystem::open(path).ok()?.sample(MonoTime::default())?;
-        let seen = if signal.resource() == Resource::Inodes { sample.inodes? } else { sample.bytes };
+        let seen =
+            if signal.resource() == Resource::Inodes { sample.inodes? } else { sample.bytes };
         Some(seen.available)
     }
 

@@ -7,10 +7,7 @@ use evictd_core::ReclaimStep;
 
 use super::{
     Freed, Goal, Order, Reclaimed, Removal, RuntimeClient, RuntimeError, Stock,
-    cri::ContainerState,
-    dead_logs,
-    image_use::ImageUse,
-    plan::plan,
+    cri::ContainerState, dead_logs, image_use::ImageUse, plan::plan,
 };
 use crate::clock::now;
 
@@ -97,8 +94,7 @@ impl Keeper {
             if *step == ReclaimStep::DeadContainers {
                 remove_rotated(order, &stock, done);
             }
-            let removals =
-                plan(&stock, &[*step], &self.uses, order.minimum_image_age, now());
+            let removals = plan(&stock, &[*step], &self.uses, order.minimum_image_age, now());
             let before = done.freed.len();
             for removal in removals {
                 if order.goal.is_reached() {
@@ -183,11 +179,9 @@ fn freed(removal: Removal<'_>) -> Freed {
             pod_uid: container.pod_uid.clone(),
             container: container.name.clone(),
         },
-        Removal::Image(image) => Freed::Image {
-            id: image.id.clone(),
-            name: image.name().to_owned(),
-            size: image.size,
-        },
+        Removal::Image(image) => {
+            Freed::Image { id: image.id.clone(), name: image.name().to_owned(), size: image.size }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     Endpoint, Order, Reclaimed, RuntimeClient, RuntimeError, RuntimeFilesystems, RuntimeVersion,
-    SOCKETS, image_use::ImageUse, reclaim::Keeper,
+    image_use::ImageUse, reclaim::Keeper,
 };
 
 /// How often the runtime is looked at: images in use, and where its files lie.
@@ -29,6 +29,8 @@ pub enum Told {
         /// Who answers there.
         version: RuntimeVersion,
     },
+    /// No socket is named, and none is where they usually are. Told once.
+    Absent,
     /// It cannot, or not any longer. Told once for each reason.
     Lost(String),
     /// Where its files lie; told when it is first known and when it changes.
@@ -45,7 +47,7 @@ pub struct RuntimeThread {
 }
 
 impl RuntimeThread {
-    /// Starts the thread. Without an endpoint it looks for one of [`SOCKETS`].
+    /// Starts the thread. Without an endpoint it looks for a usual one ([`Endpoint::usual`]).
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -60,6 +62,14 @@ impl RuntimeThread {
             .name("evictd-runtime".to_owned())
             .spawn(move || runtime.block_on(visitor.run(taken)))?;
         Ok(Self { orders, told })
+    }
+
+    /// One without a thread, and the other ends of its channels.
+    #[cfg(test)]
+    pub(crate) fn fake() -> (Self, Receiver<Order>, Sender<Told>) {
+        let (orders, taken) = channel(1);
+        let (tells, told) = channel(UNREAD);
+        (Self { orders, told }, taken, tells)
     }
 
     /// Hands over an order; never waits. False while another is at work, or if the thread is gone.
@@ -88,7 +98,8 @@ struct Visitor {
 /// A visitor who says a thing once.
 struct Reporting {
     visitor: Visitor,
-    lost: Option<String>,
+    /// `Some(None)`: there is none.
+    lost: Option<Option<String>>,
     filesystems: Option<RuntimeFilesystems>,
 }
 
@@ -122,7 +133,7 @@ impl Reporting {
     }
 
     /// False when nobody listens any more.
-    async fn report(&mut self, seen: Result<Seen, String>) -> bool {
+    async fn report(&mut self, seen: Result<Seen, Option<String>>) -> bool {
         match seen {
             Ok(seen) => {
                 if let Some((endpoint, version)) = seen.reached {
@@ -142,7 +153,7 @@ impl Reporting {
             Err(reason) if self.lost.as_ref() == Some(&reason) => true,
             Err(reason) => {
                 self.lost = Some(reason.clone());
-                self.visitor.tell(Told::Lost(reason)).await
+                self.visitor.tell(reason.map_or(Told::Absent, Told::Lost)).await
             }
         }
     }
@@ -160,30 +171,31 @@ impl Visitor {
         self.tells.send(told).await.is_ok()
     }
 
-    /// Looks at the runtime, connecting first where that is needed.
-    async fn visit(&mut self) -> Result<Seen, String> {
+    /// Looks at the runtime, connecting first where that is needed. `Err(None)`: there is none.
+    async fn visit(&mut self) -> Result<Seen, Option<String>> {
         let reached = match &self.keeper {
             Some(_) => None,
-            None => Some(self.connect().await?),
+            None => {
+                let endpoint = self.named.clone().or_else(Endpoint::usual).ok_or(None)?;
+                let version = self.connect(&endpoint).await.map_err(|e| Some(e.to_string()))?;
+                Some((endpoint, version))
+            }
         };
         let filesystems = self.look().await;
         if filesystems.is_err() {
             self.disconnect();
         }
-        let filesystems = filesystems.map_err(|error| error.to_string())?;
+        let filesystems = filesystems.map_err(|error| Some(error.to_string()))?;
         Ok(Seen { reached, filesystems })
     }
 
-    async fn connect(&mut self) -> Result<(Endpoint, RuntimeVersion), String> {
-        let endpoint = self.named.clone().or_else(Endpoint::usual).ok_or_else(|| {
-            format!("there is no container runtime's socket; looked for {}", SOCKETS.join(", "))
-        })?;
-        let mut client = RuntimeClient::new(&endpoint);
-        let version = client.version().await.map_err(|error| error.to_string())?;
+    async fn connect(&mut self, endpoint: &Endpoint) -> Result<RuntimeVersion, RuntimeError> {
+        let mut client = RuntimeClient::new(endpoint);
+        let version = client.version().await?;
         let sandbox_image = sandbox_image(&mut client).await;
         let uses = std::mem::take(&mut self.uses);
         self.keeper = Some(Keeper::new(client, uses, sandbox_image));
-        Ok((endpoint, version))
+        Ok(version)
     }
 
     fn disconnect(&mut self) {

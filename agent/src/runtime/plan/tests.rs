@@ -41,12 +41,7 @@ fn planned(stock: &Stock, steps: &[ReclaimStep]) -> Vec<String> {
 #[test]
 fn dead_containers_go_oldest_first_and_the_newest_of_the_living_stay() {
     let cases: [(&str, &[(&str, bool)], Vec<Container>, &[&str]); 8] = [
-        (
-            "running",
-            &[("u", true)],
-            vec![container("u/app/1", Running, 1, "a")],
-            &[],
-        ),
+        ("running", &[("u", true)], vec![container("u/app/1", Running, 1, "a")], &[]),
         (
             "about to start, or lost",
             &[("u", false)],
@@ -87,12 +82,7 @@ fn dead_containers_go_oldest_first_and_the_newest_of_the_living_stay() {
             vec![container("u/app/2", Exited, 5, "a"), container("v/app/1", Exited, 4, "a")],
             &["1", "2"],
         ),
-        (
-            "nobody knows whose",
-            &[],
-            vec![container("/app/1", Exited, 1, "a")],
-            &[],
-        ),
+        ("nobody knows whose", &[], vec![container("/app/1", Exited, 1, "a")], &[]),
     ];
     for (name, pods, containers, expected) in cases {
         let pods = pods.iter().map(|(uid, ready)| ((*uid).to_owned(), *ready)).collect();
