@@ -127,7 +127,10 @@ impl Policy {
     pub fn with_margins(mut self, hard: f32, soft: f32) -> Self {
         for threshold in &mut self.thresholds {
             let share = if threshold.is_hard() { hard } else { soft };
-            threshold.value = threshold.value.raised(share);
+            // As it was written, spelling and all, where nothing is added.
+            if share > 0.0 {
+                threshold.value = threshold.value.raised(share);
+            }
         }
         self
     }

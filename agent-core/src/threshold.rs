@@ -38,20 +38,19 @@ impl ThresholdValue {
         }
     }
 
-    /// The same and `share` of it more; a percentage stops at everything there is.
+    /// The same and `share` of it more; a percentage stops at everything there is. What is no number
+    /// stays none.
     #[must_use]
     pub fn raised(self, share: f32) -> Self {
         match self {
             Self::Quantity(quantity) => {
-                let more = quantity.value() as f64 * f64::from(share);
-                let raised = quantity.value().saturating_add(more as i64);
-                if more as i64 == 0 {
-                    self
-                } else {
-                    Self::Quantity(Quantity::new(raised, quantity.format()))
-                }
+                let more = (quantity.value() as f64 * f64::from(share)) as i64;
+                Self::Quantity(quantity.plus(Quantity::new(more, quantity.format())))
             }
-            Self::Percentage(percentage) => Self::Percentage((percentage * (1.0 + share)).min(1.0)),
+            Self::Percentage(percentage) => {
+                let raised = percentage * (1.0 + share);
+                Self::Percentage(if raised > 1.0 { 1.0 } else { raised })
+            }
         }
     }
 
