@@ -36,7 +36,7 @@ pub(super) fn make(folder: &Path, name: &str, busybox: &Path, mib: usize) -> Res
         &json!({
             "architecture": "amd64",
             "os": "linux",
-            "config": {},
+            "config": {"Entrypoint": ["/bin/busybox", "sleep", "100000"]},
             "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
         }),
     )?;
