@@ -28,8 +28,12 @@ pub struct Session {
 
 impl Session {
     /// Makes the node, starts the runtime and the pods, then evictd.
-    pub fn start(mut inbox: Inbox, options: &Options) -> Result<Self> {
-        let node = Node::with_logs(options.logs_apart)?;
+    pub fn start(inbox: Inbox, options: &Options) -> Result<Self> {
+        Self::start_on(Node::with_logs(options.logs_apart)?, inbox, options)
+    }
+
+    /// The same on a node that is there.
+    pub fn start_on(node: Node, mut inbox: Inbox, options: &Options) -> Result<Self> {
         let mut runtime = Runtime::start(&node, &inbox)?;
         let mut pods = Vec::with_capacity(PODS.len());
         for spec in &PODS {

@@ -263,7 +263,7 @@ fn who_is_no_runtime_is_named() {
     assert!(reason.starts_with(&expected), "{reason}");
 
     if let Some(programs) = Programs::find() {
-        let containerd = Containerd::start_with(&programs, &dir.join("bare"), false).unwrap();
+        let containerd = Containerd::start_without_cri(&programs, &dir.join("bare")).unwrap();
         let reason = Listener::at(containerd.socket()).lost();
         assert!(reason.contains("is no container runtime's socket"), "{reason}");
         assert!(reason.contains("unknown service runtime.v1.RuntimeService"), "{reason}");

@@ -2,12 +2,15 @@
 //! asked, and until when an eviction waits for it.
 //!
 //! The kill path waits for nothing but the kernel, so an eviction waits only as long as waiting is
-//! cheap: never past the deadline, not at all while the disk fills so fast that the wait could cost a
-//! tenth of what is left, and no longer once it has. The order goes to the runtime all the same.
+//! cheap: never past the deadline, and no longer once the disk has lost a tenth of what was left, or 64
+//! MiB. A disk that fills in seconds so hardly notices, and one that fills in minutes loses no pod that
+//! an image could have saved. The runtime goes on with its order all the same.
 
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
-use evictd_core::{MonoTime, NodeSignals, Policy, ReclaimStep, Semantics, Signal, Threshold};
+use evictd_core::{
+    MonoTime, NodeSignals, Policy, ReclaimStep, Resource, Semantics, Signal, Threshold,
+};
 use serde::Serialize;
 
 use crate::{
@@ -15,8 +18,10 @@ use crate::{
     runtime::{Freed, Goal, Order, Reclaimed, RuntimeThread, Told},
 };
 
-/// A wait may cost one part in so many of what is left.
-const COSTLY: u64 = 10;
+/// A wait may cost one part in so many of what is left,
+const COSTLY: i64 = 10;
+/// and no more bytes than this.
+const COSTLY_BYTES: i64 = 64 << 20;
 /// After an order that the runtime did not answer in time, evictions do not wait for it this long.
 const HUSH: Duration = Duration::from_secs(30);
 
@@ -30,7 +35,7 @@ pub enum ReclaimEnd {
     Deadline,
     /// Too much of the disk was filled meanwhile.
     Filling,
-    /// The disk fills too fast to wait at all.
+    /// Waiting is not wanted, or nothing is left to wait with.
     NotAwaited,
     /// The runtime is still at an earlier order, or did not answer lately.
     Busy,
@@ -48,8 +53,6 @@ pub struct Request<'a> {
     pub policy: &'a Policy,
     /// The node now.
     pub signals: &'a NodeSignals,
-    /// How fast the signal is used up, in its unit per second.
-    pub rate: u64,
     /// A path on the signal's filesystem.
     pub path: Option<PathBuf>,
     /// Where containers' logs lie.
@@ -128,10 +131,7 @@ impl NodeReclaims {
             return Some(ReclaimEnd::Busy);
         }
         let deadline = request.settings.deadline;
-        let seen = request.signals.get(request.signal);
-        let left = seen.map_or(0, |seen| u64::try_from(seen.available).unwrap_or_default());
-        let cost = u128::from(request.rate) * deadline.as_nanos() / 1_000_000_000;
-        let dear = left / COSTLY;
+        let left = request.signals.get(request.signal).map_or(0, |seen| seen.available);
         let number = self.count + 1;
         let signal = request.signal;
         let order = Order {
@@ -146,13 +146,13 @@ impl NodeReclaims {
             return Some(ReclaimEnd::Busy);
         }
         self.count = number;
-        let hasty = deadline.is_zero() || cost >= u128::from(dear);
+        let hasty = deadline.is_zero() || left <= 0;
         let end = hasty.then_some(ReclaimEnd::NotAwaited);
         self.current = Some(Current { number, signal, end });
         if hasty {
             return end;
         }
-        let least = i64::try_from(left - dear).unwrap_or(i64::MAX);
+        let least = left - dear(signal, left);
         self.waiting = Some(Waiting { number, signal, until: now.after(deadline), least });
         None
     }
@@ -219,6 +219,16 @@ impl NodeReclaims {
     /// How the order for `signal` ended, for the eviction that follows it.
     pub fn take_end(&mut self, signal: Signal) -> Option<ReclaimEnd> {
         self.ended.take_if(|(of, _)| *of == signal).map(|(_, end)| end)
+    }
+}
+
+/// How much of what is `left` a wait may cost.
+fn dear(signal: Signal, left: i64) -> i64 {
+    match signal.resource() {
+        Resource::Inodes => left / COSTLY,
+        Resource::EphemeralStorage | Resource::Memory | Resource::Pids => {
+            (left / COSTLY).min(COSTLY_BYTES)
+        }
     }
 }
 

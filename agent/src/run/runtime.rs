@@ -139,7 +139,6 @@ impl Daemon {
             steps,
             policy: self.evaluator.policy(),
             signals: &self.observer.observation().signals,
-            rate: self.evaluator.forecast().rate(signal),
             path: sampler.filesystem_of(signal).map(|filesystem| filesystem.path().to_owned()),
             pod_logs_dir: config.pod_logs_dir.clone(),
             minimum_image_age: config.image_minimum_age,

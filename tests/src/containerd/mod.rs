@@ -86,8 +86,12 @@ impl Containerd {
         Self::start_with(programs, dir, true)
     }
 
-    /// The same; without `cri` it is no runtime for a kubelet, and without any image.
-    pub fn start_with(programs: &Programs, dir: &Path, cri: bool) -> Result<Self> {
+    /// The same without CRI: no runtime for a kubelet, and without any image.
+    pub fn start_without_cri(programs: &Programs, dir: &Path) -> Result<Self> {
+        Self::start_with(programs, dir, false)
+    }
+
+    fn start_with(programs: &Programs, dir: &Path, cri: bool) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         // A socket's path is short.
         let socket = env::temp_dir().join(format!(

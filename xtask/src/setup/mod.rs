@@ -3,12 +3,14 @@
 mod apt;
 mod bpf_compiler;
 mod cargo_tool;
+mod container_runtime;
 mod rustup;
 mod system;
 
 pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
+pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use rustup::static_target;
 
 use std::process::ExitCode;
@@ -97,7 +99,10 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(bpf_linker(pins)),
         ],
         Purpose::StaticBuild => vec![Box::new(rustup::StaticTarget)],
-        Purpose::Host => vec![Box::new(system::more_filesystem_tools())],
+        Purpose::Host => vec![
+            Box::new(system::more_filesystem_tools()),
+            Box::new(container_runtime::ContainerRuntime),
+        ],
         Purpose::Vm => {
             let mut all: Vec<Box<dyn Requirement>> = vec![
                 Box::new(system::filesystem_tools()),

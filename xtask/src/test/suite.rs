@@ -11,6 +11,7 @@ use super::libtest::{Reader, Show};
 use super::tally::Tally;
 use crate::build::{self, EVICTD, Linkage, Profile};
 use crate::progress::step;
+use crate::setup::container_runtime_folder;
 use crate::workspace::Workspace;
 
 /// Packages whose tests belong to the unit suite.
@@ -39,6 +40,7 @@ pub(super) fn host(workspace: &Workspace) -> Result<Tally> {
     let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
     let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
     cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?);
+    cargo.env("EVICTD_CONTAINERD", container_runtime_folder()?);
     cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
     cargo.args(["--", "--test-threads=1", "--show-output"]);
     let log = workspace.scratch().join("host.log");

@@ -30,11 +30,11 @@ fn left(available: i64) -> NodeSignals {
     signals
 }
 
-/// Asks with `available` left that is used up at `rate`; two seconds may be waited.
+/// Asks with `available` left; two seconds may be waited.
 fn ask(
     reclaims: &mut NodeReclaims,
     semantics: Semantics,
-    (available, rate): (i64, u64),
+    available: i64,
     now: MonoTime,
 ) -> Option<ReclaimEnd> {
     let request = Request {
@@ -42,7 +42,6 @@ fn ask(
         steps: STEPS,
         policy: &policy(semantics),
         signals: &left(available),
-        rate,
         path: Some("/nodefs".into()),
         pod_logs_dir: "/logs".into(),
         minimum_image_age: Duration::ZERO,
@@ -64,19 +63,22 @@ fn done(number: u64, is_silent: bool) -> Reclaimed {
 }
 
 #[test]
-fn an_eviction_waits_only_where_waiting_is_cheap() {
+fn a_wait_costs_a_tenth_or_64_mebibytes() {
+    const MIB: i64 = 1 << 20;
     let cases = [
-        ("nothing fills it", (900, 0), None),
-        ("slowly", (900, 44), None),
-        ("two seconds would cost a tenth", (900, 45), Some(ReclaimEnd::NotAwaited)),
-        ("full", (0, 0), Some(ReclaimEnd::NotAwaited)),
-        ("below nothing", (-5, 0), Some(ReclaimEnd::NotAwaited)),
+        ("a tenth", 100 * MIB, Some(10 * MIB)),
+        ("no more than 64 MiB", 10_000 * MIB, Some(64 * MIB)),
+        ("full", 0, None),
+        ("below nothing", -5, None),
     ];
-    for (name, disk, end) in cases {
+    for (name, available, cost) in cases {
         let (mut reclaims, mut orders) = reached();
-        assert_eq!(ask(&mut reclaims, Semantics::Strict, disk, ms(0)), end, "{name}");
+        let end = ask(&mut reclaims, Semantics::Strict, available, ms(0));
+        assert_eq!(end, cost.is_none().then_some(ReclaimEnd::NotAwaited), "{name}");
         assert!(orders.try_recv().is_ok(), "{name}: ordered all the same");
-        assert_eq!(reclaims.next_check().is_some(), end.is_none(), "{name}");
+        let Some(cost) = cost else { continue };
+        assert!(!reclaims.settle(&left(available - cost), ms(1)), "{name}");
+        assert!(reclaims.settle(&left(available - cost - 1), ms(1)), "{name}");
     }
 }
 
@@ -91,7 +93,7 @@ fn as_much_is_asked_for_as_the_threshold_acted_on_needs() {
     ];
     for (name, semantics, available, goal) in cases {
         let (mut reclaims, mut orders) = reached();
-        ask(&mut reclaims, semantics, (available, 0), ms(0));
+        ask(&mut reclaims, semantics, available, ms(0));
         assert_eq!(orders.try_recv().map(|order| order.goal), Ok(goal), "{name}");
     }
 }
@@ -107,7 +109,7 @@ fn the_wait_ends_with_the_answer_the_deadline_or_the_disk() {
     ];
     for (name, at, available, answered, end) in cases {
         let (mut reclaims, _orders) = reached();
-        assert_eq!(ask(&mut reclaims, Semantics::Strict, (900, 0), ms(0)), None, "{name}");
+        assert_eq!(ask(&mut reclaims, Semantics::Strict, 900, ms(0)), None, "{name}");
         if answered {
             let told = reclaims.done(&done(1, false), ms(at));
             assert_eq!(told, Some((NODEFS, ReclaimEnd::Done)), "{name}");
@@ -121,7 +123,7 @@ fn the_wait_ends_with_the_answer_the_deadline_or_the_disk() {
 #[test]
 fn a_runtime_that_hangs_costs_one_deadline() {
     let (mut reclaims, mut orders) = reached();
-    let ask = |reclaims: &mut NodeReclaims, at| ask(reclaims, Semantics::Strict, (900, 0), ms(at));
+    let ask = |reclaims: &mut NodeReclaims, at| ask(reclaims, Semantics::Strict, 900, ms(at));
     assert_eq!(ask(&mut reclaims, 0), None);
     assert!(reclaims.settle(&left(900), ms(2000)), "the deadline");
     assert_eq!(ask(&mut reclaims, 2001), Some(ReclaimEnd::Busy), "still at work");
@@ -138,9 +140,9 @@ fn nobody_waits_for_a_runtime_that_is_away() {
     let (mut reclaims, _orders) = reached();
     reclaims.reached(false);
     let unreachable = Some(ReclaimEnd::Unreachable);
-    assert_eq!(ask(&mut reclaims, Semantics::Strict, (900, 0), ms(0)), unreachable);
+    assert_eq!(ask(&mut reclaims, Semantics::Strict, 900, ms(0)), unreachable);
     let mut none = NodeReclaims::new(None, Vec::new());
-    assert_eq!(ask(&mut none, Semantics::Kubelet, (900, 0), ms(0)), unreachable);
+    assert_eq!(ask(&mut none, Semantics::Kubelet, 900, ms(0)), unreachable);
     assert_eq!(none.take_end(NODEFS), unreachable, "told with the eviction");
     assert_eq!(none.take_end(NODEFS), None, "once");
 }
