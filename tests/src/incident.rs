@@ -236,7 +236,8 @@ impl Scene<'_> {
         report.decision_to_kill_ms = Some(round(ms_between(decided_ns, issued)));
         report.woken_by = Some(eviction.woken_by.clone());
         if !is_true {
-            report.fail(format!("{victim} was evicted, not {}", report.offender));
+            let (offender, rank) = (&report.offender, &eviction.rank);
+            report.fail(format!("{victim} was evicted, not {offender}: {rank:?}"));
         } else if eviction.signal != signal {
             report.fail(format!("evicted for {}, not for {signal}", eviction.signal));
         }

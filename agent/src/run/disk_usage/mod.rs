@@ -34,8 +34,12 @@ use walker::{Job, Walker};
 /// One pod's walk on the way to a decision. Larger trees are as they were walked last.
 const POD_WALK: DiskLimits = DiskLimits { entries: 20_000, time: Duration::from_millis(5) };
 
-/// All walks on the way to one decision.
+/// All walks on the way to one decision, so long as the pods' figures can be told without.
 const WALKS: Duration = Duration::from_millis(10);
+
+/// The same while there are pods of which nothing is known since a container of theirs came or went: a
+/// decision that is late is better than one that takes the wrong pod.
+const UNKNOWN_WALKS: Duration = Duration::from_millis(100);
 
 /// One pod's walk, and all walks, where somebody waits for the answer and nothing else does.
 const PATIENT_POD_WALK: DiskLimits =
@@ -246,8 +250,7 @@ impl DiskUsages {
         let mut snapshot = std::mem::take(&mut self.snapshot);
         snapshot.clear();
         snapshot.extend(index.iter().map(|pod| self.now(pod, counters)));
-        let writes = counters.is_some_and(|counters| counters.writes);
-        self.refresh_writers(index, &snapshot, writes);
+        self.refresh_writers(index, counters, &mut snapshot);
         for ((pod, now), usage) in index.iter().zip(&snapshot).zip(usages) {
             let ByPart { logs, volumes } = self.usage(pod, *now);
             if self.logs_apart {
@@ -273,28 +276,42 @@ impl DiskUsages {
     }
 
     /// Walks those that wrote where blocks are not counted, most first, as far as time allows. Without
-    /// counters anybody may have written.
-    fn refresh_writers(&mut self, index: &PodIndex, snapshot: &[ByPart<Tally>], counted: bool) {
+    /// counters anybody may have written. From a walk on it is bytes written that tell.
+    fn refresh_writers(
+        &mut self,
+        index: &PodIndex,
+        counters: Option<DiskCounters<'_>>,
+        snapshot: &mut [ByPart<Tally>],
+    ) {
+        /// Bytes of those who are looked at first.
+        const UNKNOWN: u64 = u64::MAX;
+        const MANY: u64 = UNKNOWN - 1;
         let begin = Instant::now();
+        let counted = counters.is_some_and(|counters| counters.writes);
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        for (number, (pod, now)) in index.iter().zip(snapshot).enumerate() {
+        for (number, (pod, now)) in index.iter().zip(snapshot.iter()).enumerate() {
             let bytes = match self.valid(pod) {
                 Some(walked) if walked.is_exact() => 0,
                 Some(walked) if counted => now.written_since(walked.at),
-                Some(_) | None => u64::MAX,
+                Some(_) => MANY,
+                None => UNKNOWN,
             };
             if bytes > 0 {
                 order.push((bytes, number));
             }
         }
         order.sort_unstable_by(|a, b| b.cmp(a));
-        for (_, number) in &order {
-            if begin.elapsed() > self.time {
+        for (bytes, number) in &order {
+            let time = if *bytes == UNKNOWN { self.time.max(UNKNOWN_WALKS) } else { self.time };
+            if begin.elapsed() > time {
                 break;
             }
-            if let (Some(pod), Some(now)) = (index.get(*number), snapshot.get(*number)) {
-                self.walk(pod, *now);
+            if let (Some(pod), Some(now)) = (index.get(*number), snapshot.get_mut(*number)) {
+                let at = self.written(pod, counters);
+                if self.walk(pod, at) {
+                    *now = at;
+                }
             }
         }
         self.order = order;
@@ -330,21 +347,29 @@ impl DiskUsages {
         counters.counters.unowned_space(dev).map_or(0, |space| space.released)
     }
 
-    /// `at` was read before: what is written meanwhile counts twice rather than never. A part that is
-    /// too large to be walked now stays as it was walked last.
-    fn walk(&mut self, pod: &Pod, at: ByPart<Tally>) {
+    /// `at`, the bytes written, was read before: what is written meanwhile counts twice rather than never.
+    /// False if the pod is too large to be walked now and stays as it was walked last. One that never was
+    /// is known as far as it was walked; of the rest, what was written tells.
+    fn walk(&mut self, pod: &Pod, mut at: ByPart<Tally>) -> bool {
         let (log_dirs, empty_dirs) = (pod.logs(), pod.empty_dirs());
         let place = Place { logs_root: pod.logs_root(), log_dirs, empty_dirs, deleted: None };
         self.parts.measure(&mut self.walk, place, None);
         self.walks.deciding += 1;
-        if !self.parts.is_whole(empty_dirs) && self.valid(pod).is_some() {
-            return;
+        if !self.parts.is_whole(empty_dirs) && self.walked.contains_key(&pod.facts().id.uid) {
+            return false;
+        }
+        if self.parts.logs.is_none() {
+            at.logs = Tally::default();
+        }
+        if self.parts.volumes(empty_dirs).is_none() {
+            at.volumes = Tally::default();
         }
         let subject = Subject { spec: &pod.record().spec, log_dirs, empty_dirs };
         let walked = self.walked.entry(pod.facts().id.uid.clone()).or_insert_with(Walked::never);
         let unnamed = walked.unnamed;
         let now = Circumstances { unnamed, ..Circumstances::inexact(at, Seen::of(pod)) };
         walked.renew(&self.parts, subject, now);
+        true
     }
 }
 
