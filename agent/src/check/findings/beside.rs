@@ -22,8 +22,8 @@ pub(super) const RULES: &[Rule] = &[
 /// How far above the kubelet's evictd's threshold should be, in percent of the kubelet's.
 const MARGIN_PERCENT: i64 = KUBELET_MARGIN_PERCENT as i64;
 
-const ADVICE: &str = "a threshold at least 10 % above the kubelet's, or a lower one there, or none here and \
-                      `evictd run --kubelet-config`, which takes over the kubelet's and adds `kubeletMargin`";
+const ADVICE: &str = "a threshold at least 10 % above the kubelet's, a lower one there, or none here beside \
+                      `evictd run --kubelet-config`";
 
 /// evictd's threshold that is to act before the kubelet's, and the kubelet's.
 struct Race<'a> {
