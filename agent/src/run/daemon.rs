@@ -303,7 +303,7 @@ impl Daemon {
     }
 
     /// Carries out what was decided. True if something was done that may make more possible.
-    fn carry_out(&mut self, wake: Wake) -> bool {
+    pub(super) fn carry_out(&mut self, wake: Wake) -> bool {
         let mut acted = false;
         while let Some(command) = self.evaluator.poll_command() {
             let at = now();

@@ -72,6 +72,11 @@ impl Observer {
         &self.sampler
     }
 
+    /// Takes the pods of an earlier look for those of the last: what was decided then is done now.
+    pub fn recall(&mut self, pods: Vec<PodObservation>) {
+        self.observation.pods = pods;
+    }
+
     /// See [`NodeSampler::set_images`].
     pub fn set_images(&mut self, images: &Path, containers: &Path) -> io::Result<()> {
         self.sampler.set_images(images, containers)

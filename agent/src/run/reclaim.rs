@@ -9,7 +9,8 @@
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
 use evictd_core::{
-    MonoTime, NodeSignals, Policy, ReclaimStep, Resource, Semantics, Signal, Threshold,
+    MonoTime, NodeSignals, PodObservation, Policy, ReclaimStep, Resource, Semantics, Signal,
+    Threshold,
 };
 use serde::Serialize;
 
@@ -53,6 +54,8 @@ pub struct Request<'a> {
     pub policy: &'a Policy,
     /// The node now.
     pub signals: &'a NodeSignals,
+    /// The pods that were looked at.
+    pub pods: &'a [PodObservation],
     /// A path on the signal's filesystem.
     pub path: Option<PathBuf>,
     /// Where containers' logs lie.
@@ -91,6 +94,8 @@ pub struct NodeReclaims {
     /// Told before the loop began.
     heard: VecDeque<Told>,
     waiting: Option<Waiting>,
+    /// The pods that the eviction was decided on, by which it is explained.
+    pods: Vec<PodObservation>,
     current: Option<Current>,
     hushed_until: MonoTime,
     count: u64,
@@ -108,6 +113,7 @@ impl NodeReclaims {
             was_reached: heard.iter().any(|told| matches!(told, Told::Reached { .. })),
             heard: heard.into(),
             waiting: None,
+            pods: Vec::new(),
             current: None,
             hushed_until: MonoTime::from_nanos(0),
             count: 0,
@@ -152,6 +158,7 @@ impl NodeReclaims {
         if hasty {
             return end;
         }
+        request.pods.clone_into(&mut self.pods);
         let least = left - dear(signal, left);
         self.waiting = Some(Waiting { number, signal, until: now.after(deadline), least });
         None
@@ -193,22 +200,22 @@ impl NodeReclaims {
         Some((current.signal, current.end.unwrap_or(ReclaimEnd::Done)))
     }
 
-    /// True, once, when the eviction that waits is to go on.
-    pub fn settle(&mut self, signals: &NodeSignals, now: MonoTime) -> bool {
-        let Some(waiting) = self.waiting else { return false };
+    /// When the eviction that waits is to go on, once: the pods that it was decided on.
+    pub fn settle(&mut self, signals: &NodeSignals, now: MonoTime) -> Option<Vec<PodObservation>> {
+        let waiting = self.waiting?;
         let left = signals.get(waiting.signal).map(|seen| seen.available);
         let end = match self.ended {
             Some((_, ReclaimEnd::Done)) => ReclaimEnd::Done,
             _ if now >= waiting.until => ReclaimEnd::Deadline,
             _ if left.is_some_and(|left| left < waiting.least) => ReclaimEnd::Filling,
-            _ => return false,
+            _ => return None,
         };
         self.waiting = None;
         self.ended = Some((waiting.signal, end));
         if let Some(current) = &mut self.current {
             current.end = Some(end);
         }
-        true
+        Some(std::mem::take(&mut self.pods))
     }
 
     /// When [`Self::settle`] has to be asked at the latest.

@@ -8,8 +8,9 @@ use tracing::{info, warn};
 
 use super::{
     daemon::Daemon,
+    inbox::Wake,
     reclaim::{NodeReclaim, Request},
-    record::Record,
+    record::{Record, WokenBy},
 };
 use crate::{
     clock::now,
@@ -139,6 +140,7 @@ impl Daemon {
             steps,
             policy: self.evaluator.policy(),
             signals: &self.observer.observation().signals,
+            pods: &self.observer.observation().pods,
             path: sampler.filesystem_of(signal).map(|filesystem| filesystem.path().to_owned()),
             pod_logs_dir: config.pod_logs_dir.clone(),
             minimum_image_age: config.image_minimum_age,
@@ -157,11 +159,12 @@ impl Daemon {
             return false;
         }
         let signals = self.observer.sampler().signals(at);
-        let goes_on = self.reclaims.settle(&signals, at);
-        if goes_on {
-            let signals = Some(Box::new(signals));
-            self.evaluator.handle_outcome(&Outcome::Reclaimed { signals }, now());
-        }
-        goes_on
+        let Some(pods) = self.reclaims.settle(&signals, at) else { return false };
+        self.observer.recall(pods);
+        let signals = Some(Box::new(signals));
+        self.evaluator.handle_outcome(&Outcome::Reclaimed { signals }, now());
+        self.carry_out(Wake::by_clock(WokenBy::Look));
+        self.evaluator.flush(self.observer.observation());
+        true
     }
 }
