@@ -3,8 +3,8 @@
 use super::{InputError, document::Document};
 
 /// The margin where none is written, in percent of the kubelet's threshold. What an eviction gives back
-/// has to show before the kubelet, which looks every ten seconds, finds its own threshold met; a tenth is
-/// what two looks a second apart differ by on a disk that fills in minutes, and costs little of the node.
+/// has to show before the kubelet finds its own threshold met. Of the kubelet's defaults a tenth is 10 MiB
+/// of memory, far more than evictd lets go past a threshold, and a hundredth of a disk.
 pub const KUBELET_MARGIN_PERCENT: u8 = 10;
 
 /// The share that `text` stands for.
@@ -19,9 +19,11 @@ pub(super) fn kubelet_margin(text: &str, document: Document<'_>) -> Result<f32, 
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, path::Path};
 
-    use crate::config::Config;
+    use evictd_core::Signal;
+
+    use crate::config::{Config, Sources, WrittenSemantics};
 
     #[test]
     fn a_margin_is_a_percentage() {
@@ -36,6 +38,41 @@ mod tests {
         ] {
             let read = Config::parse(Path::new("c.yaml"), &format!("kubeletMargin: \"{text}\"\n"));
             assert_eq!(read.is_ok(), valid, "{text}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_kubelets_thresholds_are_raised() {
+        const KUBELET: &str = "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n\
+            evictionHard: {pid.available: \"1000\"}\n\
+            evictionSoft: {pid.available: \"2000\"}\n\
+            evictionSoftGracePeriod: {pid.available: 1m}\n";
+        let (strict, kubelet) = (WrittenSemantics::Strict, WrittenSemantics::Kubelet);
+        let hard = "evictionHard: {pid.available: \"1000\"}\n";
+        let cases = [
+            ("taken over", "", strict, [1100, 2200]),
+            ("another margin", "kubeletMargin: 50%\n", strict, [1500, 3000]),
+            ("none", "kubeletMargin: 0%\n", strict, [1000, 2000]),
+            ("one of its own", hard, strict, [1000, 2200]),
+            ("as the kubelet", "", kubelet, [1000, 2000]),
+            ("as the kubelet, but earlier", "kubeletMargin: 10%\n", kubelet, [1100, 2200]),
+        ];
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).expect("written");
+            Some(path)
+        };
+        for (name, own, semantics, expected) in cases {
+            let sources = Sources {
+                config: write("evictd.yaml", own),
+                kubelet_config: write("kubelet.yaml", KUBELET),
+                semantics: Some(semantics),
+                ..Sources::default()
+            };
+            let thresholds = sources.read().expect(name).policy.thresholds;
+            let pids = thresholds.iter().filter(|t| t.signal == Signal::PidAvailable);
+            assert_eq!(pids.map(|t| t.quantity(0)).collect::<Vec<_>>(), expected, "{name}");
         }
     }
 }

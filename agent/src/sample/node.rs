@@ -129,8 +129,8 @@ impl NodeSampler {
         let watched = [self.imagefs.as_mut(), self.containerfs.as_mut()];
         let mut changed = false;
         for filesystem in watched.into_iter().flatten() {
-            if let Ok(now) = Filesystem::open(filesystem.path())
-                && now.dev() != filesystem.dev()
+            if filesystem.has_moved()
+                && let Ok(now) = Filesystem::open(filesystem.path())
             {
                 *filesystem = now;
                 changed = true;
