@@ -111,7 +111,7 @@ impl Config {
             protect: own.protect,
             runtime_endpoint: layers
                 .first(|layer| layer.runtime_endpoint.as_ref())
-                .map(|written| endpoint(written))
+                .map(endpoint)
                 .transpose()?,
             image_minimum_age: layers
                 .first(|layer| layer.image_minimum_age.as_ref())

@@ -31,7 +31,7 @@ pub(super) fn rotated(pod_logs_dir: &Path, dead: &BTreeSet<&str>) -> Vec<Rotated
         .filter_map(|path| {
             let metadata = fs::symlink_metadata(&path).ok()?;
             let modified = metadata.modified().ok()?;
-            metadata.is_file().then(|| RotatedLog { path, size: metadata.len(), modified })
+            metadata.is_file().then_some(RotatedLog { path, size: metadata.len(), modified })
         })
         .collect();
     logs.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));

@@ -32,6 +32,8 @@ mod tests {
 
     #[test]
     fn the_first_of_each_kind_counts() {
+        // Name, image and container filesystems told, images and containers found.
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<(&'a str, &'a str)>);
         let usages = |paths: &[&str]| -> Vec<_> {
             let usage = |path: &&str| {
                 let mountpoint = (*path).to_owned();
@@ -39,7 +41,7 @@ mod tests {
             };
             paths.iter().map(usage).collect()
         };
-        let cases: [(&str, &[&str], &[&str], Option<(&str, &str)>); 5] = [
+        let cases: [Case<'_>; 5] = [
             ("containerd", &["/i"], &[], Some(("/i", "/i"))),
             ("split", &["/i"], &["/c"], Some(("/i", "/c"))),
             ("several", &["/i", "/j"], &["/c", "/d"], Some(("/i", "/c"))),

@@ -40,7 +40,9 @@ fn planned(stock: &Stock, steps: &[ReclaimStep]) -> Vec<String> {
 
 #[test]
 fn dead_containers_go_oldest_first_and_the_newest_of_the_living_stay() {
-    let cases: [(&str, &[(&str, bool)], Vec<Container>, &[&str]); 8] = [
+    /// Name, pods and whether they are ready, containers, what goes.
+    type Case<'a> = (&'a str, &'a [(&'a str, bool)], Vec<Container>, &'a [&'a str]);
+    let cases: [Case<'_>; 8] = [
         ("running", &[("u", true)], vec![container("u/app/1", Running, 1, "a")], &[]),
         (
             "about to start, or lost",
@@ -94,6 +96,8 @@ fn dead_containers_go_oldest_first_and_the_newest_of_the_living_stay() {
 
 #[test]
 fn unused_images_go_by_last_use() {
+    /// Name, images used, images pinned, what goes.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
     let stock = |used: &[&str], pinned: &[&str]| Stock {
         containers: used
             .iter()
@@ -107,7 +111,7 @@ fn unused_images_go_by_last_use() {
     // b was used last, a before that, c never.
     uses.detect(&stock(&["a", "b"], &[]), at(0));
     uses.detect(&stock(&["b"], &[]), at(10));
-    let cases: [(&str, &[&str], &[&str], &[&str]); 4] = [
+    let cases: [Case<'_>; 4] = [
         ("all", &[], &[], &["image c", "image a", "image b"]),
         ("used, under its id", &["a"], &[], &["image c", "image b"]),
         ("used, under its tag", &["registry/c:1"], &[], &["image a", "image b"]),
