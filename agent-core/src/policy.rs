@@ -121,6 +121,20 @@ impl Policy {
         self
     }
 
+    /// Raises hard and soft thresholds by a share of each, so that they are met before those they were
+    /// taken from.
+    #[must_use]
+    pub fn with_margins(mut self, hard: f32, soft: f32) -> Self {
+        for threshold in &mut self.thresholds {
+            let share = if threshold.is_hard() { hard } else { soft };
+            // As it was written, spelling and all, where nothing is added.
+            if share > 0.0 {
+                threshold.value = threshold.value.raised(share);
+            }
+        }
+        self
+    }
+
     /// How much of `signal` may be used, in its unit, until it meets the nearest threshold that it
     /// has not yet met: 1 when it is at the threshold (which is not met by equality, L-4), 0 when
     /// every one is met, `None` when the signal is unknown or has no threshold.

@@ -38,6 +38,22 @@ impl ThresholdValue {
         }
     }
 
+    /// The same and `share` of it more; a percentage stops at everything there is. What is no number
+    /// stays none.
+    #[must_use]
+    pub fn raised(self, share: f32) -> Self {
+        match self {
+            Self::Quantity(quantity) => {
+                let more = (quantity.value() as f64 * f64::from(share)) as i64;
+                Self::Quantity(quantity.plus(Quantity::new(more, quantity.format())))
+            }
+            Self::Percentage(percentage) => {
+                let raised = percentage * (1.0 + share);
+                Self::Percentage(if raised > 1.0 { 1.0 } else { raised })
+            }
+        }
+    }
+
     /// How the kubelet prints the resolved quantity: a share always in binary units (T-7, E-45).
     pub const fn format(self) -> Format {
         match self {
@@ -115,6 +131,21 @@ mod tests {
         for (capacity, percent, quantity) in cases {
             let value = ThresholdValue::Percentage(percent / 100.0);
             assert_eq!(value.resolve(capacity), quantity, "{percent}% of {capacity}");
+        }
+    }
+
+    #[test]
+    fn a_margin_raises_both_kinds() {
+        let quantity = |n| ThresholdValue::Quantity(Quantity::new(n, Format::BinarySi));
+        let cases = [
+            ("a tenth", quantity(100 << 20), 0.1, (100 << 20) + (10 << 20)),
+            ("nothing", quantity(7), 0.0, 7),
+            ("less than one", quantity(7), 0.1, 7),
+            ("a share", ThresholdValue::Percentage(0.5), 0.5, 750),
+            ("no more than all", ThresholdValue::Percentage(0.9), 1.0, 1000),
+        ];
+        for (name, value, share, expected) in cases {
+            assert_eq!(value.raised(share).resolve(1000), expected, "{name}");
         }
     }
 

@@ -23,6 +23,7 @@ pub mod rank;
 pub mod record;
 pub mod replay;
 pub mod run;
+pub mod runtime;
 pub mod sample;
 pub mod state;
 pub mod top;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use evictd_core::{Policy, Semantics};
+use evictd_core::{NodeReclaim, Policy, Semantics};
 
 use crate::{
     config::Config,
@@ -41,6 +41,7 @@ impl Node {
             proc: Path::new("/proc"),
             nodefs: &config.root_directory,
             imagefs: config.imagefs.as_deref(),
+            containerfs: config.containerfs.as_deref(),
             logs: is_strict.then_some(config.pod_logs_dir.as_path()),
             memory: config.memory_source,
             pods_pids_limit: is_strict,
@@ -50,9 +51,15 @@ impl Node {
         Ok(Self { mounts, sampler, index })
     }
 
-    /// The policy of `config` on this node: with its filesystems as they lie.
-    pub fn policy(config: &Config, sampler: &NodeSampler) -> Policy {
-        let policy = Policy { layout: sampler.fs_layout(), ..config.policy.clone() };
+    /// The policy of `config` on this node: with its filesystems as they lie, and with something freed
+    /// before a pod is evicted if there is `runtime` to free it.
+    pub fn policy(config: &Config, sampler: &NodeSampler, runtime: bool) -> Policy {
+        let node_reclaim = if runtime && config.reclaim.is_first {
+            NodeReclaim::First
+        } else {
+            NodeReclaim::Never
+        };
+        let policy = Policy { layout: sampler.fs_layout(), node_reclaim, ..config.policy.clone() };
         match sampler.logfs() {
             Some(_) => policy.with_logs_apart(&config.eviction.maps),
             None => policy,

@@ -7,6 +7,7 @@ pub mod churn;
 pub mod clock;
 pub mod container;
 pub mod control_plane;
+pub mod containerd;
 pub mod cri_log;
 pub mod deploy;
 pub mod evictd;

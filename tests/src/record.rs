@@ -65,6 +65,15 @@ pub enum Record {
         /// What changed, or what is wrong where.
         detail: String,
     },
+    /// The node freed, or was asked to free, what nobody needs.
+    NodeReclaim(NodeReclaim),
+    /// The container runtime can be reached, or cannot.
+    Runtime {
+        /// Whether it can be reached.
+        reached: bool,
+        /// Who answers, or why nobody does.
+        detail: String,
+    },
     /// Whatever else may come.
     #[serde(other)]
     Other,
@@ -184,8 +193,36 @@ pub struct Eviction {
     /// Who fills the disk, if that is no pod.
     #[serde(default)]
     pub filled_by: Option<Box<Filler>>,
+    /// How it ended that the node was to free something first.
+    #[serde(default)]
+    pub node_reclaim: Option<String>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
+}
+
+/// See [`Record::NodeReclaim`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeReclaim {
+    /// The signal that crossed.
+    pub signal: String,
+    /// `observe` or `enforce`.
+    pub mode: String,
+    /// `done`, `deadline`, `filling`, `not_awaited`.
+    pub end: String,
+    /// What went.
+    pub freed: Vec<Freed>,
+    /// What went wrong.
+    pub problem: Option<String>,
+}
+
+/// Something that went.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Freed {
+    /// `container`, `image` or `rotated_log`.
+    pub what: String,
+    /// An image's name.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 /// Somebody who fills a disk and is no pod.

@@ -32,16 +32,25 @@ pub struct Session {
 impl Session {
     /// Makes the node, starts the runtime and the pods, then evictd.
     pub fn start(inbox: Inbox, options: &Options) -> Result<Self> {
-        Self::with_pods(inbox, options, None)
+        Self::with_pods(Node::with_logs(options.logs_apart)?, inbox, options, None)
+    }
+
+    /// The same on a node that is there.
+    pub fn start_on(node: Node, inbox: Inbox, options: &Options) -> Result<Self> {
+        Self::with_pods(node, inbox, options, None)
     }
 
     /// The same on a node of a cluster: pods and their UIDs come from the API server.
     pub fn join(inbox: Inbox, options: &Options, kubelet: Kubelet) -> Result<Self> {
-        Self::with_pods(inbox, options, Some(kubelet))
+        Self::with_pods(Node::with_logs(options.logs_apart)?, inbox, options, Some(kubelet))
     }
 
-    fn with_pods(mut inbox: Inbox, options: &Options, kubelet: Option<Kubelet>) -> Result<Self> {
-        let node = Node::with_logs(options.logs_apart)?;
+    fn with_pods(
+        node: Node,
+        mut inbox: Inbox,
+        options: &Options,
+        kubelet: Option<Kubelet>,
+    ) -> Result<Self> {
         let mut runtime = Runtime::start(&node, &inbox)?;
         let mut pods = Vec::with_capacity(PODS.len());
         for spec in &PODS {

@@ -47,6 +47,7 @@ pub fn read(config: &Config, images: Option<&Path>) -> NodeFacts {
             .as_ref()
             .filter(|(opened, _)| opened.is_ok())
             .map(|(_, path)| path.as_path()),
+        containerfs: None,
         logs: (config.policy.semantics == Semantics::Strict).then_some(&config.pod_logs_dir),
         memory: config.memory_source,
         pods_pids_limit: config.policy.semantics == Semantics::Strict,

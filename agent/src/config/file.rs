@@ -13,7 +13,9 @@ use super::{
     kubelet,
     layer::Layer,
     log_writers::log_writers,
+    margin::kubelet_margin,
     place::Placed,
+    reclaim::{ReclaimSettings, reclaim},
     shared::WrittenShared,
     written::{MemorySource, Mode, WrittenConfig, WrittenProtect, WrittenSemantics},
 };
@@ -38,6 +40,9 @@ pub(super) struct Own {
     pub(super) protect: Protect,
     pub(super) log_writers: LogWriterPolicy,
     pub(super) node: NodeMarks,
+    pub(super) reclaim: ReclaimSettings,
+    /// A share of the kubelet's threshold.
+    pub(super) kubelet_margin: Option<f32>,
 }
 
 impl File {
@@ -80,6 +85,11 @@ fn own(document: Document<'_>, file: &Arc<Path>) -> Result<File, InputError> {
         protect: protect(written.protect.unwrap_or_default(), document)?,
         log_writers: log_writers(&written.log_writers.unwrap_or_default(), document)?,
         node: written.node.unwrap_or_default().into(),
+        reclaim: reclaim(&written.node_reclaim.unwrap_or_default(), document)?,
+        kubelet_margin: written
+            .kubelet_margin
+            .map(|text| kubelet_margin(&text, document))
+            .transpose()?,
     };
     Ok(File::Own(Box::new(own), layer))
 }

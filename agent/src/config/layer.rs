@@ -47,6 +47,8 @@ pub(super) struct Layer {
     pub(super) pod_logs_dir: Option<Placed<PathBuf>>,
     pub(super) cgroup_root: Option<Placed<PathBuf>>,
     pub(super) max_pods: Option<Placed<i32>>,
+    pub(super) runtime_endpoint: Option<Placed<String>>,
+    pub(super) image_minimum_age: Option<Placed<String>>,
 }
 
 impl Layer {
@@ -57,6 +59,11 @@ impl Layer {
         let path = |field: &str, path: Option<PathBuf>| {
             // The kubelet takes an empty path for none.
             let value = path.filter(|path| !path.as_os_str().is_empty())?;
+            Some(Placed { value, at: place(field) })
+        };
+        // The kubelet takes an empty text for its default.
+        let text = |field: &str, text: Option<String>| {
+            let value = text.filter(|text| !text.is_empty())?;
             Some(Placed { value, at: place(field) })
         };
         Ok(Self {
@@ -83,6 +90,8 @@ impl Layer {
             root_directory: None,
             pod_logs_dir: path("podLogsDir", written.pod_logs_dir),
             cgroup_root: path("cgroupRoot", written.cgroup_root),
+            runtime_endpoint: text("containerRuntimeEndpoint", written.container_runtime_endpoint),
+            image_minimum_age: text("imageMinimumGCAge", written.image_minimum_gc_age),
             max_pods: written.max_pods.map(|value| Placed { value, at: place("maxPods") }),
         })
     }

@@ -57,6 +57,12 @@ impl Layers {
         }
     }
 
+    /// Whether the kubelet, or its defaults, decide the map: evictd's own file does not have it.
+    pub(super) fn is_kubelets(&self, field: MapField) -> bool {
+        let own = self.own.as_ref().and_then(|own| own.maps[field].as_ref());
+        self.has_kubelet() && own.is_none()
+    }
+
     const fn has_kubelet(&self) -> bool {
         self.file.is_some() || self.drop_ins.is_some() || self.flags.is_some()
     }

@@ -2,13 +2,30 @@
 
 use std::time::Duration;
 
-use evictd_core::{KubeletOptions, Policy, PolicyErrorKind, Semantics, Signal, parse_duration};
+use evictd_core::{
+    KubeletOptions, MapField, Policy, PolicyErrorKind, Semantics, Signal, parse_duration,
+};
 
-use super::{EvictionSettings, InputError, Place, layers::Layers, place::Placed};
+use super::{
+    EvictionSettings, InputError, KUBELET_MARGIN_PERCENT, Place, layers::Layers, place::Placed,
+};
 
 /// Makes the policy of `settings`, which were made from `layers`.
-pub(super) fn policy(layers: &Layers, settings: &EvictionSettings) -> Result<Policy, InputError> {
-    let mut policy = thresholds(settings)?;
+///
+/// What is taken over from the kubelet is raised by `margin`, so that evictd acts first. In kubelet
+/// semantics there is none unless it is asked for.
+pub(super) fn policy(
+    layers: &Layers,
+    settings: &EvictionSettings,
+    margin: Option<f32>,
+) -> Result<Policy, InputError> {
+    let usual = match settings.maps.semantics {
+        Semantics::Strict => f32::from(KUBELET_MARGIN_PERCENT) / 100.0,
+        Semantics::Kubelet => 0.0,
+    };
+    let margin = margin.unwrap_or(usual);
+    let of = |field| if layers.is_kubelets(field) { margin } else { 0.0 };
+    let mut policy = thresholds(settings)?.with_margins(of(MapField::Hard), of(MapField::Soft));
     if let Some(period) = layers.first(|layer| layer.transition_period.as_ref()) {
         policy = policy.with_transition_period(transition_period(period)?);
     }

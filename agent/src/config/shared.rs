@@ -26,6 +26,9 @@ pub(super) struct WrittenShared {
     pub(super) pod_logs_dir: Option<PathBuf>,
     pub(super) cgroup_root: Option<PathBuf>,
     pub(super) max_pods: Option<i32>,
+    pub(super) container_runtime_endpoint: Option<String>,
+    #[serde(rename = "imageMinimumGCAge")]
+    pub(super) image_minimum_gc_age: Option<String>,
 }
 
 impl WrittenShared {
@@ -45,5 +48,7 @@ impl WrittenShared {
         "podLogsDir",
         "cgroupRoot",
         "maxPods",
+        "containerRuntimeEndpoint",
+        "imageMinimumGCAge",
     ];
 }

@@ -1,8 +1,11 @@
 //! The configuration as used: checked, with defaults filled in.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use evictd_core::{Policy, Semantics};
+use evictd_core::{Policy, Semantics, parse_duration};
 
 use super::{
     EvictionSettings, InputError, MemorySource, Mode, NodeMarks, Protect,
@@ -10,9 +13,13 @@ use super::{
     layers::Layers,
     place::Placed,
     policy::policy,
+    reclaim::ReclaimSettings,
 };
 use crate::pods::{CgroupDriver, NodeLayout};
+use crate::runtime::{Endpoint, EndpointError};
 
+/// The kubelet's default of `imageMinimumGCAge` (T-23).
+const USUAL_IMAGE_AGE: Duration = Duration::from_secs(120);
 /// The kubelet's default of `maxPods`.
 const USUAL_PODS: u32 = 110;
 
@@ -29,6 +36,8 @@ pub struct Config {
     pub root_directory: PathBuf,
     /// A path on imagefs, if that is watched.
     pub imagefs: Option<PathBuf>,
+    /// A path on containerfs, where a runtime tells it.
+    pub containerfs: Option<PathBuf>,
     /// What `memory.available` is.
     pub memory_source: MemorySource,
     /// The directory of container logs.
@@ -41,6 +50,12 @@ pub struct Config {
     pub protect: Protect,
     /// What is written onto the Node object.
     pub node: NodeMarks,
+    /// The runtime's socket, if one is named.
+    pub runtime_endpoint: Option<Endpoint>,
+    /// `imageMinimumGCAge`: images that came later stay (L-24).
+    pub image_minimum_age: Duration,
+    /// Whether and for how long the node frees something before a pod goes.
+    pub reclaim: ReclaimSettings,
     /// How many pods the kubelet lets onto the node; the kernel's maps are sized for them.
     pub max_pods: u32,
 }
@@ -86,7 +101,7 @@ impl Config {
         let written = own.semantics.map(Semantics::from);
         let eviction = layers.settings(semantics.or(written).unwrap_or_default());
         let memory_source = MemorySource::default_of(eviction.maps.semantics);
-        let mut policy = policy(layers, &eviction)?;
+        let mut policy = policy(layers, &eviction, own.kubelet_margin)?;
         policy.log_writers = own.log_writers;
         let path = |field, path: Option<&Placed<PathBuf>>, default: &str| match path {
             Some(path) => absolute(field, path),
@@ -102,12 +117,21 @@ impl Config {
             eviction,
             root_directory: path("rootDirectory", root_directory, "/var/lib/kubelet")?,
             imagefs: own.imagefs.as_ref().map(|path| absolute("imagefs", path)).transpose()?,
+            containerfs: None,
             memory_source: own.memory_source.unwrap_or(memory_source),
             pod_logs_dir: path("podLogsDir", pod_logs_dir, "/var/log/pods")?,
             cgroup_root: path("cgroupRoot", cgroup_root, "/")?,
             pods: path("pods", own.pods.as_ref(), "/etc/evictd/pods")?,
             protect: own.protect,
             node: own.node,
+            runtime_endpoint: layers
+                .first(|layer| layer.runtime_endpoint.as_ref())
+                .map(endpoint)
+                .transpose()?,
+            image_minimum_age: layers
+                .first(|layer| layer.image_minimum_age.as_ref())
+                .map_or(Ok(USUAL_IMAGE_AGE), image_minimum_age)?,
+            reclaim: own.reclaim,
             max_pods: max_pods.map_or(Ok(USUAL_PODS), |pods| {
                 u32::try_from(pods.value).map_err(|_| {
                     let problem = format!("{} is negative", pods.value);
@@ -116,6 +140,21 @@ impl Config {
             })?,
         })
     }
+}
+
+fn endpoint(written: &Placed<String>) -> Result<Endpoint, InputError> {
+    written.value.parse().map_err(|error: EndpointError| {
+        InputError::at(&written.at, "containerRuntimeEndpoint", error.to_string())
+    })
+}
+
+/// Zero means the default, as in the kubelet.
+fn image_minimum_age(written: &Placed<String>) -> Result<Duration, InputError> {
+    let age = parse_duration(&written.value).map_err(|error| {
+        InputError::at(&written.at, "imageMinimumGCAge", error.to_string())
+            .allowed("a Go duration such as 90s, 2m")
+    })?;
+    Ok(if age.is_zero() { USUAL_IMAGE_AGE } else { age })
 }
 
 fn absolute(field: &str, path: &Placed<PathBuf>) -> Result<PathBuf, InputError> {

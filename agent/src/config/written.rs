@@ -19,6 +19,8 @@ pub(super) struct WrittenConfig {
     pub(super) protect: Option<Vec<WrittenProtect>>,
     pub(super) log_writers: Option<WrittenLogWriters>,
     pub(super) node: Option<WrittenNode>,
+    pub(super) node_reclaim: Option<WrittenNodeReclaim>,
+    pub(super) kubelet_margin: Option<String>,
 }
 
 /// What is done with a decision.
@@ -96,6 +98,21 @@ pub(super) struct WrittenProtect {
 pub(super) struct WrittenNode {
     pub(super) conditions: Option<bool>,
     pub(super) taints: Option<bool>,
+}
+
+/// `nodeReclaim`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WrittenNodeReclaim {
+    pub(super) order: Option<WrittenReclaimOrder>,
+    pub(super) deadline: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenReclaimOrder {
+    First,
+    Never,
 }
 
 /// `logWriters`.

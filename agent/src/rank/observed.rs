@@ -37,7 +37,7 @@ pub(super) fn now(args: &Args) -> anyhow::Result<Observed> {
             DiskUsages::patient(kernel_dev_of(sampler.nodefs()), sampler.logfs().is_some());
         disks.fill(&index, None, pods.iter_mut().map(|pod| &mut pod.usage));
     }
-    let policy = Node::policy(&config, &sampler);
+    let policy = Node::policy(&config, &sampler, false);
     let usage_for = Some(args.signal);
     let observation = Observation { signals, usage_for, pods, ..Observation::default() };
     Ok(Observed { policy, observation, at: None })

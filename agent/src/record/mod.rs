@@ -75,6 +75,7 @@ fn as_a_run(args: &Args) -> run::Args {
         socket: PathBuf::from(SOCKET),
         // Nor kept: it evicts nobody.
         state_dir: PathBuf::from(run::STATE_DIRECTORY),
+        runtime_endpoint: None,
         probe_rung: Vec::new(),
         record: None,
         ring_stall: 0,

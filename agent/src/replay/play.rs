@@ -71,9 +71,11 @@ pub fn under(trace: &Trace, policy: Policy) -> Played {
             Event::Policy(_) | Event::Command(_) => continue,
         }
         let recorded = evictions_before_next_look(&trace.entries[i + 1..]);
+        let reclaims = reclaims_before_next_look(&trace.entries[i + 1..]);
         player.drain(entry.now, |command| match command {
             Command::Evict(eviction) => same.answer(eviction.id, &eviction.pod, &recorded),
             Command::EvictOverLimit(eviction) => same.answer(eviction.id, &eviction.pod, &recorded),
+            Command::Reclaim { .. } if reclaims => None,
             Command::Reclaim { .. } => Some(Outcome::Reclaimed { signals: None }),
             Command::ThresholdMet { .. }
             | Command::SetCondition { .. }
@@ -106,6 +108,12 @@ fn evictions_before_next_look(entries: &[Entry]) -> Vec<(EvictionId, &PodRef)> {
         }
     });
     evictions.collect()
+}
+
+/// Whether the recorded run asked for something to be freed as well: then its outcome will come.
+fn reclaims_before_next_look(entries: &[Entry]) -> bool {
+    let mut here = entries.iter().take_while(|e| !matches!(e.event, Event::Observation(_)));
+    here.any(|entry| matches!(entry.event, Event::Command(Command::Reclaim { .. })))
 }
 
 /// The numbers of recorded evictions to those of the same evictions here.
@@ -141,8 +149,8 @@ impl Same {
             Outcome::Asked { id } => Outcome::Asked { id: here(id)? },
             Outcome::Accepted { id } => Outcome::Accepted { id: here(id)? },
             Outcome::Refused { id, reason } => Outcome::Refused { id: here(id)?, reason: *reason },
-            // Each reclaim is answered at once.
-            Outcome::Reclaimed { .. } => return None,
+            // Who waits for none is not moved by it.
+            Outcome::Reclaimed { .. } => recorded.clone(),
         })
     }
 }

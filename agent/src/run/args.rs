@@ -6,6 +6,7 @@ use crate::{
     cluster::ClusterArgs,
     config::{ConfigArgs, Mode},
     probe::ForcedRung,
+    runtime::Endpoint,
 };
 
 /// Not on the kubelet's own directory, which is emptied with a node's pods.
@@ -25,6 +26,11 @@ pub struct Args {
     /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
     #[arg(long)]
     pub mode: Option<Mode>,
+
+    /// The container runtime's socket. Wins over `containerRuntimeEndpoint` of the configuration; without
+    /// either those of containerd, CRI-O and cri-dockerd are looked for.
+    #[arg(long, value_name = "SOCKET")]
+    pub runtime_endpoint: Option<Endpoint>,
 
     /// Let the kernel programs log what they see (aya-log), to stderr at debug level.
     #[arg(long)]

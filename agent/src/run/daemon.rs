@@ -18,6 +18,7 @@ use super::{
     memory_events::MemoryEventWatch,
     observe::Observer,
     pods_from::PodsFrom,
+    reclaim::NodeReclaims,
     record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
     reload::Configuration,
     reporter::Reporter,
@@ -34,6 +35,7 @@ use crate::{
         pods::{PodFeed, PodsKnown},
     },
     probe::{self, Family, MapSizes, Shortage},
+    runtime::Told,
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
     trace::Traced,
@@ -68,6 +70,8 @@ pub struct Daemon {
     pub kernel: Option<Kernel>,
     /// What memory limits did.
     pub memory_events: MemoryEventWatch,
+    /// What the node frees before a pod goes.
+    pub reclaims: NodeReclaims,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
     /// Who fills disks beside pods; `None` where that cannot be told.
@@ -93,6 +97,7 @@ enum Turn {
     Records,
     Pods,
     Answered(Answered),
+    Told(Told),
     Due,
 }
 
@@ -120,6 +125,7 @@ impl Daemon {
                 _ = interrupt.recv() => Turn::Stop,
                 () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
                 _ = hangup.recv() => Turn::Reload,
+                told = self.reclaims.told() => Turn::Told(told),
                 result = records(self.kernel.as_mut(), &mut inbox) => {
                     result?;
                     Turn::Records
@@ -141,14 +147,19 @@ impl Daemon {
                     self.take_answer(answered);
                     Some(Wake::by_clock(WokenBy::Look))
                 }
+                Turn::Told(told) => {
+                    self.hear(told, at);
+                    None
+                }
                 Turn::Due => None,
             };
-            let freed = self.settle();
+            let freed = self.settle() | self.settle_reclaim(at);
             // Also after records: a stream of them must not keep the clock from being heard.
             let wake = wake.or_else(|| self.by_clock(&schedule, freed, at));
             let is_tick = schedule.is_tick(at);
             if is_tick {
                 self.tick();
+                self.notice_mounts();
                 self.reload(false);
                 schedule.ticked(at);
             }
@@ -248,7 +259,8 @@ impl Daemon {
         let evaluator = self.evaluator.poll_timeout();
         let victims = self.evictions.next_check();
         let events = self.memory_events.next();
-        let due = [Some(schedule.next()), evaluator, victims, events];
+        let reclaim = self.reclaims.next_check();
+        let due = [Some(schedule.next()), evaluator, victims, events, reclaim];
         due.into_iter().flatten().min().unwrap_or_default()
     }
 
@@ -343,7 +355,7 @@ impl Daemon {
     }
 
     /// Carries out what was decided. True if something was done that may make more possible.
-    fn carry_out(&mut self, wake: Wake) -> bool {
+    pub(super) fn carry_out(&mut self, wake: Wake) -> bool {
         let mut acted = false;
         while let Some(command) = self.evaluator.poll_command() {
             let at = now();
@@ -353,6 +365,7 @@ impl Daemon {
                         self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
                     self.evaluator.handle_outcome(&outcome, now());
                     record.filled_by = self.filler(eviction.signal, at);
+                    record.node_reclaim = self.reclaims.take_end(eviction.signal);
                     self.reporter.report(at, Record::Eviction(Box::new(record)));
                     self.tell(notice);
                     self.tell_of_threshold(&eviction);
@@ -381,11 +394,7 @@ impl Daemon {
                     // Evicting it takes another evaluation, with the pods at hand.
                     acted |= report.action == LogWriterAction::Evict;
                 }
-                // Nothing here can free dead containers or images: go on with the pods.
-                Command::Reclaim { .. } => {
-                    let freed_nothing = Outcome::Reclaimed { signals: None };
-                    self.evaluator.handle_outcome(&freed_nothing, now());
-                }
+                Command::Reclaim { signal, steps } => self.reclaim(signal, steps, at),
                 // Told by the eviction's own record.
                 Command::ThresholdMet { .. } => {}
                 Command::EvictOverLimit(eviction) => {

@@ -17,10 +17,12 @@ mod names;
 mod observe;
 mod pace;
 mod pods_from;
+mod reclaim;
 mod record;
 mod recording;
 mod reload;
 mod reporter;
+mod runtime;
 mod schedule;
 mod tally;
 mod told;
@@ -53,6 +55,7 @@ use crate::{
     pods::{ApiPods, PodSource},
     privilege,
     probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
+    runtime::{RuntimeThread, Told},
     sample::{CgroupMounts, Filesystem},
     state::{self, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
@@ -64,6 +67,7 @@ use filler::Fillers;
 use kernel::Kernel;
 use memory_events::{MemoryEventWatch, newest_cgroup};
 use observe::Observer;
+use reclaim::NodeReclaims;
 use reporter::Reporter;
 
 /// Runs the daemon until it is told to stop.
@@ -87,6 +91,9 @@ pub(crate) fn run(
     privilege::check(config.mode)?;
     harden::harden();
     let feed = args.cluster.is_any().then(PodFeed::default);
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (thread, heard) = ask_runtime(config, args, &tokio);
+    let config = &runtime::with_filesystems(config, &heard);
     let Node { mounts, sampler, index } = open(config, feed.as_ref())?;
     let sizes = MapSizes::of_node(config.max_pods, index.len());
     let reads_all = recording.as_ref().is_some_and(|r| r.figures == Figures::All);
@@ -104,10 +111,10 @@ pub(crate) fn run(
     };
     let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed, parts)).transpose()?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
-        let roots = [Some(sampler.nodefs()), sampler.imagefs(), sampler.logfs()];
-        let filesystems = FsKind::at_each(roots.into_iter().flatten().map(Filesystem::path));
+    tokio.block_on(async move {
+        let images = [sampler.imagefs(), sampler.containerfs()];
+        let roots = [Some(sampler.nodefs()), sampler.logfs()].into_iter().chain(images);
+        let filesystems = FsKind::at_each(roots.flatten().map(Filesystem::path));
         let load = LoadOptions {
             btf: &args.btf,
             tracefs: args.tracefs.as_deref(),
@@ -132,7 +139,8 @@ pub(crate) fn run(
         };
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
-        let policy = Node::policy(config, &sampler);
+        let reclaims = NodeReclaims::new(thread, heard);
+        let policy = Node::policy(config, &sampler, reclaims.was_reached());
         // The kubelet asks nobody.
         let asks = evictor.is_some() && policy.semantics == Semantics::Strict;
         let start = clock::now();
@@ -152,6 +160,7 @@ pub(crate) fn run(
             configuration,
             kernel: kernel.ok(),
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
+            reclaims,
             board,
             fillers,
             reporter: if reads_all {
@@ -216,6 +225,25 @@ fn condemned(outbox: Option<&mut Outbox>) -> Option<Condemned> {
         condemned.add_dead(&notice.pod_ref(), clock::now());
     }
     Some(condemned)
+}
+
+/// Starts to talk to the runtime. Nobody to talk to costs reclaim and nothing else.
+fn ask_runtime(
+    config: &Config,
+    args: &Args,
+    tokio: &tokio::runtime::Runtime,
+) -> (Option<RuntimeThread>, Vec<Told>) {
+    let endpoint = args.runtime_endpoint.clone().or_else(|| config.runtime_endpoint.clone());
+    match RuntimeThread::start(endpoint) {
+        Ok(mut thread) => {
+            let heard = tokio.block_on(runtime::first_word(&mut thread));
+            (Some(thread), heard)
+        }
+        Err(error) => {
+            warn!("nothing is reclaimed through a container runtime: no thread for it: {error}");
+            (None, Vec::new())
+        }
+    }
 }
 
 /// Where blocks are counted, by ids of the v2 hierarchy, it can be told who fills a disk.

@@ -1,5 +1,7 @@
 //! Collecting one observation: the node's signals, and the pods' usage where it is wanted.
 
+use std::{io, path::Path};
+
 use evictd_core::{
     Evaluator, MonoTime, NodeSignals, Observation, PodObservation, PodUsage, Semantics, Signal,
     Summary,
@@ -68,6 +70,21 @@ impl Observer {
     /// The samplers.
     pub const fn sampler(&self) -> &NodeSampler {
         &self.sampler
+    }
+
+    /// Takes the pods of an earlier look for those of the last: what was decided then is done now.
+    pub fn recall(&mut self, pods: Vec<PodObservation>) {
+        self.observation.pods = pods;
+    }
+
+    /// See [`NodeSampler::set_images`].
+    pub fn set_images(&mut self, images: &Path, containers: &Path) -> io::Result<()> {
+        self.sampler.set_images(images, containers)
+    }
+
+    /// See [`NodeSampler::notice_mounts`].
+    pub fn notice_mounts(&mut self) -> bool {
+        self.sampler.notice_mounts()
     }
 
     /// The last observation.

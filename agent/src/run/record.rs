@@ -7,7 +7,7 @@ use std::{
 };
 
 use evictd_common::{OTHER_CGROUP, Record as KernelRecord};
-use evictd_core::{LogWriterReport, MonoTime, NodeCondition, Signal};
+use evictd_core::{FsLayout, LogWriterReport, MonoTime, NodeCondition, Signal};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     log_file::NewestFile,
     names::{CgroupNames, CgroupOwner},
     pods_from::PodsFrom,
+    reclaim::{NodeReclaim, ReclaimEnd},
 };
 use crate::{
     cluster::outbox::Told,
@@ -124,6 +125,24 @@ pub enum Record {
     },
     /// A container writes its log so fast that a disk threshold would be met.
     LogWriter(Box<LogWriter>),
+    /// The node freed, or was asked to free, what nobody needs.
+    NodeReclaim(Box<NodeReclaim>),
+    /// The container runtime can be reached, or cannot.
+    Runtime {
+        /// Whether it can be reached.
+        reached: bool,
+        /// Who answers, or why nobody does.
+        detail: String,
+    },
+    /// Where images and writable layers lie, as the runtime says; told again when it changes.
+    RuntimeFilesystems {
+        /// A path on imagefs.
+        images: String,
+        /// A path on containerfs.
+        containers: String,
+        /// What follows for this node.
+        layout: FsLayout,
+    },
     /// A disk is on its way to a threshold, and who takes most of it is no pod.
     DiskFiller(Box<Filler>),
     /// The kernel's OOM killer came first.
@@ -286,6 +305,8 @@ pub struct Eviction {
     pub message: String,
     /// Who fills the disk, where that is no pod.
     pub filled_by: Option<Filler>,
+    /// How it ended that the node was to free something first; `null` where it was not asked to.
+    pub node_reclaim: Option<ReclaimEnd>,
     /// The first places of the ranking, and the victim's; none for a limit, which ranks nobody.
     pub rank: Vec<Place>,
 }

@@ -61,6 +61,8 @@ impl Configuration {
         old.mode = new.mode;
         old.protect = new.protect;
         old.node = new.node;
+        old.reclaim = new.reclaim;
+        old.image_minimum_age = new.image_minimum_age;
         changes
     }
 
@@ -71,10 +73,11 @@ impl Configuration {
         evaluator: &mut Traced,
         observer: &mut Observer,
         evictions: &mut Evictions,
+        runtime: bool,
     ) {
         // A change of mode too: what was only pretended does not count for the other mode.
-        if changes.policy || changes.mode {
-            evaluator.set_policy(Node::policy(&self.in_force, observer.sampler()), now());
+        if changes.policy || changes.mode || changes.reclaim {
+            evaluator.set_policy(Node::policy(&self.in_force, observer.sampler(), runtime), now());
         }
         if changes.mode {
             evictions.set_mode(self.in_force.mode);
@@ -101,6 +104,7 @@ struct Changes {
     mode: bool,
     protect: bool,
     node: bool,
+    reclaim: bool,
     /// Fields that only a restart puts in force.
     after_restart: Vec<&'static str>,
 }
@@ -117,12 +121,14 @@ impl Changes {
             ("cgroupRoot", old.cgroup_root != new.cgroup_root),
             ("pods", old.pods != new.pods),
             ("maxPods", old.max_pods != new.max_pods),
+            ("containerRuntimeEndpoint", old.runtime_endpoint != new.runtime_endpoint),
         ];
         Self {
             policy: old.policy != Policy { semantics, ..new.policy.clone() },
             mode: old.mode != new.mode,
             protect: old.protect != new.protect,
             node: old.node != new.node,
+            reclaim: (old.reclaim, old.image_minimum_age) != (new.reclaim, new.image_minimum_age),
             after_restart: after_restart
                 .iter()
                 .filter(|(_, differs)| *differs)
@@ -138,6 +144,7 @@ impl Changes {
             ("mode", self.mode),
             ("protect", self.protect),
             ("node", self.node),
+            ("nodeReclaim", self.reclaim),
         ];
         let now: Vec<_> = now.iter().filter(|(_, differs)| *differs).map(|f| f.0).collect();
         let changed = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
@@ -170,8 +177,9 @@ impl Daemon {
 
     fn put_in_force(&mut self, new: Config) -> String {
         let changes = self.configuration.take(new);
+        let runtime = self.reclaims.was_reached();
         let Self { configuration, evaluator, observer, evictions, node, .. } = self;
-        configuration.apply(&changes, evaluator, observer, evictions);
+        configuration.apply(&changes, evaluator, observer, evictions, runtime);
         if let Some(node) = node {
             node.configure(reporting(configuration.in_force()));
         }
@@ -205,6 +213,8 @@ mod tests {
             (more("mode: enforce\n"), "changed: mode"),
             (more("protect: [{namespace: a}]\n"), "changed: protect"),
             (more("node: {taints: false}\n"), "changed: node"),
+            (more("nodeReclaim: {order: never}\n"), "changed: nodeReclaim"),
+            (more("imageMinimumGCAge: 1m\n"), "changed: nodeReclaim"),
             (BEFORE.replace("10", "11"), "changed: policy"),
             (more("evictionPressureTransitionPeriod: 1s\n"), "changed: policy"),
             (
@@ -213,9 +223,9 @@ mod tests {
             ),
             (
                 more(
-                    "semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\nmaxPods: 7\n",
+                    "semantics: kubelet\nimagefs: /i\npodLogsDir: /l\ncgroupRoot: /c\npods: /p\nmaxPods: 7\ncontainerRuntimeEndpoint: /r\n",
                 ),
-                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods, maxPods",
+                "changed: nothing; only after a restart: semantics, imagefs, memorySource, podLogsDir, cgroupRoot, pods, maxPods, containerRuntimeEndpoint",
             ),
         ];
         for (text, expected) in cases {

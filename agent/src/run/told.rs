@@ -118,6 +118,7 @@ fn common(deed: &Deed<'_>, observer: &Observer) -> record::Eviction {
         detail: evicted.error.as_ref().map(ToString::to_string),
         message: String::new(),
         filled_by: None,
+        node_reclaim: None,
         rank: Vec::new(),
     }
 }

@@ -55,6 +55,11 @@ impl Filesystem {
         self.superblock
     }
 
+    /// Whether its path leads to another device than when it was opened.
+    pub fn has_moved(&self) -> bool {
+        rustix::fs::stat(self.c_path.as_c_str()).is_ok_and(|now| now.st_dev != self.dev)
+    }
+
     /// Free space now (S-6); `None` if it cannot be told.
     pub fn sample(&self, now: MonoTime) -> Option<FilesystemSample> {
         let s = rustix::fs::statvfs(self.c_path.as_c_str()).ok()?;

@@ -21,6 +21,8 @@ pub struct NodeSources<'a> {
     pub nodefs: &'a Path,
     /// imagefs likewise, if it is watched.
     pub imagefs: Option<&'a Path>,
+    /// containerfs likewise, where a runtime tells it; else it is imagefs (S-17).
+    pub containerfs: Option<&'a Path>,
     /// The directory of container logs, if the filesystem it lies on is watched where that is another
     /// than nodefs (E-46). The directory need not be there.
     pub logs: Option<&'a Path>,
@@ -50,6 +52,8 @@ pub struct NodeSampler {
     pids: NodePids,
     nodefs: Filesystem,
     imagefs: Option<Filesystem>,
+    /// Only where it is another device than imagefs.
+    containerfs: Option<Filesystem>,
     logfs: Option<Filesystem>,
     pods: Option<PodsCgroup>,
     pods_pids_limit: bool,
@@ -79,11 +83,16 @@ impl NodeSampler {
             logfs: sources.logs.map(|path| filesystem("logfs", existing(path))).transpose()?,
             nodefs: filesystem("nodefs", sources.nodefs)?,
             imagefs: sources.imagefs.map(|path| filesystem("imagefs", path)).transpose()?,
+            containerfs: sources
+                .containerfs
+                .map(|path| filesystem("containerfs", path))
+                .transpose()?,
             pods: None,
             pods_pids_limit: sources.pods_pids_limit,
         };
         let nodefs = sampler.nodefs.dev();
         sampler.logfs = sampler.logfs.filter(|logfs| logfs.dev() != nodefs);
+        sampler.drop_shared_containerfs();
         sampler.refresh(tree);
         Ok(sampler)
     }
@@ -105,6 +114,57 @@ impl NodeSampler {
         });
     }
 
+    /// Takes over where images and writable layers lie. What was there before stays if these paths
+    /// cannot be looked at.
+    pub fn set_images(&mut self, images: &Path, containers: &Path) -> io::Result<()> {
+        let (images, containers) = (Filesystem::open(images)?, Filesystem::open(containers)?);
+        (self.imagefs, self.containerfs) = (Some(images), Some(containers));
+        self.drop_shared_containerfs();
+        Ok(())
+    }
+
+    /// Takes notice where another filesystem lies at a path than did, such as one that was mounted over
+    /// it. True if one does.
+    pub fn notice_mounts(&mut self) -> bool {
+        let watched = [self.imagefs.as_mut(), self.containerfs.as_mut()];
+        let mut changed = false;
+        for filesystem in watched.into_iter().flatten() {
+            if filesystem.has_moved()
+                && let Ok(now) = Filesystem::open(filesystem.path())
+            {
+                *filesystem = now;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn drop_shared_containerfs(&mut self) {
+        let images = self.imagefs.as_ref().map(Filesystem::dev);
+        self.containerfs = self.containerfs.take().filter(|fs| Some(fs.dev()) != images);
+    }
+
+    /// containerfs, where it is another device than imagefs.
+    pub const fn containerfs(&self) -> Option<&Filesystem> {
+        self.containerfs.as_ref()
+    }
+
+    /// The filesystem that `signal` is about, if it is watched.
+    pub fn filesystem_of(&self, signal: Signal) -> Option<&Filesystem> {
+        use Signal::{
+            AllocatableMemoryAvailable, ContainerfsAvailable, ContainerfsInodesFree,
+            ImagefsAvailable, ImagefsInodesFree, LogfsAvailable, LogfsInodesFree, MemoryAvailable,
+            NodefsAvailable, NodefsInodesFree, PidAvailable,
+        };
+        match signal {
+            NodefsAvailable | NodefsInodesFree => Some(&self.nodefs),
+            ImagefsAvailable | ImagefsInodesFree => self.imagefs(),
+            ContainerfsAvailable | ContainerfsInodesFree => self.containerfs().or(self.imagefs()),
+            LogfsAvailable | LogfsInodesFree => self.logfs(),
+            MemoryAvailable | AllocatableMemoryAvailable | PidAvailable => None,
+        }
+    }
+
     /// nodefs.
     pub const fn nodefs(&self) -> &Filesystem {
         &self.nodefs
@@ -120,10 +180,14 @@ impl NodeSampler {
         self.logfs.as_ref()
     }
 
-    /// Which filesystems hold what: imagefs is dedicated if it is another device than nodefs (S-23).
+    /// Which filesystems hold what: imagefs is dedicated if it is another device than nodefs (S-23), and
+    /// the disk is split if writable layers stayed on nodefs then (S-24).
     pub fn fs_layout(&self) -> FsLayout {
+        let nodefs = self.nodefs.dev();
+        let layers = self.containerfs.as_ref().map(Filesystem::dev);
         match &self.imagefs {
-            Some(imagefs) if imagefs.dev() != self.nodefs.dev() => FsLayout::DedicatedImagefs,
+            Some(imagefs) if imagefs.dev() != nodefs && layers == Some(nodefs) => FsLayout::Split,
+            Some(imagefs) if imagefs.dev() != nodefs => FsLayout::DedicatedImagefs,
             Some(_) | None => FsLayout::Single,
         }
     }
@@ -145,7 +209,8 @@ impl NodeSampler {
             .set(Signal::AllocatableMemoryAvailable, pods.and_then(|memory| memory.available(now)));
     }
 
-    /// Renews the file system signals alone. containerfs is the same object as imagefs (S-17).
+    /// Renews the file system signals alone. containerfs is the same object as imagefs unless a runtime
+    /// tells another (S-17).
     pub fn disks_only(&self, signals: &mut NodeSignals, now: MonoTime) {
         let nodefs = self.nodefs.sample(now);
         signals.set(Signal::NodefsAvailable, nodefs.map(|s| s.bytes));
@@ -154,12 +219,16 @@ impl NodeSampler {
         signals.set(Signal::LogfsAvailable, logfs.map(|s| s.bytes));
         signals.set(Signal::LogfsInodesFree, logfs.and_then(|s| s.inodes));
         let imagefs = self.imagefs.as_ref().and_then(|f| f.sample(now));
-        for (bytes, inodes) in [
-            (Signal::ImagefsAvailable, Signal::ImagefsInodesFree),
-            (Signal::ContainerfsAvailable, Signal::ContainerfsInodesFree),
+        let containerfs = match &self.containerfs {
+            Some(apart) => apart.sample(now),
+            None => imagefs,
+        };
+        for (seen, bytes, inodes) in [
+            (imagefs, Signal::ImagefsAvailable, Signal::ImagefsInodesFree),
+            (containerfs, Signal::ContainerfsAvailable, Signal::ContainerfsInodesFree),
         ] {
-            signals.set(bytes, imagefs.map(|s| s.bytes));
-            signals.set(inodes, imagefs.and_then(|s| s.inodes));
+            signals.set(bytes, seen.map(|s| s.bytes));
+            signals.set(inodes, seen.and_then(|s| s.inodes));
         }
     }
 
@@ -192,6 +261,7 @@ mod tests {
             proc,
             nodefs,
             imagefs: None,
+            containerfs: None,
             logs: None,
             memory: MemorySource::Available,
             pods_pids_limit: true,
@@ -210,12 +280,16 @@ mod tests {
         };
         let tree = CgroupTree::open(&mounts, Path::new("kubepods")).expect("tree");
         let proc = Path::new("/proc");
-        for (imagefs, expected) in [
-            (None, FsLayout::Single),
-            (Some(dir.path()), FsLayout::Single),
-            (Some(proc), FsLayout::DedicatedImagefs),
+        let here = dir.path();
+        for (imagefs, containerfs, expected) in [
+            (None, None, FsLayout::Single),
+            (Some(here), None, FsLayout::Single),
+            (Some(here), Some(here), FsLayout::Single),
+            (Some(proc), None, FsLayout::DedicatedImagefs),
+            (Some(proc), Some(proc), FsLayout::DedicatedImagefs),
+            (Some(proc), Some(here), FsLayout::Split),
         ] {
-            let sources = NodeSources { imagefs, ..sources(proc, dir.path()) };
+            let sources = NodeSources { imagefs, containerfs, ..sources(proc, here) };
             let sampler = NodeSampler::open(sources, &tree).expect("sampler");
             assert_eq!(sampler.fs_layout(), expected, "{imagefs:?}");
             let signals = sampler.signals(MonoTime::default());

@@ -59,7 +59,7 @@ impl OwnProbes {
             PodSource::Nowhere
         };
         let node = Node::with_pods(&config, pods)?;
-        let policy = Node::policy(&config, &node.sampler);
+        let policy = Node::policy(&config, &node.sampler, false);
         let (ebpf, counters, reader) = match load_probes(&node, config.max_pods) {
             Ok(Loaded { ebpf, counters, reader, standings }) => {
                 let reader = StateReader::open(&node.mounts, Ok((reader, &standings)))?;

@@ -21,6 +21,7 @@ fn sources(nodefs: &Path, pods_pids_limit: bool) -> NodeSources<'_> {
         proc: Path::new("/proc"),
         nodefs,
         imagefs: None,
+        containerfs: None,
         logs: None,
         memory: MemorySource::Available,
         pods_pids_limit,

@@ -4,6 +4,7 @@ mod apt;
 mod bpf_compiler;
 mod cargo_tool;
 mod kubernetes;
+mod container_runtime;
 mod rustup;
 mod system;
 
@@ -11,6 +12,7 @@ pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
 pub(crate) use kubernetes::Kubernetes;
+pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use rustup::static_target;
 
 use std::process::ExitCode;
@@ -107,7 +109,10 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
         Purpose::StaticBuild => {
             vec![Box::new(rustup::StaticTarget), Box::new(system::musl_compiler())]
         }
-        Purpose::Host => vec![Box::new(system::more_filesystem_tools())],
+        Purpose::Host => vec![
+            Box::new(system::more_filesystem_tools()),
+            Box::new(container_runtime::ContainerRuntime),
+        ],
         Purpose::Vm => {
             let mut all: Vec<Box<dyn Requirement>> = vec![
                 Box::new(system::filesystem_tools()),

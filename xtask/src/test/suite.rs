@@ -12,6 +12,7 @@ use super::tally::Tally;
 use crate::build::{self, EVICTD, Linkage, Profile};
 use crate::e2e::{self, Apiserver};
 use crate::progress::step;
+use crate::setup::container_runtime_folder;
 use crate::workspace::Workspace;
 
 /// Packages whose tests belong to the unit suite.
@@ -61,6 +62,7 @@ fn integration(workspace: &Workspace, apiserver: Apiserver) -> Result<Command> {
     let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
     let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
     cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?).envs([apiserver.environment()?]);
+    cargo.env("EVICTD_CONTAINERD", container_runtime_folder()?);
     cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
     Ok(cargo)
 }

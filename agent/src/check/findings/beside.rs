@@ -3,11 +3,14 @@
 use evictd_core::{FsLayout, Signal, Threshold};
 
 use super::{Found, Rule, Subject, note, warning};
-use crate::check::{
-    amount::below,
-    beside::Beside,
-    in_force::{InForce, quantities},
-    places::At,
+use crate::{
+    check::{
+        amount::below,
+        beside::Beside,
+        in_force::{InForce, quantities},
+        places::At,
+    },
+    config::KUBELET_MARGIN_PERCENT,
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -16,11 +19,11 @@ pub(super) const RULES: &[Rule] = &[
     Rule { code: "kubelet-not-compared", because: &[], find: not_compared },
 ];
 
-/// How far above the kubelet's evictd's threshold should be, in percent of the kubelet's: what an
-/// eviction gives back has to show before the kubelet's is met.
-const MARGIN_PERCENT: i64 = 10;
+/// How far above the kubelet's evictd's threshold should be, in percent of the kubelet's.
+const MARGIN_PERCENT: i64 = KUBELET_MARGIN_PERCENT as i64;
 
-const ADVICE: &str = "a threshold at least 10 % above the kubelet's, or a lower one there";
+const ADVICE: &str = "a threshold at least 10 % above the kubelet's, a lower one there, or none here beside \
+                      `evictd run --kubelet-config`";
 
 /// evictd's threshold that is to act before the kubelet's, and the kubelet's.
 struct Race<'a> {

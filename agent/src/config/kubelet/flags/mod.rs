@@ -154,6 +154,12 @@ impl Reader {
                     .map_err(|_| self.error(name, format!("`{value}` is not a number of pods")))?;
                 self.flags.layer.max_pods = Some(Placed { value: pods, at });
             }
+            TextFlag::RuntimeEndpoint => {
+                self.flags.layer.runtime_endpoint = Some(Placed { value: value.to_owned(), at });
+            }
+            TextFlag::ImageMinimumAge => {
+                self.flags.layer.image_minimum_age = Some(Placed { value: value.to_owned(), at });
+            }
             TextFlag::Config => self.flags.config = path(),
             TextFlag::ConfigDir => self.flags.config_dir = path(),
         }

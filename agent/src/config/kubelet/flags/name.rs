@@ -20,6 +20,8 @@ pub(super) enum TextFlag {
     RootDirectory,
     CgroupRoot,
     MaxPods,
+    RuntimeEndpoint,
+    ImageMinimumAge,
     Config,
     ConfigDir,
 }
@@ -47,6 +49,8 @@ impl Flag {
             "root-dir" => Self::Text(TextFlag::RootDirectory),
             "cgroup-root" => Self::Text(TextFlag::CgroupRoot),
             "max-pods" => Self::Text(TextFlag::MaxPods),
+            "container-runtime-endpoint" => Self::Text(TextFlag::RuntimeEndpoint),
+            "minimum-image-ttl-duration" => Self::Text(TextFlag::ImageMinimumAge),
             "config" => Self::Text(TextFlag::Config),
             "config-dir" => Self::Text(TextFlag::ConfigDir),
             "experimental-allocatable-ignore-eviction" => Self::Bool(BoolFlag::IgnoreAllocatable),
