@@ -8,6 +8,7 @@ pub mod clock;
 pub mod container;
 pub mod control_plane;
 pub mod cri_log;
+pub mod deploy;
 pub mod evictd;
 pub mod hierarchies;
 pub mod histogram;

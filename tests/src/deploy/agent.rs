@@ -52,7 +52,8 @@ impl Agent {
         let account = Account { namespace: NAMESPACE, name: "evictd", pod };
         let written = plane.kubeconfig_for(account)?;
         // One each, where several agents are played.
-        let [kubeconfig, token] = ["kubeconfig", "token"].map(|kind| plane.dir().join(format!("{name}.{kind}")));
+        let [kubeconfig, token] =
+            ["kubeconfig", "token"].map(|kind| plane.dir().join(format!("{name}.{kind}")));
         fs::copy(plane.token_file(account), &token)?;
         let text = fs::read_to_string(&written)?;
         let old = plane.token_file(account).display().to_string();
