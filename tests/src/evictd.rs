@@ -162,8 +162,9 @@ impl Evictd {
             .stderr(fs::File::create(&log).with_context(|| log.display().to_string())?)
             .process_group(0);
         match &options.cluster {
-            Some(Cluster { kubeconfig, node }) => {
-                command.arg("--kubeconfig").arg(kubeconfig).args(["--node-name", node]);
+            Some(Cluster { kubeconfig, node: name }) => {
+                command.arg("--kubeconfig").arg(kubeconfig).args(["--node-name", name]);
+                command.arg("--state-dir").arg(node.dir().join("state"));
             }
             None => {
                 command.arg("--pods").arg(node.manifests_dir());
@@ -207,6 +208,11 @@ impl Evictd {
     /// Its first record.
     pub fn started(&self) -> &Started {
         &self.started
+    }
+
+    /// Where it logs.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines it logged.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Record {
     /// The probes are attached and the first observation has been made.
     Started(Started),
+    /// Whether the API server tells the pods has changed.
+    Pods(PodsFrom),
     /// A pod was chosen.
     Eviction(Eviction),
     /// The victim's cgroup has no task left.
@@ -18,6 +20,17 @@ pub enum Record {
     GraceOver {
         /// The eviction.
         id: u64,
+        /// As [`Eviction::outcome`].
+        outcome: String,
+    },
+    /// What has become of telling the API server.
+    Told(Told),
+    /// An evicted pod was started again and killed again.
+    KilledAgain {
+        /// `metadata.uid`.
+        uid: String,
+        /// How often by now.
+        kills: u32,
         /// As [`Eviction::outcome`].
         outcome: String,
     },
@@ -68,8 +81,10 @@ pub struct Started {
     pub mode: String,
     /// `v2`, `hybrid` or `v1`.
     pub cgroup: String,
-    /// Number of pods read from the manifests.
+    /// Number of pods known by then.
     pub pods: u64,
+    /// Where they come from.
+    pub pods_from: PodsFrom,
     /// Kernel memory of the BPF maps.
     pub map_bytes: Option<u64>,
     /// Pods that the maps have room for.
@@ -80,6 +95,19 @@ pub struct Started {
     pub rungs: BTreeMap<String, Rung>,
     /// nodefs.
     pub nodefs: Filesystem,
+}
+
+/// See [`Record::Pods`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct PodsFrom {
+    /// `manifests` or `api`.
+    pub source: String,
+    /// Of the API: `waiting`, `unknown`, `known` or `stale`.
+    pub api: Option<String>,
+    /// Pods that it names.
+    pub listed: usize,
+    /// Why the API server does not tell them.
+    pub error: Option<String>,
 }
 
 /// A filesystem that evictd watches.
@@ -267,6 +295,21 @@ pub struct MemoryEvent {
     pub container: Option<String>,
     /// When the kernel gave notice.
     pub event_ns: Option<u64>,
+}
+
+/// See [`Record::Told`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Told {
+    /// `status` or `event`.
+    pub matter: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Its UID.
+    pub uid: String,
+    /// `accepted`, or how else it ended.
+    pub outcome: String,
+    /// Tries.
+    pub attempts: u32,
 }
 
 /// See [`Record::Stopped`].

@@ -1,6 +1,6 @@
 //! Everything together: the node, the runtime, the eight pods, evictd.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -68,6 +68,11 @@ impl Session {
         self.evictd.log_tail()
     }
 
+    /// All that evictd said on stderr.
+    pub fn log(&self) -> &Path {
+        self.evictd.log()
+    }
+
     /// evictd's process id.
     pub fn evictd_pid(&self) -> u32 {
         self.evictd.pid()
@@ -111,6 +116,13 @@ impl Session {
     /// Rotates the log of a container; gives the old file's new name.
     pub fn rotate(&mut self, id: &str) -> Result<PathBuf> {
         self.runtime.rotate(&mut self.inbox, id)
+    }
+
+    /// The kubelet's part after a kill: logs and volumes of the dead pod go, once its logs are closed.
+    pub fn clear_away(&mut self, full_name: &str, from: usize) -> Result<()> {
+        let position = self.position(full_name)?;
+        self.pods[position].wait_logs_closed(&mut self.inbox, from)?;
+        self.pods[position].remove_directories()
     }
 
     /// Removes a pod and makes it again with a new UID, as its controller would.

@@ -66,6 +66,12 @@ impl Kubelet {
         &self.node
     }
 
+    /// Its Node as the API has it.
+    pub fn object(&self) -> Result<ApiNode> {
+        let api = Api::<ApiNode>::all(self.plane.admin()?);
+        Ok(self.plane.wait(api.get(&self.node))?)
+    }
+
     /// Creates the pod on this node at the API, gives it cgroups, logs and processes under the UID that
     /// came back, and reports it as running.
     pub fn start_pod(
@@ -87,7 +93,7 @@ impl Kubelet {
         self.plane.namespace(spec.namespace)?;
         let mut identity = Identity::random()?;
         identity.uid = identity.uid.replace('-', "");
-        let pod = self.object(spec, &identity)?;
+        let pod = self.manifest(spec, &identity)?;
         let client = self.plane.admin()?;
         let made = self.plane.wait(async {
             priority_class(&client, spec.priority).await?;
@@ -101,7 +107,7 @@ impl Kubelet {
         Ok(identity)
     }
 
-    fn object(&self, spec: &PodSpec, identity: &Identity) -> Result<ApiPod> {
+    fn manifest(&self, spec: &PodSpec, identity: &Identity) -> Result<ApiPod> {
         let mut pod: ApiPod = serde_saphyr::from_str(&spec.manifest(identity))?;
         (pod.metadata.uid, pod.status) = (None, None);
         if spec.is_static {

@@ -37,7 +37,7 @@ const POD: PodSpec = PodSpec {
 };
 
 /// Makes the pod and reports that it runs; gives its eviction.
-fn evicted(kubelet: &Kubelet<'_>) -> Notice {
+fn evicted(kubelet: &Kubelet) -> Notice {
     let identity = kubelet.create_pod(&POD).unwrap();
     kubelet.report_running(&POD, &identity).unwrap();
     let annotations = [
@@ -70,7 +70,7 @@ fn condition<'p>(pod: &'p Pod, kind: &str) -> Option<(&'p str, Option<&'p str>, 
     Some((&found.status, found.reason.as_deref(), found.message.as_deref()))
 }
 
-fn assert_told(plane: &ControlPlane, kubelet: &Kubelet<'_>, uid: &str) {
+fn assert_told(plane: &ControlPlane, kubelet: &Kubelet, uid: &str) {
     let pod = kubelet.pod(&POD).unwrap().unwrap();
     let status = pod.status.as_ref().unwrap();
     assert_eq!(status.phase.as_deref(), Some("Failed"));
