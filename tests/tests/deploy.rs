@@ -5,10 +5,13 @@
 
 #[path = "deploy/asking.rs"]
 mod asking;
+#[path = "deploy/cases.rs"]
+mod cases;
 #[path = "deploy/values.rs"]
 mod values;
 
-use asking::{Case, NODE, OTHER, Served, cases};
+use asking::{Case, NODE, OTHER, Served};
+use cases::cases;
 use evictd_tests::{
     control_plane::ControlPlane,
     deploy::{Agent, NAMESPACE, chart, differences, overlay, taken},

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::build::{self, Linkage};
-use crate::e2e;
+use crate::e2e::Apiserver;
 use crate::process;
 use crate::progress::step;
 use crate::setup::{self, Purpose};
@@ -20,7 +20,9 @@ pub(crate) fn run(_: Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::ControlPlane])?;
     let mut cargo = build::cargo(&workspace, "test", Linkage::Dynamic)?;
-    cargo.args(["--package", "evictd-tests", "--test", "deploy"]).envs(e2e::environment()?);
+    cargo
+        .args(["--package", "evictd-tests", "--test", "deploy"])
+        .envs(Apiserver::default().environment()?);
     step("deploy/ against the API server", || process::run(&mut cargo))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod build;
 mod ci;
 mod conformance;
 mod demo;
+mod deploy_check;
 mod e2e;
 mod fuzz;
 mod path_table;
@@ -43,6 +44,7 @@ enum Task {
     Conformance(conformance::Options),
     Fuzz(fuzz::Options),
     PathTable(path_table::Options),
+    DeployCheck(deploy_check::Options),
     Ci(ci::Options),
 }
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::PathTable(options) => path_table::run(&options),
+        Task::DeployCheck(options) => deploy_check::run(options),
         Task::Ci(options) => ci::run(options),
     };
     result.unwrap_or_else(|error| {

@@ -75,6 +75,8 @@ pub(super) fn apiserver(
         "--endpoint-reconciler-type=none",
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-cluster-ip-range=10.96.0.0/24",
+        // Off by default, on in every cluster.
+        "--allow-privileged=true",
         "--authorization-mode=RBAC",
         "--enable-admission-plugins=ServiceAccount",
         "--profiling=false",

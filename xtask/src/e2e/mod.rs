@@ -11,10 +11,12 @@ use crate::test::{self, Tally};
 use crate::workspace::Workspace;
 
 /// Test programs that need the API server. They run on this machine only, not in the VMs.
-pub(crate) const PROGRAMS: [&str; 3] = ["control_plane", "e2e", "outbox"];
+pub(crate) const PROGRAMS: [&str; 4] = ["control_plane", "deploy", "e2e", "outbox"];
 
 /// Tells the test programs the folder of kube-apiserver and kubectl.
 const VARIABLE: &str = "EVICTD_KUBERNETES";
+/// Tells them the program that renders the chart.
+const HELM: &str = "EVICTD_HELM";
 /// Its value where they are to say that they were left out.
 const LEFT_OUT: &str = "none";
 
@@ -28,7 +30,7 @@ pub(crate) struct Options {
 }
 
 /// Whether the tests that need an API server run.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Default)]
 pub(crate) struct Apiserver {
     /// Leave out the tests that need kube-apiserver, which is built with Go; without this option a
     /// machine that cannot build it fails
@@ -43,9 +45,12 @@ impl Apiserver {
     }
 
     /// What the test programs are told.
-    pub(crate) fn environment(self) -> Result<(&'static str, OsString)> {
-        let folder = if self.without_apiserver { LEFT_OUT.into() } else { Kubernetes::folder()? };
-        Ok((VARIABLE, folder.into()))
+    pub(crate) fn environment(self) -> Result<Vec<(&'static str, OsString)>> {
+        if self.without_apiserver {
+            return Ok(vec![(VARIABLE, LEFT_OUT.into())]);
+        }
+        let (folder, helm) = (Kubernetes::folder()?, setup::helm().program()?);
+        Ok(vec![(VARIABLE, folder.into()), (HELM, helm.into())])
     }
 }
 
@@ -73,10 +78,12 @@ mod tests {
     fn what_is_left_out_needs_no_setup_and_says_so() {
         let without = Apiserver { without_apiserver: true };
         assert!(without.purpose().is_none());
-        assert_eq!(without.environment().unwrap(), ("EVICTD_KUBERNETES", "none".into()));
+        assert_eq!(without.environment().unwrap(), [("EVICTD_KUBERNETES", "none".into())]);
         let with = Apiserver { without_apiserver: false };
         assert!(with.purpose() == Some(Purpose::ControlPlane));
-        let (_, folder) = with.environment().unwrap();
-        assert!(folder.to_string_lossy().contains("/tools/kubernetes-"), "{folder:?}");
+        let told = with.environment().unwrap();
+        let paths: Vec<_> = told.iter().map(|(_, path)| path.to_string_lossy()).collect();
+        assert!(paths[0].contains("/tools/kubernetes-"), "{paths:?}");
+        assert!(paths[1].contains("/tools/helm-"), "{paths:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod apt;
 mod bpf_compiler;
 mod cargo_tool;
+mod go_tool;
 mod kubernetes;
 mod container_runtime;
 mod rustup;
@@ -11,6 +12,7 @@ mod system;
 pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
+pub(crate) use go_tool::helm;
 pub(crate) use kubernetes::Kubernetes;
 pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use rustup::static_target;
@@ -129,7 +131,9 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(rustup::BpfLints(pins.clone())),
             Box::new(cargo_deny()),
         ],
-        Purpose::ControlPlane => vec![Box::new(system::etcd()), Box::new(Kubernetes)],
+        Purpose::ControlPlane => {
+            vec![Box::new(system::etcd()), Box::new(Kubernetes), Box::new(helm())]
+        }
         Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }

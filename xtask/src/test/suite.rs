@@ -61,7 +61,7 @@ pub(crate) fn end_to_end(
 fn integration(workspace: &Workspace, apiserver: Apiserver) -> Result<Command> {
     let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
     let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
-    cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?).envs([apiserver.environment()?]);
+    cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?).envs(apiserver.environment()?);
     cargo.env("EVICTD_CONTAINERD", container_runtime_folder()?);
     cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
     Ok(cargo)
