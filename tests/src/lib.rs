@@ -10,6 +10,7 @@ pub mod cri_log;
 pub mod evictd;
 pub mod hierarchies;
 pub mod histogram;
+pub mod http;
 pub mod inbox;
 pub mod incident;
 pub mod kernel_maps;

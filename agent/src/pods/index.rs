@@ -153,6 +153,13 @@ impl PodIndex {
         self.pods.len()
     }
 
+    /// Whether the source has told by now which pods there are.
+    pub const fn is_known(&self) -> bool {
+        match &self.source {
+            PodSource::Manifests(_) | PodSource::Nowhere => true,
+        }
+    }
+
     /// True if there is no pod.
     pub const fn is_empty(&self) -> bool {
         self.pods.is_empty()

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     clock::now,
+    http::Vitals,
     probe::{self, Family, MapSizes, Shortage},
     sample::Filesystem,
     state::{Board, NodeState, PodView, Publication, UsageBy},
@@ -54,6 +55,8 @@ pub struct Daemon {
     pub memory_events: MemoryEventWatch,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
+    /// Where it shows that this loop turns.
+    pub vitals: Arc<Vitals>,
     /// Who fills disks beside pods; `None` where that cannot be told.
     pub fillers: Option<Fillers>,
     /// Where it is told.
@@ -124,6 +127,7 @@ impl Daemon {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
             }
+            self.vitals.turned(now(), self.observer.index().is_known());
             // After the evaluation: telling waits, killing does not.
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
