@@ -4,14 +4,15 @@
 
 mod common;
 
-use std::{net::SocketAddr, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 
 use evictd_tests::{
-    evictd::Options,
+    evictd::{self, Options},
     http::{free_address, request},
     inbox::Inbox,
     incident,
     kind::Kind,
+    node::Node,
     session::Session,
 };
 
@@ -129,10 +130,12 @@ fn an_address_that_is_taken_is_named() {
     let _alone = common::alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let directory = tempfile::tempdir().unwrap();
+    let node = Node::create().unwrap();
+    let config = node.dir().join("evictd.yaml");
+    fs::write(&config, evictd::config(&node, "strict", "")).unwrap();
     let mut command = Command::new(common::evictd_binary());
-    command.args(["run", "--http", &address.to_string(), "--socket"]);
-    let output = command.arg(directory.path().join("socket")).output().unwrap();
+    command.args(["run", "--http", &address.to_string(), "--config"]).arg(config);
+    let output = command.arg("--socket").arg(evictd::socket(&node)).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("--http {address}")) && said.contains("free"), "{said}");
