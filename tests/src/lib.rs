@@ -13,6 +13,7 @@ pub mod deploy;
 pub mod evictd;
 pub mod hierarchies;
 pub mod histogram;
+pub mod http;
 pub mod inbox;
 pub mod incident;
 pub mod kernel_maps;

@@ -180,6 +180,11 @@ impl PodIndex {
         self.pods.len()
     }
 
+    /// Whether the source has told by now which pods there are.
+    pub fn is_known(&self) -> bool {
+        self.source.told().is_none_or(|told| told.known.is_known())
+    }
+
     /// True if there is no pod.
     pub const fn is_empty(&self) -> bool {
         self.pods.is_empty()

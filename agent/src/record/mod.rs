@@ -80,5 +80,6 @@ fn as_a_run(args: &Args) -> run::Args {
         record: None,
         ring_stall: 0,
         ring_bytes: None,
+        http: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The command line of `evictd run`.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     cluster::ClusterArgs,
@@ -53,6 +53,11 @@ pub struct Args {
     /// changed through it. Another evictd that answers there keeps this one from starting.
     #[arg(long, value_name = "PATH", default_value = crate::state::SOCKET)]
     pub socket: PathBuf,
+
+    /// Serve health and metrics over HTTP there: /healthz, /readyz, and /metrics for Prometheus. Nothing can
+    /// be changed through it.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub http: Option<SocketAddr>,
 
     /// Serve a probe family from this rung or not at all, such as `tasks=raw-tracepoint`; may be
     /// repeated. `evictd doctor` shows the families.

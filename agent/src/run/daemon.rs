@@ -34,6 +34,7 @@ use crate::{
         outbox::{Notice, Outbox},
         pods::{PodFeed, PodsKnown},
     },
+    http::Vitals,
     probe::{self, Family, MapSizes, Shortage},
     runtime::Told,
     sample::Filesystem,
@@ -74,6 +75,8 @@ pub struct Daemon {
     pub reclaims: NodeReclaims,
     /// Where those who ask are told; `None` where nobody can.
     pub board: Option<Arc<Board>>,
+    /// Where it shows that this loop turns.
+    pub vitals: Arc<Vitals>,
     /// Who fills disks beside pods; `None` where that cannot be told.
     pub fillers: Option<Fillers>,
     /// Where it is told.
@@ -168,6 +171,7 @@ impl Daemon {
                 tally.count(wake, now());
                 self.confirm_conditions();
             }
+            self.vitals.turned(now(), self.observer.index().is_known());
             // After the evaluation: telling waits, killing does not.
             self.tell_of_pods();
             self.tell_of_memory(&inbox, is_tick);

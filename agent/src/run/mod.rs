@@ -18,7 +18,7 @@ mod observe;
 mod pace;
 mod pods_from;
 mod reclaim;
-mod record;
+pub(crate) mod record;
 mod recording;
 mod reload;
 mod reporter;
@@ -31,7 +31,7 @@ mod watch;
 use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use evictd_core::{Evaluator, Semantics};
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use args::{Args, STATE_DIRECTORY};
 pub(crate) use disk_usage::DiskUsages;
@@ -50,14 +50,16 @@ use crate::{
     },
     config::{Config, Watch},
     exit,
+    http::{self, Vitals},
     log::start_log,
+    metrics::{Deeds, Metrics},
     node::Node,
     pods::{ApiPods, PodSource},
     privilege,
     probe::{FsKind, LoadOptions, MapSizes, most_cgroup_files, with_forced},
     runtime::{RuntimeThread, Told},
     sample::{CgroupMounts, Filesystem},
-    state::{self, Board, Server, Socket, SocketError, StateReader},
+    state::{self, Answers, Board, Server, Socket, SocketError, StateReader},
     trace::{Figures, Traced},
 };
 use condemned::Condemned;
@@ -131,12 +133,23 @@ pub(crate) fn run(
         if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
             kernel.stall_ring(clock::now().after(Duration::from_secs(args.ring_stall)));
         }
-        let board = match &socket {
-            Some(socket) => answer(socket, &mounts, kernel.as_mut())
-                .inspect_err(|error| warn!("evictd top cannot ask: {error:#}"))
-                .ok(),
-            None => None,
-        };
+        let asked = socket.is_some() || args.http.is_some();
+        let (board, answers) = if asked { answers(&mounts, kernel.as_mut()) } else { (None, None) };
+        if let (Some(socket), Some(answers)) = (&socket, &answers) {
+            let started = socket.listener().and_then(|on| Server::start(on, answers.clone()));
+            if let Err(error) = started {
+                warn!("evictd top cannot ask: {error}");
+            }
+        }
+        let deeds = Arc::new(Deeds::new(&rustix::system::uname().release().to_string_lossy()));
+        let vitals = Arc::new(Vitals::new(clock::now(), |family| {
+            kernel.as_ref().is_ok_and(|kernel| kernel.counts(family))
+        }));
+        if let Some(address) = args.http {
+            let metrics = Metrics::new(deeds.clone(), answers);
+            let bound = http::Server::start(address, vitals.clone(), metrics)?;
+            info!("health and metrics at http://{bound}");
+        }
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let reclaims = NodeReclaims::new(thread, heard);
@@ -162,11 +175,12 @@ pub(crate) fn run(
             memory_events: MemoryEventWatch::new(newest_cgroup(&mounts)),
             reclaims,
             board,
+            vitals,
             fillers,
             reporter: if reads_all {
-                Reporter::new(io::sink())
+                Reporter::new(io::sink(), deeds)
             } else {
-                Reporter::new(io::stdout())
+                Reporter::new(io::stdout(), deeds)
             },
             cgroup: mounts.kind.name(),
             map_sizes: sizes,
@@ -265,18 +279,23 @@ fn claim(path: &Path) -> Result<Option<Socket>, SocketError> {
     }
 }
 
-/// Starts to answer on the socket.
-fn answer(
-    socket: &Socket,
+/// The board that the control loop publishes on, and what can be told by it to those who ask.
+fn answers(
     mounts: &CgroupMounts,
     kernel: Result<&mut Kernel, &mut String>,
-) -> anyhow::Result<Arc<Board>> {
+) -> (Option<Arc<Board>>, Option<Arc<Answers>>) {
     let counters = match kernel {
         Ok(kernel) => kernel.take_reader().ok_or_else(|| "the maps cannot be shared".to_owned()),
         Err(why) => Err(why.clone()),
     };
-    let reader = StateReader::open(mounts, counters)?;
-    let board = Arc::new(Board::default());
-    Server::start(socket.listener()?, board.clone(), reader)?;
-    Ok(board)
+    match StateReader::open(mounts, counters) {
+        Ok(reader) => {
+            let board = Arc::new(Board::default());
+            (Some(board.clone()), Some(Arc::new(Answers::new(board, reader))))
+        }
+        Err(error) => {
+            warn!("nobody can ask what is going on: {error}");
+            (None, None)
+        }
+    }
 }

@@ -2,13 +2,17 @@
 
 use std::{
     io::Write,
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
 };
 
 use evictd_core::MonoTime;
 
 use super::record::{Line, Record};
+use crate::metrics::Deeds;
 
 /// Records that may wait for a slow reader before further ones are dropped (and counted).
 const CAPACITY: usize = 1024;
@@ -18,11 +22,12 @@ pub struct Reporter {
     sender: Option<SyncSender<Line>>,
     writer: Option<JoinHandle<()>>,
     dropped: u64,
+    deeds: Arc<Deeds>,
 }
 
 impl Reporter {
-    /// Writes records to `out`.
-    pub fn new(mut out: impl Write + Send + 'static) -> Self {
+    /// Writes records to `out`, and counts them in `deeds`.
+    pub fn new(mut out: impl Write + Send + 'static, deeds: Arc<Deeds>) -> Self {
         let (sender, receiver) = sync_channel::<Line>(CAPACITY);
         let writer = thread::spawn(move || {
             for line in receiver {
@@ -36,14 +41,16 @@ impl Reporter {
                 }
             }
         });
-        Self { sender: Some(sender), writer: Some(writer), dropped: 0 }
+        Self { sender: Some(sender), writer: Some(writer), dropped: 0, deeds }
     }
 
     /// Hands a record over; never blocks.
     pub fn report(&mut self, now: MonoTime, record: Record) {
+        self.deeds.count(&record);
         let line = Line { mono_ns: now.as_nanos(), record };
         if self.sender.as_ref().is_none_or(|sender| sender.try_send(line).is_err()) {
             self.dropped += 1;
+            self.deeds.set_dropped(self.dropped);
         }
     }
 

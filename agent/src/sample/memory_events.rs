@@ -35,6 +35,16 @@ pub enum MemoryEventKind {
 impl MemoryEventKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::High, Self::Max, Self::Oom, Self::OomKill];
+
+    /// As in `memory.events`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Max => "max",
+            Self::Oom => "oom",
+            Self::OomKill => "oom_kill",
+        }
+    }
 }
 
 impl MemoryEvents {

@@ -31,17 +31,40 @@ const LOOP_PATIENCE: Duration = Duration::from_secs(3);
 /// Little is kept on the stack, and evictd's memory is resident.
 const STACK_BYTES: usize = 256 << 10;
 
-/// Answers for a running evictd.
-pub struct Server {
+/// What a running evictd can tell of what is going on, whoever asks and however.
+pub struct Answers {
     board: Arc<Board>,
     reader: StateReader,
+}
+
+impl Answers {
+    /// From what the control loop leaves on `board`, and from `reader`.
+    pub const fn new(board: Arc<Board>, reader: StateReader) -> Self {
+        Self { board, reader }
+    }
+
+    /// Everything, now. `None` if the control loop does not publish in time.
+    pub fn read(&self) -> Option<Reading> {
+        let published = self.board.fetch(clock::now(), LOOP_PATIENCE)?;
+        let source = Source::Agent {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: published.mode.clone(),
+        };
+        Some(self.reader.read(&published.pods, published.node.clone(), source))
+    }
+}
+
+/// Answers on the socket.
+pub struct Server {
+    answers: Arc<Answers>,
     clients: AtomicUsize,
 }
 
 impl Server {
     /// Answers whoever connects to `listener`, for as long as the process lives.
-    pub fn start(listener: UnixListener, board: Arc<Board>, reader: StateReader) -> io::Result<()> {
-        let server = Arc::new(Self { board, reader, clients: AtomicUsize::new(0) });
+    pub fn start(listener: UnixListener, answers: Arc<Answers>) -> io::Result<()> {
+        let server = Arc::new(Self { answers, clients: AtomicUsize::new(0) });
         let accept = move || {
             for client in listener.incoming() {
                 match client {
@@ -90,15 +113,9 @@ impl Server {
     }
 
     fn state(&self) -> Reply {
-        let Some(published) = self.board.fetch(clock::now(), LOOP_PATIENCE) else {
+        let Some(reading) = self.answers.read() else {
             return Reply::Error("the control loop is too busy to tell".to_owned());
         };
-        let source = Source::Agent {
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            mode: published.mode.clone(),
-        };
-        let reading: Reading = self.reader.read(&published.pods, published.node.clone(), source);
         Reply::State(Box::new(reading))
     }
 }

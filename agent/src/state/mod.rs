@@ -21,7 +21,7 @@ mod walk;
 
 pub use crate::sample::MemoryEvents;
 pub use account::{Account, LogCount, Memory, Owner};
-pub use answer::Server;
+pub use answer::{Answers, Server};
 pub use board::{Board, Publication};
 pub use client::{AskError, ask};
 pub use disk::{PodDisk, UsageBy};

@@ -1,6 +1,8 @@
 //! The node's signals beside their thresholds.
 
-use evictd_core::{Forecast, NodeConditions, NodeSignals, Policy, Resource, Signal, Threshold};
+use evictd_core::{
+    Forecast, MonoTime, NodeConditions, NodeSignals, Policy, Resource, Signal, Threshold,
+};
 use serde::{Deserialize, Serialize};
 
 /// The node's header.
@@ -23,6 +25,9 @@ pub struct SignalState {
     pub available: Option<i64>,
     /// Of how much.
     pub capacity: Option<i64>,
+    /// CLOCK_MONOTONIC when it was sampled, nanoseconds; `null` if it was not.
+    #[serde(default)]
+    pub sampled_ns: Option<u64>,
     /// How fast it is used up, units a second; 0 when it is not.
     pub used_per_second: u64,
     /// When it meets the nearest threshold ahead if it goes on as it does, seconds; 0 when all are met,
@@ -111,6 +116,7 @@ fn state(
         },
         available: seen.map(|seen| seen.available),
         capacity: seen.map(|seen| seen.capacity),
+        sampled_ns: seen.and_then(|seen| seen.at).map(MonoTime::as_nanos),
         used_per_second: forecast.rate(signal),
         seconds_to_threshold: time.map(|time| time.as_secs_f64()),
         thresholds: of_signal.map(threshold).collect(),
@@ -119,7 +125,7 @@ fn state(
 
 #[cfg(test)]
 mod tests {
-    use evictd_core::{EvictionMaps, MonoTime, SignalObservation};
+    use evictd_core::{EvictionMaps, SignalObservation};
 
     use super::*;
 

@@ -86,6 +86,7 @@ pub fn node() -> NodeState {
         unit: Unit::Bytes,
         available: Some(200 << 20),
         capacity: Some(512 << 20),
+        sampled_ns: None,
         used_per_second: 12 << 20,
         seconds_to_threshold: Some(6.0),
         thresholds: vec![
@@ -98,6 +99,7 @@ pub fn node() -> NodeState {
         unit: Unit::Tasks,
         available: None,
         capacity: None,
+        sampled_ns: None,
         used_per_second: 0,
         seconds_to_threshold: None,
         thresholds: vec![ThresholdState {

@@ -1,0 +1,146 @@
+//! Counts of what evictd did: each record is counted once, when it is reported.
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+use super::Labels;
+use crate::run::record::{ConfigOutcome, Eviction, Record};
+
+/// Upper bounds in seconds, around the 20 ms within which an eviction is to be on its way.
+const SECONDS: [f64; 12] =
+    [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 10.0];
+
+/// The counters.
+#[derive(Debug)]
+pub struct Deeds {
+    registry: Registry,
+    evictions: Family<Labels, Counter>,
+    decision: Histogram,
+    kill: Histogram,
+    unable: Family<Labels, Counter>,
+    log_writers: Counter,
+    oom_victims: Counter,
+    memory_events: Family<Labels, Counter>,
+    configurations: Family<Labels, Counter>,
+    dropped: Gauge,
+}
+
+impl Deeds {
+    /// Nothing done yet.
+    pub fn new(kernel: &str) -> Self {
+        let mut registry = Registry::with_prefix("evictd");
+        let build =
+            [("version", env!("CARGO_PKG_VERSION").to_owned()), ("kernel", kernel.to_owned())];
+        registry.register("build", "The running evictd.", Info::new(build.to_vec()));
+        let deeds = Self {
+            evictions: Family::default(),
+            decision: Histogram::new(SECONDS),
+            kill: Histogram::new(SECONDS),
+            unable: Family::default(),
+            log_writers: Counter::default(),
+            oom_victims: Counter::default(),
+            memory_events: Family::default(),
+            configurations: Family::default(),
+            dropped: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let Self { evictions, decision, kill, unable, log_writers, .. } = &deeds;
+        let text =
+            "Pods chosen: by signal, path (hard, soft, limit, log-writer), mode and outcome.";
+        registry.register("evictions", text, evictions.clone());
+        let text = "From the kernel's record, else from the sample, to the decision, in seconds.";
+        registry.register("decision_seconds", text, decision.clone());
+        let text = "From the decision to the kill's having been issued, in seconds.";
+        registry.register("kill_seconds", text, kill.clone());
+        let text = "Times a threshold was met and no pod could be evicted for it.";
+        registry.register("unable_to_evict", text, unable.clone());
+        let text = "Containers named because they wrote their log too fast.";
+        registry.register("log_writers", text, log_writers.clone());
+        let Self { oom_victims, memory_events, configurations, dropped, .. } = &deeds;
+        let text = "Processes that the kernel's OOM killer took.";
+        registry.register("oom_victims", text, oom_victims.clone());
+        let text = "What memory limits did to pods: high, max, oom, oom_kill.";
+        registry.register("memory_events", text, memory_events.clone());
+        let text = "Configurations read while running: applied or refused.";
+        registry.register("configurations", text, configurations.clone());
+        let text = "Records that found no room on their way to stdout.";
+        registry.register("records_dropped", text, dropped.clone());
+        Self { registry, ..deeds }
+    }
+
+    pub(super) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Counts what that record tells. For the control loop: after the kill.
+    pub fn count(&self, record: &Record) {
+        match record {
+            Record::Eviction(eviction) => self.count_eviction(eviction),
+            Record::UnableToEvict { signal } => {
+                let labels = vec![("signal", signal.name().to_owned())];
+                self.unable.get_or_create(&labels).inc();
+            }
+            Record::LogWriter(_) => {
+                self.log_writers.inc();
+            }
+            Record::OomVictim(_) => {
+                self.oom_victims.inc();
+            }
+            Record::MemoryEvent(event) => {
+                let labels = vec![("kind", event.kind.name().to_owned())];
+                self.memory_events.get_or_create(&labels).inc_by(event.count);
+            }
+            Record::Config { outcome, .. } => {
+                let outcome = match outcome {
+                    ConfigOutcome::Applied => "applied",
+                    ConfigOutcome::Refused => "refused",
+                };
+                let labels = vec![("outcome", outcome.to_owned())];
+                self.configurations.get_or_create(&labels).inc();
+            }
+            Record::Started(_)
+            | Record::Emptied { .. }
+            | Record::GraceOver { .. }
+            | Record::Released { .. }
+            | Record::Condition { .. }
+            | Record::DiskFiller(_)
+            | Record::ProbeDegraded { .. }
+            | Record::Stopped(_) => {}
+        }
+    }
+
+    /// How many records were dropped so far.
+    pub fn set_dropped(&self, dropped: u64) {
+        self.dropped.set(i64::try_from(dropped).unwrap_or(i64::MAX));
+    }
+
+    fn count_eviction(&self, eviction: &Eviction) {
+        let labels = vec![
+            ("signal", eviction.signal.to_owned()),
+            ("path", path(eviction).to_owned()),
+            ("mode", eviction.mode.to_owned()),
+            ("outcome", eviction.outcome.to_owned()),
+        ];
+        self.evictions.get_or_create(&labels).inc();
+        let seen = eviction.event_ns.unwrap_or(eviction.observed_ns);
+        self.decision.observe(seconds(seen, eviction.decided_ns));
+        if let Some(issued) = eviction.kill_issued_ns {
+            self.kill.observe(seconds(eviction.decided_ns, issued));
+        }
+    }
+}
+
+fn path(eviction: &Eviction) -> &'static str {
+    match (eviction.reason, eviction.hard) {
+        ("threshold", true) => "hard",
+        ("threshold", false) => "soft",
+        (reason, _) => reason,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "durations, not dates")]
+fn seconds(from_ns: u64, to_ns: u64) -> f64 {
+    to_ns.saturating_sub(from_ns) as f64 / 1e9
+}
