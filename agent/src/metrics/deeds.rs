@@ -1,12 +1,17 @@
 //! Counts of what evictd did: each record is counted once, when it is reported.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
 use super::Labels;
-use crate::run::record::{ConfigOutcome, Eviction, Record};
+use crate::{
+    cluster::outbox::Depth,
+    run::record::{ConfigOutcome, Eviction, Record},
+};
 
 /// Upper bounds in seconds, around the 20 ms within which an eviction is to be on its way.
 const SECONDS: [f64; 12] =
@@ -25,6 +30,12 @@ pub struct Deeds {
     memory_events: Family<Labels, Counter>,
     configurations: Family<Labels, Counter>,
     dropped: Gauge,
+    answers: Family<Labels, Counter>,
+    told: Family<Labels, Counter>,
+    killed_again: Counter,
+    reclaims: Family<Labels, Counter>,
+    outbox_entries: Gauge,
+    outbox_age: Gauge<f64, AtomicU64>,
 }
 
 impl Deeds {
@@ -44,6 +55,12 @@ impl Deeds {
             memory_events: Family::default(),
             configurations: Family::default(),
             dropped: Gauge::default(),
+            answers: Family::default(),
+            told: Family::default(),
+            killed_again: Counter::default(),
+            reclaims: Family::default(),
+            outbox_entries: Gauge::default(),
+            outbox_age: Gauge::default(),
             registry: Registry::default(),
         };
         let Self { evictions, decision, kill, unable, log_writers, .. } = &deeds;
@@ -67,7 +84,29 @@ impl Deeds {
         registry.register("configurations", text, configurations.clone());
         let text = "Records that found no room on their way to stdout.";
         registry.register("records_dropped", text, dropped.clone());
+        deeds.register_cluster(&mut registry);
         Self { registry, ..deeds }
+    }
+
+    fn register_cluster(&self, registry: &mut Registry) {
+        let text = "Answers of the API server to soft evictions.";
+        registry.register("eviction_answers", text, self.answers.clone());
+        let text = "What became of telling the API server: by matter (status, event) and outcome.";
+        registry.register("told", text, self.told.clone());
+        let text = "Evicted pods that came back before the API server knew, and were killed again.";
+        registry.register("killed_again", text, self.killed_again.clone());
+        let text = "Times the node was to free what nobody needs, by signal and mode.";
+        registry.register("node_reclaims", text, self.reclaims.clone());
+        let text = "What the API server is still to be told.";
+        registry.register("outbox_entries", text, self.outbox_entries.clone());
+        let text = "Age of the oldest of it; 0 if there is none.";
+        registry.register("outbox_oldest_seconds", text, self.outbox_age.clone());
+    }
+
+    /// How much the API server is still to be told.
+    pub fn set_outbox(&self, depth: Depth) {
+        self.outbox_entries.set(i64::try_from(depth.entries).unwrap_or(i64::MAX));
+        self.outbox_age.set(depth.oldest.unwrap_or_default().as_secs_f64());
     }
 
     pub(super) const fn registry(&self) -> &Registry {
@@ -100,7 +139,27 @@ impl Deeds {
                 let labels = vec![("outcome", outcome.to_owned())];
                 self.configurations.get_or_create(&labels).inc();
             }
+            Record::EvictionAnswer { outcome, .. } => {
+                let labels = vec![("outcome", (*outcome).to_owned())];
+                self.answers.get_or_create(&labels).inc();
+            }
+            Record::Told(told) => {
+                let outcome = told.outcome.name().to_owned();
+                let labels = vec![("matter", told.matter.name().to_owned()), ("outcome", outcome)];
+                self.told.get_or_create(&labels).inc();
+            }
+            Record::KilledAgain(_) => {
+                self.killed_again.inc();
+            }
+            Record::NodeReclaim(reclaim) => {
+                let labels =
+                    vec![("signal", reclaim.signal.to_owned()), ("mode", reclaim.mode.to_owned())];
+                self.reclaims.get_or_create(&labels).inc();
+            }
             Record::Started(_)
+            | Record::Pods(_)
+            | Record::Runtime { .. }
+            | Record::RuntimeFilesystems { .. }
             | Record::Emptied { .. }
             | Record::GraceOver { .. }
             | Record::Released { .. }

@@ -176,6 +176,9 @@ impl Daemon {
             self.tell_of_pods();
             self.tell_of_memory(&inbox, is_tick);
             if is_tick {
+                if let Some(outbox) = &self.outbox {
+                    self.reporter.deeds().set_outbox(outbox.depth());
+                }
                 self.publish();
                 self.look_for_fillers();
                 if let Some(kernel) = &mut self.kernel {

@@ -54,6 +54,11 @@ impl Reporter {
         }
     }
 
+    /// What is counted.
+    pub fn deeds(&self) -> &Deeds {
+        &self.deeds
+    }
+
     /// Records that could not be handed over.
     pub const fn dropped(&self) -> u64 {
         self.dropped

@@ -3,18 +3,18 @@
 mod apt;
 mod bpf_compiler;
 mod cargo_tool;
+mod container_runtime;
 mod go_tool;
 mod kubernetes;
-mod container_runtime;
 mod rustup;
 mod system;
 
 pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
+pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use go_tool::helm;
 pub(crate) use kubernetes::Kubernetes;
-pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use rustup::static_target;
 
 use std::process::ExitCode;

@@ -42,6 +42,20 @@ pub enum Outcome {
     Dropped,
 }
 
+impl Outcome {
+    /// As in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::AlreadyTold => "already-told",
+            Self::Gone => "gone",
+            Self::AnotherPod => "another-pod",
+            Self::Refused => "refused",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// What an entry that is tried again waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waits {
