@@ -21,11 +21,7 @@ const WAYS: [Way; 6] = [
     ("observe", &[], &[]),
     ("enforce", &[], &["mode=enforce"]),
     ("enforce", &["privileged"], &["mode=enforce", "privileged=true"]),
-    (
-        "observe",
-        &["kubelet-thresholds"],
-        &["kubelet.configFile=/var/lib/kubelet/config.yaml"],
-    ),
+    ("observe", &["kubelet-thresholds"], &["kubelet.configFile=/var/lib/kubelet/config.yaml"]),
     ("observe", &["pod-monitor"], &["podMonitor.enabled=true"]),
     ("observe", &["service-monitor"], &["serviceMonitor.enabled=true"]),
 ];

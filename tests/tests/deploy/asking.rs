@@ -146,7 +146,8 @@ impl Case {
     }
 
     fn ask(&self, plane: &ControlPlane, agent: &Client, path: &str) -> Result<String, String> {
-        let body = if self.body.is_null() { Vec::new() } else { self.body.to_string().into_bytes() };
+        let body =
+            if self.body.is_null() { Vec::new() } else { self.body.to_string().into_bytes() };
         let request = Request::builder().method(self.method.clone()).uri(path);
         let request = request.header("Content-Type", self.content).body(body);
         match plane.wait(agent.request_text(request.unwrap())) {
@@ -213,8 +214,13 @@ fn of_pods() -> Vec<Case> {
             .refused("to Failed with reason Evicted, and to nothing else"),
         Case::patch("a pod's address", &third, STRATEGIC, with("/status/podIP", json!("10.0.0.1")))
             .refused("phase, reason, message and conditions"),
-        Case::patch("a pod's labels", &third, STRATEGIC, with("/metadata", labels["metadata"].clone()))
-            .refused("labels, annotations or finalizers"),
+        Case::patch(
+            "a pod's labels",
+            &third,
+            STRATEGIC,
+            with("/metadata", labels["metadata"].clone()),
+        )
+        .refused("labels, annotations or finalizers"),
         Case::patch("a pod itself", whole, STRATEGIC, labels).refused(" cannot patch "),
         Case { method: Method::DELETE, ..Case::get("a deletion", whole, Some(" cannot delete ")) },
         Case::create("an event", "/api/v1/namespaces/shop/events", event),
@@ -250,12 +256,8 @@ fn of_nodes() -> Vec<Case> {
     const NOTHING: &str = "nothing of a node but its own conditions and taints";
     const FAR: &str = "evictd on node-a may not write to node node-b";
     let taint = |key: &str| json!({"key": key, "effect": "NoSchedule"});
-    let taints = |keys: &[&str]| {
-        json!({"spec": {"taints": keys.iter().map(|key| taint(key)).collect::<Vec<_>>()}})
-    };
-    let condition = |kind: &str, status: &str| {
-        json!({"status": {"conditions": [{"type": kind, "status": status}]}})
-    };
+    let taints = |keys: &[&str]| json!({"spec": {"taints": keys.iter().map(|key| taint(key)).collect::<Vec<_>>()}});
+    let condition = |kind: &str, status: &str| json!({"status": {"conditions": [{"type": kind, "status": status}]}});
     let ready_gone = json!({"status": {"conditions": [{"type": "Ready", "$patch": "delete"}]}});
     let (own, far) = ("/api/v1/nodes/node-a", "/api/v1/nodes/node-b");
     let (status, far_status) = ("/api/v1/nodes/node-a/status", "/api/v1/nodes/node-b/status");

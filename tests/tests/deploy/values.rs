@@ -51,7 +51,10 @@ fn every_value_is_in_the_charts_table_and_in_its_schema() {
     for (key, value) in parsed.as_object().unwrap() {
         let leaves = documented.iter().filter(|leaf| leaf.path.split('.').next() == Some(key));
         assert!(leaves.count() > 0, "{key} is not documented with `# --`");
-        assert!(schema["properties"].get(key).is_some(), "{key} is not in values.schema.json: {value}");
+        assert!(
+            schema["properties"].get(key).is_some(),
+            "{key} is not in values.schema.json: {value}"
+        );
     }
 }
 
