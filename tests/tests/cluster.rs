@@ -10,6 +10,9 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
 };
 
 use evictd_tests::{
@@ -17,6 +20,9 @@ use evictd_tests::{
     manifest::{PodSpec, Qos, StorageLimits},
 };
 use serde_json::{Value, json};
+
+/// How long evictd may take to notice (it asks less and less often).
+const PATIENCE: Duration = Duration::from_secs(90);
 
 const NODE: &str = "node-a";
 
@@ -123,7 +129,7 @@ fn bad_input_is_one_clear_error() {
 /// `evictd run` and its records.
 struct Run {
     child: Child,
-    records: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    records: Receiver<String>,
 }
 
 impl Run {
@@ -141,14 +147,16 @@ impl Run {
         run.args(["run", "--mode", "observe", "--node-name", NODE, "--kubeconfig"]).arg(kubeconfig);
         run.arg("--config").arg(config).arg("--socket").arg(dir.join("socket")).args(more);
         let mut child = run.stdout(Stdio::piped()).spawn().unwrap();
-        let records = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, records) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Self { child, records }
     }
 
     /// The next record that tells where the pods come from.
     fn pods(&mut self) -> Value {
         loop {
-            let line = self.records.next().unwrap().unwrap();
+            let line = self.records.recv_timeout(PATIENCE).unwrap();
             let record: Value = serde_json::from_str(&line).unwrap();
             match record["record"].as_str() {
                 Some("pods") => return record,
@@ -191,6 +199,14 @@ fn pods_outlive_the_api_server() {
     assert!(unknown["error"].as_str().unwrap().contains("cannot connect"), "{unknown}");
     plane.start_apiserver().unwrap();
     assert_eq!(run.until("known")["listed"], 1);
+    eprintln!(
+        fs::read_to_string(format!("/proc/{}/status", run.child.id()))
+            .unwrap()
+            .lines()
+            .filter(|l| l.starts_with("VmRSS") || l.starts_with("Rss"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    );
 
     // It goes away: the pods stay as they were known.
     plane.kill_apiserver().unwrap();

@@ -117,11 +117,10 @@ async fn once(
         }
         match ended {
             None => {}
-            Some(Ended::AtOnce(error)) if listing == Listing::Streamed && !streams(&error) => {
-                return Over::NotStreamed;
-            }
             Some(Ended::AtOnce(error) | Ended::Later(error)) => {
-                return over(explain(connection, &error));
+                let is_refused = listing == Listing::Streamed && !is_listed && !streams(&error);
+                let tells = || over(explain(connection, &error));
+                return if is_refused { Over::NotStreamed } else { tells() };
             }
         }
     }
@@ -157,12 +156,19 @@ fn over(error: ConnectError) -> Over {
     if error.code() == Some(410) { Over::Expired } else { Over::Error(error) }
 }
 
-/// False if that is how a server refuses to stream a list.
+/// False if that may be how a server refuses to stream a list: an old one answers 400 or 422, one whose
+/// etcd is too old for it 500. What has other causes is no reason to ask for pages.
 fn streams(error: &Error) -> bool {
-    let Error::WatchStartFailed(kube::Error::Api(status)) = error else {
-        return true;
+    let status = match error {
+        Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => status,
+        Error::WatchStartFailed(_)
+        | Error::WatchFailed(_)
+        | Error::InitialListFailed(_)
+        | Error::NoResourceVersion => return true,
     };
-    !matches!(status.code, 400 | 422)
+    matches!(status.code, 401 | 403 | 404 | 410 | 429 | 502..=504)
 }
 
 fn explain(connection: &Connection, error: &Error) -> ConnectError {

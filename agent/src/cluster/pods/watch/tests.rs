@@ -160,6 +160,10 @@ async fn without_streaming_pods_are_listed_by_pages() {
     };
     let cases = [
         ("refused", refusal(STREAM, 422, "sendInitialEvents is forbidden")),
+        (
+            "etcd too old",
+            answer(STREAM, vec![event("ERROR", status(500, "disabled"))], End::Complete),
+        ),
         ("taken for an ordinary watch", answer(STREAM, vec![added("a", "1")], End::Silence)),
     ];
     for (name, first) in cases {
@@ -175,7 +179,7 @@ async fn what_is_refused_is_told_by_verb_and_resource() {
         ("401", vec![refusal("nodes/node-a", 401, "Unauthorized")], "get nodes: "),
         ("403", vec![node(), refusal(STREAM, 403, "no")], "needs the verb `watch` on `pods`"),
         ("404", vec![refusal("nodes/node-a", 404, "not found")], "no node `node-a`"),
-        ("500", vec![node(), refusal(STREAM, 500, "etcd")], "watch pods: the API server"),
+        ("503", vec![node(), refusal(STREAM, 503, "etcd")], "watch pods: the API server"),
     ];
     for (name, answers, text) in cases {
         let (feed, _) = watching(answers);
