@@ -205,7 +205,8 @@ fn a_required_api_server_ends_evictd_at_start() {
     let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
     let missing = plane.dir().join("none");
     // This node is not registered.
-    for (name, kubeconfig, code) in [("node", plane.admin_kubeconfig(), 1), ("file", &*missing, 2)] {
+    for (name, kubeconfig, code) in [("node", plane.admin_kubeconfig(), 1), ("file", &*missing, 2)]
+    {
         let mut run = Run::start(plane.dir(), kubeconfig, &["--require-api"]);
         assert_eq!(run.child.wait().unwrap().code(), Some(code), "{name}");
     }

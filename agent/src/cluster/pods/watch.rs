@@ -117,7 +117,10 @@ async fn once(
         }
         match ended {
             None => {}
-            Some(Ended::AtOnce(error)) if listing == Listing::Streamed && !streams(&error) => {
+            // The watch itself may begin well, and the refusal be the first thing that it says.
+            Some(Ended::AtOnce(error) | Ended::Later(error))
+                if listing == Listing::Streamed && !is_listed && !streams(&error) =>
+            {
                 return Over::NotStreamed;
             }
             Some(Ended::AtOnce(error) | Ended::Later(error)) => {
@@ -159,10 +162,13 @@ fn over(error: ConnectError) -> Over {
 
 /// False if that is how a server refuses to stream a list.
 fn streams(error: &Error) -> bool {
-    let Error::WatchStartFailed(kube::Error::Api(status)) = error else {
+    let (Error::WatchStartFailed(kube::Error::Api(status)) | Error::WatchError(status)) = error
+    else {
         return true;
     };
-    !matches!(status.code, 400 | 422)
+    // Before an etcd that cannot tell how far its watch is, the server calls this its own failure.
+    let without_etcd = status.code == 500 && status.message.contains("storage feature");
+    !(without_etcd || matches!(status.code, 400 | 422))
 }
 
 fn explain(connection: &Connection, error: &Error) -> ConnectError {
