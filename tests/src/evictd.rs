@@ -50,12 +50,23 @@ pub struct Options {
     pub logs_apart: bool,
     /// The pod that evictd runs in, as its own pod on a cluster; beside the pods if there is none.
     pub inside: Option<&'static str>,
+    /// The cluster whose node this is; without one, pods come from manifests.
+    pub cluster: Option<Cluster>,
     /// More of the configuration, YAML.
     pub more_config: String,
     /// More arguments.
     pub more_args: Vec<String>,
     /// More environment.
     pub env: Vec<(String, String)>,
+}
+
+/// How evictd reaches its cluster.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// `--kubeconfig`.
+    pub kubeconfig: PathBuf,
+    /// `--node-name`.
+    pub node: String,
 }
 
 impl Options {
@@ -68,6 +79,7 @@ impl Options {
             semantics: "strict",
             logs_apart: false,
             inside: None,
+            cluster: None,
             more_config,
             more_args,
             env,
@@ -141,8 +153,6 @@ impl Evictd {
         command
             .args(["run", "--config"])
             .arg(&config_path)
-            .arg("--pods")
-            .arg(node.manifests_dir())
             .arg("--socket")
             .arg(socket(node))
             .args(&options.more_args)
@@ -151,6 +161,14 @@ impl Evictd {
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).with_context(|| log.display().to_string())?)
             .process_group(0);
+        match &options.cluster {
+            Some(Cluster { kubeconfig, node }) => {
+                command.arg("--kubeconfig").arg(kubeconfig).args(["--node-name", node]);
+            }
+            None => {
+                command.arg("--pods").arg(node.manifests_dir());
+            }
+        }
         if !options.mode.is_empty() {
             command.args(["--mode", options.mode]);
         }

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod churn;
 pub mod clock;
 pub mod container;
+pub mod control_plane;
 pub mod cri_log;
 pub mod evictd;
 pub mod hierarchies;

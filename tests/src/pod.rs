@@ -41,7 +41,17 @@ impl Pod {
         runtime: &mut Runtime,
         inbox: &mut Inbox,
     ) -> Result<Self> {
-        let identity = Identity::random()?;
+        Self::start_as(spec, Identity::random()?, node, runtime, inbox)
+    }
+
+    /// The same with an identity that somebody else has given it.
+    pub fn start_as(
+        spec: &PodSpec,
+        identity: Identity,
+        node: &Node,
+        runtime: &mut Runtime,
+        inbox: &mut Inbox,
+    ) -> Result<Self> {
         let manifest = node.manifests_dir().join(format!("{}-{}.yaml", spec.namespace, spec.name));
         write_whole(&manifest, &spec.manifest(&identity))?;
         let class = match spec.qos.cgroup() {

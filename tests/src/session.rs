@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::{
+    control_plane::Kubelet,
     evictd::{Ended, Evictd, Options},
     inbox::Inbox,
     manifest::PodSpec,
@@ -22,19 +23,29 @@ pub struct Session {
     /// The pods, in the order of [`PODS`].
     pub(crate) pods: Vec<Pod>,
     pub(crate) runtime: Runtime,
+    /// Where the pods come from, if that is an API server.
+    kubelet: Option<Kubelet>,
     node: Node,
     pub(crate) inbox: Inbox,
 }
 
 impl Session {
     /// Makes the node, starts the runtime and the pods, then evictd.
-    pub fn start(mut inbox: Inbox, options: &Options) -> Result<Self> {
+    pub fn start(inbox: Inbox, options: &Options) -> Result<Self> {
+        Self::with_pods(inbox, options, None)
+    }
+
+    /// The same on a node of a cluster: pods and their UIDs come from the API server.
+    pub fn join(inbox: Inbox, options: &Options, kubelet: Kubelet) -> Result<Self> {
+        Self::with_pods(inbox, options, Some(kubelet))
+    }
+
+    fn with_pods(mut inbox: Inbox, options: &Options, kubelet: Option<Kubelet>) -> Result<Self> {
         let node = Node::with_logs(options.logs_apart)?;
         let mut runtime = Runtime::start(&node, &inbox)?;
         let mut pods = Vec::with_capacity(PODS.len());
         for spec in &PODS {
-            let pod = Pod::start(spec, &node, &mut runtime, &mut inbox);
-            pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
+            pods.push(start_pod(spec, kubelet.as_ref(), &node, &mut runtime, &mut inbox)?);
         }
         let cgroup = match options.inside {
             Some(name) => {
@@ -44,7 +55,7 @@ impl Session {
             None => node.system().child("evictd")?,
         };
         let evictd = Evictd::start(&node, &cgroup, &mut inbox, options)?;
-        Ok(Self { evictd, pods, runtime, node, inbox })
+        Ok(Self { evictd, pods, runtime, kubelet, node, inbox })
     }
 
     /// evictd's first record.
@@ -92,8 +103,8 @@ impl Session {
 
     /// Adds a pod beside those of the roster.
     pub fn add(&mut self, spec: &PodSpec) -> Result<()> {
-        let pod = Pod::start(spec, &self.node, &mut self.runtime, &mut self.inbox);
-        self.pods.push(pod.with_context(|| format!("starting {}", spec.full_name()))?);
+        let Self { runtime, kubelet, node, inbox, .. } = self;
+        self.pods.push(start_pod(spec, kubelet.as_ref(), node, runtime, inbox)?);
         Ok(())
     }
 
@@ -106,19 +117,36 @@ impl Session {
     pub fn replace(&mut self, position: usize) -> Result<()> {
         let spec: PodSpec = self.pods[position].spec().clone();
         self.pods.remove(position).remove()?;
-        let new = Pod::start(&spec, &self.node, &mut self.runtime, &mut self.inbox)
-            .with_context(|| format!("starting {} again", spec.full_name()))?;
+        let Self { runtime, kubelet, node, inbox, .. } = self;
+        if let Some(kubelet) = kubelet {
+            kubelet.forget(&spec)?;
+        }
+        let new = start_pod(&spec, kubelet.as_ref(), node, runtime, inbox)?;
         self.pods.insert(position, new);
         Ok(())
     }
 
     /// Stops evictd, then everything else.
     pub fn stop(self) -> Result<Ended> {
-        let Self { evictd, pods, runtime, node, mut inbox } = self;
+        let Self { evictd, pods, runtime, node, mut inbox, .. } = self;
         let ended = evictd.stop(&mut inbox);
         drop(pods);
         drop(runtime);
         drop(node);
         ended
     }
+}
+
+fn start_pod(
+    spec: &PodSpec,
+    kubelet: Option<&Kubelet>,
+    node: &Node,
+    runtime: &mut Runtime,
+    inbox: &mut Inbox,
+) -> Result<Pod> {
+    let pod = match kubelet {
+        Some(kubelet) => kubelet.start_pod(spec, node, runtime, inbox),
+        None => Pod::start(spec, node, runtime, inbox),
+    };
+    pod.with_context(|| format!("starting {}", spec.full_name()))
 }

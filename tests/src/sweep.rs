@@ -39,7 +39,7 @@ pub fn leftovers(hierarchies: &Arc<Hierarchies>) {
 }
 
 /// Names in `dir` that are a sandbox's and whose process is gone.
-fn orphans(dir: &Path, prefix: &str) -> Vec<String> {
+pub(crate) fn orphans(dir: &Path, prefix: &str) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())

@@ -7,6 +7,7 @@ mod build;
 mod ci;
 mod conformance;
 mod demo;
+mod e2e;
 mod fuzz;
 mod path_table;
 mod process;
@@ -35,6 +36,7 @@ enum Task {
     Build(build::Options),
     Demo(demo::Options),
     Test(test::Options),
+    E2e(e2e::Options),
     Vm(vm::Options),
     Verifier(verifier::Options),
     Bench(bench::Options),
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Task::Build(options) => build::run(options),
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(options),
+        Task::E2e(options) => e2e::run(&options),
         Task::Vm(options) => vm::run(&options),
         Task::Verifier(options) => verifier::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -3,12 +3,14 @@
 mod apt;
 mod bpf_compiler;
 mod cargo_tool;
+mod kubernetes;
 mod rustup;
 mod system;
 
 pub(crate) use apt::refreshing as apt_refreshing;
 pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
+pub(crate) use kubernetes::Kubernetes;
 pub(crate) use rustup::static_target;
 
 use std::process::ExitCode;
@@ -28,6 +30,9 @@ pub(crate) struct Options {
     /// Also what `ci` needs: clippy for the BPF toolchain, cargo-deny, cargo-fuzz
     #[arg(long)]
     lint: bool,
+    /// Also what the tests against a real API server need: etcd, kube-apiserver, kubectl
+    #[arg(long)]
+    control_plane: bool,
 }
 
 /// What a subcommand is about to do, hence what must be there.
@@ -40,6 +45,8 @@ pub(crate) enum Purpose {
     Vm,
     Lint,
     Fuzz,
+    /// Tests against a real API server.
+    ControlPlane,
     /// Tools that the probes are measured beside.
     Peers,
 }
@@ -59,6 +66,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     purposes
         .extend(options.vm.then_some([Purpose::StaticBuild, Purpose::Vm]).into_iter().flatten());
     purposes.extend(options.lint.then_some([Purpose::Lint, Purpose::Fuzz]).into_iter().flatten());
+    purposes.extend(options.control_plane.then_some(Purpose::ControlPlane));
     ensure(&Workspace::load()?.pins, &purposes)?;
     eprintln!("setup: everything is there");
     Ok(ExitCode::SUCCESS)
@@ -114,6 +122,7 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
             Box::new(rustup::BpfLints(pins.clone())),
             Box::new(cargo_deny()),
         ],
+        Purpose::ControlPlane => vec![Box::new(system::etcd()), Box::new(Kubernetes)],
         Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }

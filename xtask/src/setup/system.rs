@@ -44,6 +44,12 @@ pub(super) fn qemu() -> SystemPackages {
     SystemPackages { purpose: "QEMU and xz", packages }
 }
 
+/// What the API server keeps its objects in.
+pub(super) fn etcd() -> SystemPackages {
+    let packages = vec![("etcd-server".to_owned(), Proof::Program("etcd"))];
+    SystemPackages { purpose: "etcd", packages }
+}
+
 /// Tools that attribute writes, as Debian has them.
 pub(super) fn peers() -> SystemPackages {
     let packages =

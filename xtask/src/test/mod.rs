@@ -9,9 +9,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::e2e::Apiserver;
 use crate::process;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
+pub(crate) use suite::end_to_end;
 pub(crate) use tally::Tally;
 
 /// Sets up and runs the tests: all suites, or those named.
@@ -26,6 +28,8 @@ pub(crate) struct Options {
     /// Integration tests and the demo's incidents on every kernel of the matrix
     #[arg(long)]
     vm: bool,
+    #[command(flatten)]
+    apiserver: Apiserver,
 }
 
 /// Runs the suites, lists what could not run, and ends with `N passed, N failed, N skipped`.
@@ -36,8 +40,10 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     if all || options.vm {
         purposes.extend([Purpose::StaticBuild, Purpose::Vm]);
     }
-    if options.host || (all && process::is_root()) {
+    let host = options.host || (all && process::is_root());
+    if host {
         purposes.push(Purpose::Host);
+        purposes.extend(options.apiserver.purpose());
     }
     setup::ensure(&workspace.pins, &purposes)?;
 
@@ -48,8 +54,8 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     if options.host {
         crate::demo::require_root("test --host")?;
     }
-    if options.host || (all && process::is_root()) {
-        total.add(suite::host(&workspace)?);
+    if host {
+        total.add(suite::host(&workspace, options.apiserver)?);
     } else if all {
         total.skip("host: all integration tests", "not root");
     }

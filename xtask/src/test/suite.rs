@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use super::libtest::{Reader, Show};
 use super::tally::Tally;
 use crate::build::{self, EVICTD, Linkage, Profile};
+use crate::e2e::{self, Apiserver};
 use crate::progress::step;
 use crate::workspace::Workspace;
 
@@ -35,14 +36,33 @@ pub(super) fn unit(workspace: &Workspace) -> Result<Tally> {
 }
 
 /// Integration tests against the optimised evictd, on this kernel.
-pub(super) fn host(workspace: &Workspace) -> Result<Tally> {
-    let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
-    let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
-    cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?);
-    cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
+pub(super) fn host(workspace: &Workspace, apiserver: Apiserver) -> Result<Tally> {
+    let mut cargo = integration(workspace, apiserver)?;
     cargo.args(["--", "--test-threads=1", "--show-output"]);
     let log = workspace.scratch().join("host.log");
     Ok(step("integration tests on this kernel", || run(&mut cargo, &log))?.within("host"))
+}
+
+/// Those of the integration tests that need the API server; with names that contain `filter`, if given.
+pub(crate) fn end_to_end(
+    workspace: &Workspace,
+    apiserver: Apiserver,
+    filter: Option<&str>,
+) -> Result<Tally> {
+    let mut cargo = integration(workspace, apiserver)?;
+    cargo.args(e2e::PROGRAMS.iter().flat_map(|program| ["--test", program]));
+    cargo.args(["--", "--test-threads=1", "--show-output"]).args(filter);
+    let log = workspace.scratch().join("e2e.log");
+    Ok(step("tests against the API server", || run(&mut cargo, &log))?.within("e2e"))
+}
+
+/// `cargo test` of the integration tests, told which evictd and which API server they are for.
+fn integration(workspace: &Workspace, apiserver: Apiserver) -> Result<Command> {
+    let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
+    let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
+    cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?).envs([apiserver.environment()?]);
+    cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
+    Ok(cargo)
 }
 
 /// Runs cargo test, shows what a person wants to see and logs all of it.

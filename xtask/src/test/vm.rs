@@ -10,6 +10,7 @@ use super::libtest::{Reader, Show};
 use super::suite::create;
 use super::tally::Tally;
 use crate::build::{self, INCIDENTS, Linkage, Profile, Programs};
+use crate::e2e;
 use crate::progress::step;
 use crate::vm::BOOT_LIMIT;
 use crate::vm::boot::Machine;
@@ -29,10 +30,12 @@ const KERNEL_FACING: [&str; 5] = ["doctor", "log_writers", "probes", "space", "w
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-    let tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
-    if let Some(name) = KERNEL_FACING.iter().find(|name| !tests.contains_key(**name)) {
+    let mut tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
+    let named = KERNEL_FACING.iter().chain(&e2e::PROGRAMS);
+    if let Some(name) = named.into_iter().find(|name| !tests.contains_key(**name)) {
         bail!("there is no test program {name}");
     }
+    tests.retain(|name, _| !e2e::PROGRAMS.contains(&name.as_str()));
 
     let mut total = Tally::default();
     for kernel in &KERNELS {
