@@ -11,7 +11,7 @@ use crate::test::{self, Tally};
 use crate::workspace::Workspace;
 
 /// Test programs that need the API server. They run on this machine only, not in the VMs.
-pub(crate) const PROGRAMS: [&str; 1] = ["control_plane"];
+pub(crate) const PROGRAMS: [&str; 3] = ["control_plane", "eviction_api", "node_marks"];
 
 /// Tells the test programs the folder of kube-apiserver and kubectl.
 const VARIABLE: &str = "EVICTD_KUBERNETES";
