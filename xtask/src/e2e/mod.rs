@@ -11,7 +11,8 @@ use crate::test::{self, Tally};
 use crate::workspace::Workspace;
 
 /// Test programs that need the API server. They run on this machine only, not in the VMs.
-pub(crate) const PROGRAMS: [&str; 4] = ["control_plane", "deploy", "e2e", "outbox"];
+pub(crate) const PROGRAMS: [&str; 7] =
+    ["cluster", "control_plane", "deploy", "e2e", "eviction_api", "node_marks", "outbox"];
 
 /// Tells the test programs the folder of kube-apiserver and kubectl.
 const VARIABLE: &str = "EVICTD_KUBERNETES";

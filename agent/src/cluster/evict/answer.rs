@@ -8,6 +8,9 @@ use kube::core::Status;
 /// The reason of the cause that the API server names when a disruption budget is why.
 const DISRUPTION_BUDGET: &str = "DisruptionBudget";
 
+/// How the API server says that the pod has another UID, before it deletes it and while it does.
+const OTHER_UID: [&str; 2] = ["UID in the precondition", "UID in precondition"];
+
 /// An answer, or that there was none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -50,7 +53,9 @@ impl Answer {
         match code {
             code if code.is_success() => Self::Accepted,
             StatusCode::NOT_FOUND | StatusCode::GONE => Self::Gone,
-            StatusCode::CONFLICT if message.contains("UID in precondition") => Self::Gone,
+            StatusCode::CONFLICT if OTHER_UID.iter().any(|text| message.contains(text)) => {
+                Self::Gone
+            }
             StatusCode::TOO_MANY_REQUESTS if of_budget => Self::Disruption { retry_after, message },
             StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT => {
                 Self::Busy { retry_after, message }
@@ -105,11 +110,14 @@ mod tests {
             |retry_after, message: &str| Answer::Busy { retry_after, message: message.to_owned() };
         let uid = "Operation cannot be fulfilled on Pod \"p\": Precondition failed: UID in precondition: a, \
                    UID in object meta: b";
+        let early = "Operation cannot be fulfilled on pods \"p\": the UID in the precondition (a) does not \
+                     match the UID in record (b). The object might have been deleted and then recreated";
         let cases = [
             ("accepted", of(201, None, json!({"status": "Success"})), Answer::Accepted),
             ("no such pod", of(404, None, text("pods \"p\" not found")), Answer::Gone),
             ("gone", of(410, None, text("gone")), Answer::Gone),
             ("another UID", of(409, None, text(uid)), Answer::Gone),
+            ("another UID, seen at once", of(409, None, text(early)), Answer::Gone),
             ("two writers", of(409, None, text("modified")), busy(None, "modified")),
             (
                 "budget exhausted",
