@@ -195,7 +195,7 @@ pub struct Eviction {
     pub filled_by: Option<Box<Filler>>,
     /// How it ended that the node was to free something first.
     #[serde(default)]
-    pub node_reclaim: Option<String>,
+    pub node_reclaim: Option<ReclaimEnd>,
     /// The first places of the ranking.
     pub rank: Vec<Place>,
 }
@@ -207,12 +207,30 @@ pub struct NodeReclaim {
     pub signal: String,
     /// `observe` or `enforce`.
     pub mode: String,
-    /// `done`, `deadline`, `filling`, `not_awaited`.
-    pub end: String,
+    /// How the wait for it ended.
+    pub end: ReclaimEnd,
     /// What went.
     pub freed: Vec<Freed>,
     /// What went wrong.
     pub problem: Option<String>,
+}
+
+/// How the wait of an eviction for [`NodeReclaim`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReclaimEnd {
+    /// With the answer.
+    Done,
+    /// Too late.
+    Deadline,
+    /// It had become too dear.
+    Filling,
+    /// There was none.
+    NotAwaited,
+    /// The runtime was at something else.
+    Busy,
+    /// There was no runtime.
+    Unreachable,
 }
 
 /// Something that went.

@@ -12,7 +12,7 @@ use evictd_tests::{
     evictd::{DISK_THRESHOLD_MIB, Options},
     inbox::Inbox,
     node::Node,
-    record::{Eviction, NodeReclaim, Record},
+    record::{Eviction, NodeReclaim, ReclaimEnd, Record},
     session::Session,
 };
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -108,7 +108,7 @@ fn an_unused_image_goes_and_no_pod() {
     machine.fill(IMAGE_MIB / 2);
     let reclaim = machine.reclaim();
     assert_eq!((&*reclaim.signal, &*reclaim.mode), ("nodefs.available", "enforce"));
-    assert_eq!((&*reclaim.end, &reclaim.problem), ("done", &None));
+    assert_eq!((reclaim.end, &reclaim.problem), (ReclaimEnd::Done, &None));
     let names: Vec<_> = reclaim.freed.iter().map(|freed| freed.name.as_deref()).collect();
     assert_eq!(names, [Some(IDLE)]);
     assert_eq!(machine.images(), [PAUSE]);
@@ -125,11 +125,11 @@ fn a_hung_runtime_delays_an_eviction_by_its_deadline() {
     machine.containerd.hang().unwrap();
     machine.fill(IMAGE_MIB / 2);
     let eviction = machine.eviction();
-    assert_eq!(eviction.node_reclaim.as_deref(), Some("deadline"), "{eviction:?}");
+    assert_eq!(eviction.node_reclaim, Some(ReclaimEnd::Deadline), "{eviction:?}");
     assert_eq!((&*eviction.signal, &*eviction.outcome), ("nodefs.available", "killed"));
     let reclaim = machine.reclaim();
     assert!(!eviction.rank.is_empty(), "explained by the pods that it was decided on");
-    assert_eq!((&*reclaim.end, reclaim.freed.len()), ("deadline", 0));
+    assert_eq!((reclaim.end, reclaim.freed.len()), (ReclaimEnd::Deadline, 0));
     let problem = reclaim.problem.unwrap();
     assert!(problem.contains("did not answer ListImages"), "{problem}");
     machine.containerd.resume().unwrap();
@@ -142,11 +142,11 @@ fn observe_mode_says_what_would_go() {
     let Some(mut machine) = Machine::start("observe") else { return };
     machine.fill(IMAGE_MIB / 2);
     let reclaim = machine.reclaim();
-    assert_eq!((&*reclaim.mode, &*reclaim.end), ("observe", "done"));
+    assert_eq!((&*reclaim.mode, reclaim.end), ("observe", ReclaimEnd::Done));
     assert_eq!(reclaim.freed.len(), 1);
     let eviction = machine.eviction();
     assert_eq!(eviction.outcome, "observed");
-    assert_eq!(eviction.node_reclaim.as_deref(), Some("done"));
+    assert_eq!(eviction.node_reclaim, Some(ReclaimEnd::Done));
     assert_eq!(machine.images(), [IDLE, PAUSE]);
     machine.stop();
 }
