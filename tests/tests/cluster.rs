@@ -199,14 +199,6 @@ fn pods_outlive_the_api_server() {
     assert!(unknown["error"].as_str().unwrap().contains("cannot connect"), "{unknown}");
     plane.start_apiserver().unwrap();
     assert_eq!(run.until("known")["listed"], 1);
-    eprintln!(
-        fs::read_to_string(format!("/proc/{}/status", run.child.id()))
-            .unwrap()
-            .lines()
-            .filter(|l| l.starts_with("VmRSS") || l.starts_with("Rss"))
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
 
     // It goes away: the pods stay as they were known.
     plane.kill_apiserver().unwrap();

@@ -94,7 +94,7 @@ mod tests {
             match vitals.ready(at(now)) {
                 Ok(()) => assert_eq!(problem, "", "{name}"),
                 Err(said) => {
-                    assert!(!problem.is_empty() && said.contains(problem), "{name}: {said}")
+                    assert!(!problem.is_empty() && said.contains(problem), "{name}: {said}");
                 }
             }
         }

@@ -74,19 +74,18 @@ fn start_again(pod: &Pod, node: &Node, runtime: &mut Runtime, inbox: &mut Inbox)
 }
 
 fn wait_evicted(inbox: &mut Inbox, from: usize, uid: &str) -> String {
-    let evicted = inbox.wait_record(from, PATIENCE, "the eviction", |record| match record {
-        Record::Eviction(eviction) if eviction.uid == uid => Some(eviction.message.clone()),
-        _ => None,
+    let evicted = inbox.wait_record(from, PATIENCE, "the eviction", |record| {
+        let Record::Eviction(eviction) = record else { return None };
+        (eviction.uid == uid).then(|| eviction.message.clone())
     });
     evicted.unwrap()
 }
 
 fn wait_told(inbox: &mut Inbox, from: usize, matter: &str) -> Told {
-    let told =
-        inbox.wait_record(from, PATIENCE, "what came of the telling", |record| match record {
-            Record::Told(told) if told.matter == matter => Some(told.clone()),
-            _ => None,
-        });
+    let told = inbox.wait_record(from, PATIENCE, "what came of the telling", |record| {
+        let Record::Told(told) = record else { return None };
+        (told.matter == matter).then(|| told.clone())
+    });
     told.unwrap()
 }
 
@@ -118,18 +117,10 @@ fn an_eviction_survives_the_api_server_and_evictd() {
 
     let from = inbox.mark();
     let mut container = start_again(&pod, &node, &mut runtime, &mut inbox);
-    let again =
-        inbox.wait_record(
-            from,
-            Duration::from_secs(20),
-            "the second kill",
-            |record| match record {
-                Record::KilledAgain { uid, kills, outcome } if uid == pod.uid() => {
-                    Some((*kills, outcome.clone()))
-                }
-                _ => None,
-            },
-        );
+    let again = inbox.wait_record(from, Duration::from_secs(20), "the second kill", |record| {
+        let Record::KilledAgain { uid, kills, outcome } = record else { return None };
+        (uid == pod.uid()).then(|| (*kills, outcome.clone()))
+    });
     assert_eq!(again.unwrap(), (1, "killed".to_owned()));
     common::wait_until("it is dead", || !container.is_running() && !pod.app_is_running());
 

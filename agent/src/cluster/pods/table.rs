@@ -111,7 +111,8 @@ mod tests {
     fn events_change_what_they_name() {
         use Event::{Apply, Delete};
         let begun = || vec![Apply(running("a", "1")), Apply(running("b", "2"))];
-        let cases: [(&str, Vec<Event<Pod>>, &[&str]); 8] = [
+        type Case<'a> = (&'a str, Vec<Event<Pod>>, &'a [&'a str]);
+        let cases: [Case<'_>; 8] = [
             ("another", vec![Apply(running("c", "3"))], &["1", "2", "3"]),
             ("ended well", vec![Apply(pod("a", "1", "Succeeded", "1Mi"))], &["2"]),
             ("ended badly", vec![Apply(pod("a", "1", "Failed", "1Mi"))], &["2"]),

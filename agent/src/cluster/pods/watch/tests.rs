@@ -22,19 +22,19 @@ fn pod(name: &str, uid: &str) -> serde_json::Value {
     })
 }
 
-fn event(kind: &str, object: serde_json::Value) -> String {
+fn event(kind: &str, object: &serde_json::Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
 }
 
 fn added(name: &str, uid: &str) -> String {
-    event("ADDED", pod(name, uid))
+    event("ADDED", &pod(name, uid))
 }
 
 /// Says that the list is complete.
 fn listed() -> String {
     let metadata =
         json!({"resourceVersion": "7", "annotations": {"k8s.io/initial-events-end": "true"}});
-    event("BOOKMARK", json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
+    event("BOOKMARK", &json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
 }
 
 fn status(code: u16, message: &str) -> serde_json::Value {
@@ -89,7 +89,7 @@ fn is_known(told: &PodsTold) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_watch_begins_anew_and_loses_nothing() {
-    let gone = event("ERROR", status(410, "too old resource version"));
+    let gone = event("ERROR", &status(410, "too old resource version"));
     let (feed, asked) = watching(vec![
         node(),
         answer(STREAM, vec![added("a", "1"), listed(), gone], End::Silence),
@@ -162,7 +162,7 @@ async fn without_streaming_pods_are_listed_by_pages() {
         ("refused", refusal(STREAM, 422, "sendInitialEvents is forbidden")),
         (
             "etcd too old",
-            answer(STREAM, vec![event("ERROR", status(500, "disabled"))], End::Complete),
+            answer(STREAM, vec![event("ERROR", &status(500, "disabled"))], End::Complete),
         ),
         ("taken for an ordinary watch", answer(STREAM, vec![added("a", "1")], End::Silence)),
     ];
