@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
-/// How long a server may take to end after SIGTERM.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to end after SIGTERM before it is killed: open watches hold it up.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Lines of its log that an error carries.
 const TAIL: usize = 15;
 
@@ -46,13 +46,13 @@ impl Server {
         self.child.try_wait().ok().flatten()
     }
 
-    /// SIGTERM, and waits for the end.
+    /// SIGTERM, and SIGKILL if that does not end it soon.
     pub(super) fn stop(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
-        let deadline = Instant::now() + STOP_PATIENCE;
+        let deadline = Instant::now() + STOP_GRACE;
         while self.ended().is_none() {
             if Instant::now() > deadline {
-                bail!("{} did not end within {STOP_PATIENCE:?} of SIGTERM", self.name);
+                return self.kill();
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -70,8 +70,7 @@ impl Scene {
     pub(crate) fn wait_pods(&mut self, api: &str) -> PodsFrom {
         let is = |from: &PodsFrom| from.api.as_deref() == Some(api);
         let started = self.session.started().pods_from.clone();
-        let from = self.session.inbox().since(0).len();
-        if is(&started) && from <= 1 {
+        if is(&started) {
             return started;
         }
         let known = self.session.inbox().wait_record(0, PATIENCE, api, |record| match record {
@@ -80,7 +79,6 @@ impl Scene {
         });
         match known {
             Ok(known) => known,
-            Err(_) if is(&started) => started,
             Err(e) => panic!("{e}; {started:?}\n{}", self.session.log_tail()),
         }
     }
