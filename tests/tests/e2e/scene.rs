@@ -73,9 +73,9 @@ impl Scene {
         if is(&started) {
             return started;
         }
-        let known = self.session.inbox().wait_record(0, PATIENCE, api, |record| match record {
-            Record::Pods(from) if is(from) => Some(from.clone()),
-            _ => None,
+        let known = self.session.inbox().wait_record(0, PATIENCE, api, |record| {
+            let Record::Pods(from) = record else { return None };
+            is(from).then(|| from.clone())
         });
         match known {
             Ok(known) => known,
@@ -118,13 +118,10 @@ impl Scene {
 
     /// Waits until telling that of the pod has ended.
     pub(crate) fn wait_told(&mut self, from: usize, uid: &str, matter: &str) -> Told {
-        let told =
-            self.session.inbox().wait_record(from, PATIENCE, matter, |record| match record {
-                Record::Told(told) if told.uid == uid && told.matter == matter => {
-                    Some(told.clone())
-                }
-                _ => None,
-            });
+        let told = self.session.inbox().wait_record(from, PATIENCE, matter, |record| {
+            let Record::Told(told) = record else { return None };
+            (told.uid == uid && told.matter == matter).then(|| told.clone())
+        });
         match told {
             Ok(told) => told,
             Err(e) => panic!("{e}\n{}", self.session.log_tail()),
