@@ -9,7 +9,6 @@ mod answer;
 pub mod check;
 pub mod cli;
 pub mod clock;
-pub mod cluster;
 pub mod config;
 pub mod doctor;
 mod exit;

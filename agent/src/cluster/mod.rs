@@ -1,1 +1,0 @@
-//! The API server: which pods are on this node, and what the cluster is told of them.
