@@ -1,5 +1,8 @@
 //! The control loop: one owner of all state, woken by the kernel, by time, or by a signal to stop.
 
+mod cluster;
+mod reports;
+
 use std::{io, sync::Arc, time::Duration};
 
 use evictd_common::OTHER_CGROUP;
@@ -8,8 +11,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep_until},
 };
-use tracing::{error, info, warn};
+use tracing::warn;
 
+use self::cluster::{answered, changed};
 use super::{
     evictions::{Carried, Evictions},
     filler::{Filler, Fillers},
@@ -17,9 +21,8 @@ use super::{
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
-    pods_from::PodsFrom,
     reclaim::NodeReclaims,
-    record::{self, LogWriter, OomVictim, Record, Started, Stopped, WokenBy},
+    record::{LogWriter, OomVictim, Record, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::{Probed, Schedule},
@@ -31,14 +34,13 @@ use crate::{
         Cluster,
         evict::{Answered, Evictor},
         node::NodeReporter,
-        outbox::{Notice, Outbox},
+        outbox::Outbox,
         pods::{PodFeed, PodsKnown},
     },
     http::Vitals,
-    probe::{self, Family, MapSizes, Shortage},
+    probe::{Family, MapSizes, Shortage},
     runtime::Told,
-    sample::Filesystem,
-    state::{Board, NodeState, PodView, Publication, UsageBy},
+    state::Board,
     trace::Traced,
 };
 
@@ -208,54 +210,6 @@ impl Daemon {
         }
     }
 
-    /// Reports whether the API server tells the pods, when that changes.
-    fn tell_of_pods(&mut self) {
-        if self.observer.index().source().told().is_some_and(|told| told.known != self.pods_known) {
-            self.pods_known = self.pods_known_now();
-            let record = Record::Pods(PodsFrom::of(self.observer.index()));
-            self.reporter.report(now(), record);
-        }
-    }
-
-    fn pods_known_now(&self) -> PodsKnown {
-        let told = self.observer.index().source().told();
-        told.map(|told| told.known.clone()).unwrap_or_default()
-    }
-
-    /// Leaves what it knows for those who asked lately. After the evaluation, which does not wait for it.
-    fn publish(&self) {
-        let at = now();
-        let Some(board) = self.board.as_ref().filter(|board| board.is_wanted(at)) else {
-            return;
-        };
-        let Self { evaluator, observer, .. } = self;
-        board.publish(Publication {
-            at,
-            node: NodeState::of(
-                evaluator.policy(),
-                evaluator.forecast(),
-                &observer.observation().signals,
-                Some(evaluator.conditions()),
-            ),
-            pods: PodView::all_with(observer.index(), |pod| {
-                observer.disks().of(pod, self.kernel.as_ref().map(Kernel::disk_counters))
-            }),
-            mode: self.evictions.mode().to_string(),
-        });
-    }
-
-    /// Reports who fills a disk if it is no pod.
-    fn look_for_fillers(&mut self) {
-        let Self { observer, evaluator, fillers: Some(fillers), reporter, .. } = self else {
-            return;
-        };
-        let (at, signals) = (now(), &observer.observation().signals);
-        let seen = (observer.sampler(), observer.index());
-        for filler in fillers.look(evaluator, signals, seen, at) {
-            reporter.report(at, Record::DiskFiller(Box::new(filler)));
-        }
-    }
-
     /// Who fills the disk that a decision is about, if it is no pod.
     fn filler(&self, signal: Signal, at: MonoTime) -> Option<Filler> {
         self.fillers.as_ref()?.latest(signal, at).cloned()
@@ -417,22 +371,6 @@ impl Daemon {
         acted
     }
 
-    /// Has the cluster told of what was done.
-    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
-        if let Some(outbox) = &self.outbox {
-            notices.into_iter().for_each(|notice| outbox.put(notice));
-        }
-    }
-
-    /// Reports what has become of the telling.
-    fn tell_what_was_told(&mut self) {
-        let at = now();
-        for told in self.outbox.iter().flat_map(Outbox::told) {
-            self.evictions.told(&told, at);
-            self.reporter.report(at, Record::Told(Box::new(told)));
-        }
-    }
-
     /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
     fn settle(&mut self) -> bool {
         let at = now();
@@ -451,62 +389,6 @@ impl Daemon {
         }
         !settled.emptied.is_empty()
     }
-
-    fn report_start(&mut self) {
-        let at = now();
-        self.pods_known = self.pods_known_now();
-        let started = Started {
-            version: env!("CARGO_PKG_VERSION"),
-            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            mode: self.evictions.mode(),
-            cgroup: self.cgroup,
-            pods: self.observer.index().len(),
-            pods_from: PodsFrom::of(self.observer.index()),
-            rungs: self.kernel.as_ref().map(Kernel::rungs).unwrap_or_default(),
-            nodefs: self.filesystem(self.observer.sampler().nodefs(), at),
-            logfs: self.observer.sampler().logfs().map(|logfs| self.filesystem(logfs, at)),
-            map_bytes: self.map_bytes(),
-            map_pods: self.map_sizes.pods,
-            map_cpus: self.map_sizes.cpus,
-        };
-        info!("watching {} pods in {} mode", started.pods, started.mode);
-        self.reporter.report(at, Record::Started(Box::new(started)));
-    }
-
-    fn filesystem(&self, filesystem: &Filesystem, at: MonoTime) -> record::Filesystem {
-        let bytes = filesystem.sample(at).map(|sample| sample.bytes);
-        let counts = |kernel: &Kernel| kernel.counts_blocks_of(filesystem);
-        let by_space = self.kernel.as_ref().is_some_and(counts);
-        record::Filesystem {
-            path: filesystem.path().display().to_string(),
-            available: bytes.map(|bytes| bytes.available),
-            capacity: bytes.map(|bytes| bytes.capacity),
-            usage_by: if by_space { UsageBy::Space } else { UsageBy::Written },
-        }
-    }
-
-    fn map_bytes(&self) -> Option<u64> {
-        self.kernel.as_ref().and_then(|_| probe::map_bytes())
-    }
-
-    fn report_stop(&mut self, tally: &Tally) {
-        let stopped = Stopped {
-            programs: self.kernel.as_ref().map(Kernel::costs).unwrap_or_default(),
-            drops: self.kernel.as_ref().map(Kernel::drops).unwrap_or_default(),
-            records_dropped: self.reporter.dropped(),
-            map_bytes: self.map_bytes(),
-            evictions: self.evictions.count(),
-            wakes: tally.wakes().clone(),
-            disk_walks: self.observer.disks().walks(),
-            decision_ns: tally.decisions(),
-            known_ns: tally.known(),
-        };
-        for (probe, drops) in stopped.drops.iter().filter(|(_, drops)| **drops > 0) {
-            error!("probe {probe}: {drops} records or keys were dropped");
-        }
-        info!("stopping after {} evictions; probes detach", stopped.evictions);
-        self.reporter.report(now(), Record::Stopped(Box::new(stopped)));
-    }
 }
 
 /// Waits for records; forever without probes.
@@ -515,24 +397,6 @@ async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<(
         Some(kernel) => kernel.records(|record| inbox.take(record)).await,
         None => std::future::pending().await,
     }
-}
-
-/// Waits until the API server has told something new; forever in standalone mode.
-async fn changed(pods: Option<&PodFeed>) {
-    match pods {
-        Some(pods) => pods.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for what came of a soft eviction; forever where nobody is asked.
-async fn answered(evictor: Option<&mut Evictor>) -> Answered {
-    if let Some(evictor) = evictor
-        && let Some(answered) = evictor.answered().await
-    {
-        return answered;
-    }
-    std::future::pending().await
 }
 
 /// Never returns at once, so that a due time that stays in the past cannot spin the loop.

@@ -133,23 +133,7 @@ pub(crate) fn run(
         if let (Ok(kernel), 1..) = (&mut kernel, args.ring_stall) {
             kernel.stall_ring(clock::now().after(Duration::from_secs(args.ring_stall)));
         }
-        let asked = socket.is_some() || args.http.is_some();
-        let (board, answers) = if asked { answers(&mounts, kernel.as_mut()) } else { (None, None) };
-        if let (Some(socket), Some(answers)) = (&socket, &answers) {
-            let started = socket.listener().and_then(|on| Server::start(on, answers.clone()));
-            if let Err(error) = started {
-                warn!("evictd top cannot ask: {error}");
-            }
-        }
-        let deeds = Arc::new(Deeds::new(&rustix::system::uname().release().to_string_lossy()));
-        let vitals = Arc::new(Vitals::new(clock::now(), |family| {
-            kernel.as_ref().is_ok_and(|kernel| kernel.counts(family))
-        }));
-        if let Some(address) = args.http {
-            let metrics = Metrics::new(deeds.clone(), answers);
-            let bound = http::Server::start(address, vitals.clone(), metrics)?;
-            info!("health and metrics at http://{bound}");
-        }
+        let Faces { board, vitals, deeds } = faces(args, socket.as_ref(), &mounts, &mut kernel)?;
         let fillers = kernel.as_mut().ok().and_then(|kernel| fillers(kernel, &mounts));
         let config = configuration.in_force();
         let reclaims = NodeReclaims::new(thread, heard);
@@ -277,6 +261,39 @@ fn claim(path: &Path) -> Result<Option<Socket>, SocketError> {
             Ok(None)
         }
     }
+}
+
+/// How evictd shows itself.
+struct Faces {
+    board: Option<Arc<Board>>,
+    vitals: Arc<Vitals>,
+    deeds: Arc<Deeds>,
+}
+
+/// Answers on the socket, and over HTTP where that is wanted.
+fn faces(
+    args: &Args,
+    socket: Option<&Socket>,
+    mounts: &CgroupMounts,
+    kernel: &mut Result<Kernel, String>,
+) -> anyhow::Result<Faces> {
+    let asked = socket.is_some() || args.http.is_some();
+    let (board, answers) = if asked { answers(mounts, kernel.as_mut()) } else { (None, None) };
+    if let (Some(socket), Some(answers)) = (socket, &answers) {
+        let started = socket.listener().and_then(|on| Server::start(on, answers.clone()));
+        if let Err(error) = started {
+            warn!("evictd top cannot ask: {error}");
+        }
+    }
+    let deeds = Arc::new(Deeds::new(&rustix::system::uname().release().to_string_lossy()));
+    let stands = |family| kernel.as_ref().is_ok_and(|kernel| kernel.counts(family));
+    let vitals = Arc::new(Vitals::new(clock::now(), stands));
+    if let Some(address) = args.http {
+        let metrics = Metrics::new(deeds.clone(), answers);
+        let bound = http::Server::start(address, vitals.clone(), metrics)?;
+        info!("health and metrics at http://{bound}");
+    }
+    Ok(Faces { board, vitals, deeds })
 }
 
 /// The board that the control loop publishes on, and what can be told by it to those who ask.
