@@ -52,12 +52,14 @@ pub struct Inbox {
     sender: Sender<Event>,
     receiver: Receiver<Event>,
     events: Vec<Event>,
+    /// An end of evictd before that position was wanted.
+    wanted_end: usize,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
         let (sender, receiver) = channel();
-        Self { sender, receiver, events: Vec::new() }
+        Self { sender, receiver, events: Vec::new(), wanted_end: 0 }
     }
 }
 
@@ -123,10 +125,19 @@ impl Inbox {
         }
     }
 
+    /// Waits until evictd has ended, after `from`; from then on that it has is no error.
+    pub fn wait_end(&mut self, from: usize, patience: Duration) -> Result<(), WaitError> {
+        let ended = |event: &Event| matches!(event, Event::EvictdEnded).then_some(());
+        self.wait(from, patience, "evictd to end", ended)?;
+        self.wanted_end = self.mark();
+        Ok(())
+    }
+
     /// An error when something has happened, at any time, after which waiting is in vain.
     fn check_end(&self, what: &str) -> Result<(), WaitError> {
-        let error = self.events.iter().find_map(|event| match event {
+        let error = self.events.iter().enumerate().find_map(|(position, event)| match event {
             Event::Interrupted => Some(WaitError::Interrupted),
+            Event::EvictdEnded if position < self.wanted_end => None,
             Event::EvictdEnded => Some(WaitError::EvictdEnded(what.to_owned())),
             Event::BadRecord(line) => Some(WaitError::BadRecord(line.clone())),
             Event::Record(_) | Event::Runtime(_) => None,
