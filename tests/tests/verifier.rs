@@ -7,7 +7,7 @@ mod common;
 
 use std::{collections::BTreeMap, slice};
 
-use evictd::probe::{FsKind, LADDER, LoadOptions, load};
+use evictd::probe::{Family, FsKind, LADDER, LoadOptions, load};
 
 /// Verified instructions by release series (`6.12`) and program.
 type Record = BTreeMap<String, BTreeMap<String, u32>>;
@@ -42,12 +42,17 @@ fn series(release: &str) -> String {
     release.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
+/// Families whose programs differ with the filesystem.
+const OF_DISKS: [Family; 2] = [Family::Writes, Family::Space];
+
 /// Every program that this kernel takes, on any rung, for any filesystem. The ladder is also loaded as
 /// a whole: programs of one family may do a part of another's work.
 fn measure() -> BTreeMap<String, u32> {
     let mut measured = BTreeMap::new();
     for filesystem in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
-        let rungs = LADDER.iter().flat_map(|(family, rungs)| {
+        let differ = |family| OF_DISKS.contains(&family) || filesystem == FsKind::Ext4;
+        let ladder = LADDER.iter().filter(|(family, _)| differ(*family));
+        let rungs = ladder.flat_map(|(family, rungs)| {
             rungs.iter().map(|rung| vec![(*family, slice::from_ref(rung))])
         });
         let most = LADDER.iter().map(|(_, rungs)| rungs.len()).max().unwrap_or(0);

@@ -1,7 +1,8 @@
 //! Writes that go through iomap, piece by piece: what the piece before has really taken.
 //!
-//! Direct writes of every filesystem, and the buffered ones of xfs. The tracepoint runs in the writer's task also when the write itself ends later, and after a piece was
-//! submitted, so what falls back to a buffered write is not counted twice.
+//! Direct writes of every filesystem, and the buffered ones of xfs. The tracepoint runs in the writer's task
+//! also when the write itself ends later, and after a piece was submitted, so what falls back to a buffered
+//! write is not counted twice.
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
