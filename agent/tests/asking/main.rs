@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the outbox's tests make a client; these go through a kubeconfig")]
-#[path = "../outbox/server.rs"]
+#[path = "../outbox_faults/server.rs"]
 mod server;
 
 use std::{fs, time::Duration};

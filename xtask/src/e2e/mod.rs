@@ -64,7 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     } else {
         require_root("e2e")?;
         let workspace = Workspace::load()?;
-        setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::ControlPlane])?;
+        setup::ensure(
+            &workspace.pins,
+            &[Purpose::Build, Purpose::StaticBuild, Purpose::ControlPlane],
+        )?;
         total.add(test::end_to_end(&workspace, options.apiserver, options.filter.as_deref())?);
     }
     print!("{total}");

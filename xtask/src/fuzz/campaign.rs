@@ -11,7 +11,6 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow};
 
 use super::libfuzzer::{self, Stats};
-use crate::build;
 use crate::process;
 use crate::progress::step;
 use crate::setup;
@@ -90,14 +89,16 @@ pub(super) fn run(
     Ok(outcomes)
 }
 
-/// Optimised, with overflow checks. No sanitizer: the parsers are safe Rust, in which the address
-/// sanitizer has nothing to find, and without it the compiler of the rest will do.
+/// Optimised a little, with overflow checks. No sanitizer: the parsers are safe Rust, in which the
+/// address sanitizer has nothing to find, and without it the compiler of the rest will do.
 fn build(workspace: &Workspace) -> Result<()> {
     let mut cargo_fuzz = Command::new(setup::cargo_fuzz().program()?);
     cargo_fuzz.args(["build", "--features", "libfuzzer", "--sanitizer", "none"]);
     cargo_fuzz.args(["--target", &triple(), "--target-dir"]).arg(&workspace.target);
     cargo_fuzz.current_dir(&workspace.root);
-    build::find_bpf_toolchain(&mut cargo_fuzz, &workspace.pins)?;
+    cargo_fuzz.env("EVICTD_WITHOUT_PROBES", "1");
+    // Building takes longer than what full optimisation would gain in a minute of trying.
+    cargo_fuzz.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     step("building the fuzz targets", || process::run_quietly(&mut cargo_fuzz))
 }
 

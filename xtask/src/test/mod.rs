@@ -1,5 +1,6 @@
 //! `test`: unit tests, integration tests on this kernel, and the same in virtual machines.
 
+mod integration;
 mod libtest;
 mod suite;
 mod tally;
@@ -13,7 +14,8 @@ use crate::e2e::Apiserver;
 use crate::process;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
-pub(crate) use suite::end_to_end;
+use integration::Built;
+pub(crate) use integration::end_to_end;
 pub(crate) use tally::Tally;
 
 /// Sets up and runs the tests: all suites, or those named.
@@ -37,10 +39,14 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let all = !(options.unit || options.host || options.vm);
     let workspace = Workspace::load()?;
     let mut purposes = vec![Purpose::Build];
-    if all || options.vm {
-        purposes.extend([Purpose::StaticBuild, Purpose::Vm]);
+    let vm = all || options.vm;
+    if vm {
+        purposes.push(Purpose::Vm);
     }
     let host = options.host || (all && process::is_root());
+    if host || vm {
+        purposes.push(Purpose::StaticBuild);
+    }
     if host {
         purposes.push(Purpose::Host);
         purposes.extend(options.apiserver.purpose());
@@ -54,13 +60,17 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
     if options.host {
         crate::demo::require_root("test --host")?;
     }
-    if host {
-        total.add(suite::host(&workspace, options.apiserver)?);
-    } else if all {
+    if !host && all {
         total.skip("host: all integration tests", "not root");
     }
-    if all || options.vm {
-        total.add(vm::run(&workspace)?);
+    if host || vm {
+        let built = Built::new(&workspace, &["*"])?;
+        if host {
+            total.add(integration::host(&workspace, &built, options.apiserver)?);
+        }
+        if vm {
+            total.add(vm::run(&workspace, built)?);
+        }
     }
     print!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,4 +1,4 @@
-//! The suites: which tests run where.
+//! The unit suite, and how any suite's test programs are run and read.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,10 +9,9 @@ use anyhow::{Context as _, Result};
 
 use super::libtest::{Reader, Show};
 use super::tally::Tally;
-use crate::build::{self, EVICTD, Linkage, Profile};
-use crate::e2e::{self, Apiserver};
+use crate::build::{self, Linkage};
+use crate::process;
 use crate::progress::step;
-use crate::setup::container_runtime_folder;
 use crate::workspace::Workspace;
 
 /// Packages whose tests belong to the unit suite.
@@ -25,56 +24,23 @@ const UNIT_PACKAGES: [&str; 7] = [
     "evictd-fuzz",
     "xtask",
 ];
-const INTEGRATION_PACKAGE: &str = "evictd-tests";
 
 /// Unit tests and the tests of single crates.
 pub(super) fn unit(workspace: &Workspace) -> Result<Tally> {
     let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
     cargo.args(UNIT_PACKAGES.iter().flat_map(|package| ["--package", package]));
     cargo.args(["--no-fail-fast", "--", "--show-output"]);
-    let log = workspace.scratch().join("unit.log");
-    Ok(step("unit tests", || run(&mut cargo, &log))?.within("unit"))
+    let mut log = create(&workspace.scratch().join("unit.log"))?;
+    Ok(step("unit tests", || run(&mut cargo, &mut log))?.within("unit"))
 }
 
-/// Integration tests against the optimised evictd, on this kernel.
-pub(super) fn host(workspace: &Workspace, apiserver: Apiserver) -> Result<Tally> {
-    let mut cargo = integration(workspace, apiserver)?;
-    cargo.args(["--", "--test-threads=1", "--show-output"]);
-    let log = workspace.scratch().join("host.log");
-    Ok(step("integration tests on this kernel", || run(&mut cargo, &log))?.within("host"))
-}
-
-/// Those of the integration tests that need the API server; with names that contain `filter`, if given.
-pub(crate) fn end_to_end(
-    workspace: &Workspace,
-    apiserver: Apiserver,
-    filter: Option<&str>,
-) -> Result<Tally> {
-    let mut cargo = integration(workspace, apiserver)?;
-    cargo.args(e2e::PROGRAMS.iter().flat_map(|program| ["--test", program]));
-    cargo.args(["--", "--test-threads=1", "--show-output"]).args(filter);
-    let log = workspace.scratch().join("e2e.log");
-    Ok(step("tests against the API server", || run(&mut cargo, &log))?.within("e2e"))
-}
-
-/// `cargo test` of the integration tests, told which evictd and which API server they are for.
-fn integration(workspace: &Workspace, apiserver: Apiserver) -> Result<Command> {
-    let programs = build::programs(workspace, Profile::Release, Linkage::Dynamic)?;
-    let mut cargo = build::cargo(workspace, "test", Linkage::Dynamic)?;
-    cargo.env("EVICTD_BIN", build::program(&programs, EVICTD)?).envs(apiserver.environment()?);
-    cargo.env("EVICTD_CONTAINERD", container_runtime_folder()?);
-    cargo.args(["--package", INTEGRATION_PACKAGE, "--no-fail-fast"]);
-    Ok(cargo)
-}
-
-/// Runs cargo test, shows what a person wants to see and logs all of it.
-fn run(cargo: &mut Command, log: &Path) -> Result<Tally> {
-    let mut log = create(log)?;
-    let mut child = cargo
+/// Runs a test program, or cargo running several; shows what a person wants to see and logs all of it.
+pub(super) fn run(tests: &mut Command, log: &mut File) -> Result<Tally> {
+    let mut child = tests
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start cargo test")?;
+        .with_context(|| format!("cannot start {}", process::line(tests)))?;
     let mut reader = Reader::default();
     for line in BufReader::new(child.stdout.take().context("no output")?).split(b'\n') {
         let line = line?;
@@ -87,7 +53,7 @@ fn run(cargo: &mut Command, log: &Path) -> Result<Tally> {
     let status = child.wait()?;
     let mut tally = reader.finish();
     if !status.success() && tally.failed == 0 {
-        tally.fail(format!("cargo test: {status}, before any test had failed"));
+        tally.fail(format!("{status}, before any test had failed"));
     }
     Ok(tally)
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::integration::Built;
 use super::libtest::{Reader, Show};
 use super::suite::create;
 use super::tally::Tally;
-use crate::build::{self, INCIDENTS, Linkage, Profile, Programs};
+use crate::build::{INCIDENTS, Programs};
 use crate::e2e;
 use crate::progress::step;
 use crate::vm::BOOT_LIMIT;
@@ -19,8 +20,6 @@ use crate::vm::initramfs::{Initramfs, Step};
 use crate::vm::kernel::{KERNELS, Kernel, Tests};
 use crate::workspace::Workspace;
 
-/// Packages whose integration tests also run in the guest.
-const PACKAGES: [&str; 2] = ["evictd", "evictd-tests"];
 /// One test program, under emulation: those that go through every rung on three filesystems are slow.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(900);
 const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
@@ -28,9 +27,8 @@ const INCIDENTS_LIMIT: Duration = Duration::from_secs(300);
 /// Test programs that run where only [`Tests::KernelFacing`] are wanted.
 const KERNEL_FACING: [&str; 5] = ["doctor", "log_writers", "probes", "space", "write_paths"];
 
-pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
-    let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-    let mut tests = build::static_tests(workspace, Profile::Release, &PACKAGES, &["*"])?;
+pub(super) fn run(workspace: &Workspace, built: Built) -> Result<Tally> {
+    let Built { programs, mut tests } = built;
     let named = KERNEL_FACING.iter().chain(&e2e::PROGRAMS);
     if let Some(name) = named.into_iter().find(|name| !tests.contains_key(**name)) {
         bail!("there is no test program {name}");

@@ -1,0 +1,84 @@
+//! Integration tests on this kernel: the programs that the VMs run, evictd as it is shipped.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::suite;
+use super::tally::Tally;
+use crate::build::{self, EVICTD, Linkage, Profile, Programs};
+use crate::e2e::{self, Apiserver};
+use crate::progress::step;
+use crate::setup::container_runtime_folder;
+use crate::workspace::Workspace;
+
+/// Packages whose integration tests run here and in the guests.
+const PACKAGES: [&str; 2] = ["evictd", "evictd-tests"];
+
+/// What both suites of integration tests run: built once, without shared libraries.
+pub(super) struct Built {
+    /// evictd and the programs of the test crate.
+    pub(super) programs: Programs,
+    pub(super) tests: Programs,
+}
+
+impl Built {
+    /// Builds the programs, and all test programs or those named.
+    pub(super) fn new(workspace: &Workspace, names: &[&str]) -> Result<Self> {
+        let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
+        let tests = build::static_tests(workspace, Profile::Release, &PACKAGES, names)?;
+        Ok(Self { programs, tests })
+    }
+}
+
+/// All integration tests against the optimised evictd.
+pub(super) fn host(workspace: &Workspace, built: &Built, apiserver: Apiserver) -> Result<Tally> {
+    let tally = step("integration tests on this kernel", || {
+        run(workspace, built, apiserver, None, "host.log")
+    })?;
+    Ok(tally.within("host"))
+}
+
+/// Those that need the API server; with names that contain `filter`, if given.
+pub(crate) fn end_to_end(
+    workspace: &Workspace,
+    apiserver: Apiserver,
+    filter: Option<&str>,
+) -> Result<Tally> {
+    let built = Built::new(workspace, &e2e::PROGRAMS)?;
+    let tally = step("tests against the API server", || {
+        run(workspace, &built, apiserver, filter, "e2e.log")
+    })?;
+    Ok(tally.within("e2e"))
+}
+
+/// Runs one test program after the other, told which evictd and which API server they are for.
+fn run(
+    workspace: &Workspace,
+    built: &Built,
+    apiserver: Apiserver,
+    filter: Option<&str>,
+    log: &str,
+) -> Result<Tally> {
+    let mut variables: Vec<(&str, OsString)> = apiserver.environment()?;
+    variables.push(("EVICTD_BIN", build::program(&built.programs, EVICTD)?.into()));
+    variables.push(("EVICTD_CONTAINERD", container_runtime_folder()?.into()));
+    let mut log = suite::create(&workspace.scratch().join(log))?;
+    let mut total = Tally::default();
+    for (name, program) in &built.tests {
+        eprintln!("     Running {name}");
+        let mut test = test_program(program, filter);
+        // Not from where cargo was called: a test must not depend on that.
+        test.envs(variables.iter().cloned()).current_dir(&workspace.root);
+        total.add(suite::run(&mut test, &mut log)?.within(name));
+    }
+    Ok(total)
+}
+
+fn test_program(program: &Path, filter: Option<&str>) -> Command {
+    let mut test = Command::new(program);
+    test.args(["--test-threads=1", "--show-output"]).args(filter);
+    test
+}
