@@ -29,7 +29,7 @@ struct Cli {
 enum Command {
     /// The daemon: probes, evaluator, evictions. Records go to stdout, one JSON object a line; logs
     /// to stderr.
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Who would be evicted for a signal, in which order, and why.
     Rank(rank::Args),
     /// The daemon in observe mode, with everything it sees written to a trace.

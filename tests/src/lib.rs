@@ -18,6 +18,7 @@ pub mod inbox;
 pub mod incident;
 pub mod kernel_maps;
 pub mod kind;
+pub mod kubelet_port;
 pub mod loop_device;
 pub mod manifest;
 pub mod node;

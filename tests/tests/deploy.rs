@@ -20,11 +20,12 @@ use evictd_tests::{
 /// A way to install: overlay, components, and the chart's values for the same.
 type Way = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     ("observe", &[], &[]),
     ("enforce", &[], &["mode=enforce"]),
     ("enforce", &["privileged"], &["mode=enforce", "privileged=true"]),
     ("observe", &["kubelet-thresholds"], &["kubelet.configFile=/var/lib/kubelet/config.yaml"]),
+    ("observe", &["kubelet-api"], &["kubelet.ask=true"]),
     ("observe", &["pod-monitor"], &["podMonitor.enabled=true"]),
     ("observe", &["service-monitor"], &["serviceMonitor.enabled=true"]),
 ];

@@ -45,10 +45,19 @@ impl Access {
             Self::Kubeconfig(path) => open_kubeconfig(path),
             Self::InCluster => {
                 let error = |problem| ConnectError::InCluster { problem };
-                let config = Config::incluster().map_err(|e| error(e.to_string()))?;
-                opened(config, Vec::new()).map_err(|e| error(e.to_string()))
+                opened(in_cluster()?, Vec::new()).map_err(|e| error(e.to_string()))
             }
         }
+    }
+
+    /// Address and credentials, read anew.
+    pub(super) fn config(&self) -> Result<Config, ConnectError> {
+        let mut config = match self {
+            Self::Kubeconfig(path) => read_kubeconfig(path)?.0,
+            Self::InCluster => in_cluster()?,
+        };
+        prepare(&mut config);
+        Ok(config)
     }
 
     /// For people, where the server's address is not known.
@@ -60,7 +69,18 @@ impl Access {
     }
 }
 
+fn in_cluster() -> Result<Config, ConnectError> {
+    Config::incluster().map_err(|e| ConnectError::InCluster { problem: e.to_string() })
+}
+
 fn open_kubeconfig(path: &Path) -> Result<Opened, ConnectError> {
+    let (config, files) = read_kubeconfig(path)?;
+    opened(config, files)
+        .map_err(|e| ConnectError::Kubeconfig { path: path.to_owned(), problem: e.to_string() })
+}
+
+/// What it says, and the files that it consists of.
+fn read_kubeconfig(path: &Path) -> Result<(Config, Vec<PathBuf>), ConnectError> {
     let error = |problem| ConnectError::Kubeconfig { path: path.to_owned(), problem };
     let read = Kubeconfig::read_from(path).map_err(|e| error(unreadable(&e)))?;
     let mut files = vec![path.to_owned()];
@@ -69,7 +89,7 @@ fn open_kubeconfig(path: &Path) -> Result<Opened, ConnectError> {
     if config.cluster_url.host().is_none() {
         return Err(error(format!("`{}` is no address of a server", config.cluster_url)));
     }
-    opened(config, files).map_err(|e| error(e.to_string()))
+    Ok((config, files))
 }
 
 /// What kube says, without the file's name, which stands in front already.
@@ -91,10 +111,14 @@ fn named_files(kubeconfig: &Kubeconfig) -> Vec<PathBuf> {
     named.flatten().map(PathBuf::from).collect()
 }
 
-fn opened(mut config: Config, files: Vec<PathBuf>) -> Result<Opened, kube::Error> {
-    timeouts::set(&mut config);
+fn prepare(config: &mut Config) {
+    timeouts::set(config);
     // A refusal is an answer, too: who asked decides when to ask again.
     config.default_retry = false;
+}
+
+fn opened(mut config: Config, files: Vec<PathBuf>) -> Result<Opened, kube::Error> {
+    prepare(&mut config);
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let seen = fingerprint(&files);
     Ok(Opened { client: Client::try_from(config)?, server, files, seen })

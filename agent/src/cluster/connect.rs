@@ -63,6 +63,11 @@ impl Connection {
         opened.as_ref().map_or_else(|| self.door.access.name(), |opened| opened.server.clone())
     }
 
+    /// Address and credentials as they are written now.
+    pub(super) fn config(&self) -> Result<kube::Config, ConnectError> {
+        self.door.access.config()
+    }
+
     /// Whether the API server knows this node: address, CA, credentials and name are right then.
     ///
     /// # Errors

@@ -218,6 +218,11 @@ impl ConnectError {
     }
 }
 
+/// What lies below all that `error` is wrapped in.
+pub(super) fn cause(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
 /// The error and what caused it. What an `io::Error` wraps is not among its sources by itself.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut chain = vec![error];

@@ -10,6 +10,7 @@ mod bucket;
 mod connect;
 mod error;
 pub mod evict;
+pub mod kubelet;
 pub mod node;
 pub mod outbox;
 pub mod pods;

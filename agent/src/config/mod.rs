@@ -25,6 +25,8 @@ mod used;
 mod watch;
 mod written;
 
+pub(crate) use kubelet::configz::as_file as kubelet_as_file;
+
 pub use error::InputError;
 pub use eviction::{ConfigKind, EvictionSettings};
 pub use margin::KUBELET_MARGIN_PERCENT;

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use tracing::warn;
+
 use super::{
     Config, InputError, WrittenSemantics,
     file::{File, Own},
     kubelet::{drop_ins, file, flags},
+    layer::Layer,
     layers::Layers,
 };
 
@@ -34,6 +37,10 @@ pub struct Sources {
     /// they are not given here. A kubelet with flags only has no default thresholds.
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub kubelet_flags: Option<String>,
+
+    /// What the kubelet itself said, in the place of its file where none is given; it may not be there yet.
+    #[arg(skip)]
+    pub kubelet_told: Option<PathBuf>,
 
     /// Whose rules: strict fixes the kubelet's known accidents, kubelet repeats them. Wins over
     /// `semantics` of the configuration; strict if neither says.
@@ -101,6 +108,9 @@ impl Sources {
             }
             (Some(_), ..) => {}
         }
+        if layers.file.is_none() {
+            layers.file = self.told();
+        }
         layers.drop_ins = paths.config_dir.as_deref().map(drop_ins::read).transpose()?;
         layers.flags = flags.map(|flags| flags.layer);
         Config::of(own, &layers, self.semantics.map(Into::into))
@@ -112,13 +122,21 @@ impl Sources {
         let flags = argument.and_then(|argument| flags::read(argument).ok());
         let paths = self.kubelet_paths(flags.as_ref());
         let named = argument.and_then(flags::file).map(PathBuf::from);
+        let told = self.kubelet_told.clone();
         let mut files: Vec<_> =
-            [self.config.clone(), named, paths.config].into_iter().flatten().collect();
+            [self.config.clone(), named, paths.config, told].into_iter().flatten().collect();
         if let Some(dir) = paths.config_dir {
             files.extend(drop_ins::files(&dir).unwrap_or_default());
             files.push(dir);
         }
         files
+    }
+
+    /// What the kubelet said last. evictd writes that file anew, so that one that cannot be used stops
+    /// nothing.
+    fn told(&self) -> Option<Layer> {
+        let path = self.kubelet_told.as_deref().filter(|path| path.exists())?;
+        file::read(path).inspect_err(|error| warn!("not used: {error}")).ok()
     }
 
     /// Those given win over those that the kubelet's flags name.

@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 use evictd_core::parse_duration;
 
 use crate::{
-    cluster::ClusterArgs,
+    cluster::{ClusterArgs, kubelet::KubeletArgs},
     config::{ConfigArgs, Mode, Watch},
     exit,
     log::start_log,
@@ -66,6 +66,8 @@ fn as_a_run(args: &Args) -> run::Args {
     run::Args {
         node: args.node.clone(),
         cluster: args.cluster.clone(),
+        // What it says would be kept in the state directory.
+        kubelet: KubeletArgs::default(),
         mode: Some(Mode::Observe),
         verbose_probes: false,
         probe_stats: false,

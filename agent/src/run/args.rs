@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
-    cluster::ClusterArgs,
+    cluster::{
+        ClusterArgs,
+        kubelet::{self, KubeletArgs},
+    },
     config::{ConfigArgs, Mode},
     probe::ForcedRung,
     runtime::Endpoint,
@@ -22,6 +25,10 @@ pub struct Args {
     /// The cluster that the node belongs to.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+
+    /// This node's kubelet.
+    #[command(flatten)]
+    pub kubelet: KubeletArgs,
 
     /// Whether to act. Wins over `mode` of the configuration; observe if neither says.
     #[arg(long)]
@@ -82,4 +89,14 @@ pub struct Args {
     /// Size of the ring buffer; a power of two, at least a page.
     #[arg(long, value_name = "BYTES", hide = true)]
     pub ring_bytes: Option<u32>,
+}
+
+impl Args {
+    /// The node, with what its kubelet says where that is asked.
+    pub(super) fn sources(&self) -> ConfigArgs {
+        let mut node = self.node.clone();
+        let asks = self.kubelet.kubelet_url.is_some();
+        node.sources.kubelet_told = asks.then(|| kubelet::configuration_file(&self.state_dir));
+        node
+    }
 }

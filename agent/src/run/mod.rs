@@ -44,6 +44,7 @@ use crate::{
     cluster::{
         Cluster, ClusterArgs, Part,
         evict::Evictor,
+        kubelet,
         node::NodeReporter,
         outbox::Outbox,
         pods::{self, PodFeed, PodsKnown},
@@ -75,7 +76,7 @@ use reporter::Reporter;
 /// Runs the daemon until it is told to stop.
 pub fn main(args: &Args) -> ExitCode {
     start_log(args.verbose_probes);
-    let read = Configuration::read(Watch::new(args.node.clone()), args.mode);
+    let read = Configuration::read(Watch::new(args.sources()), args.mode);
     exit::code(read.and_then(|configuration| {
         let record = args.record.as_deref().map(|path| Recording::to(path, Figures::Wanted));
         run(configuration, args, record.transpose()?)
@@ -111,6 +112,10 @@ pub(crate) fn run(
         }
         Some(_) | None => (None, None),
     };
+    if let Some(feed) = &feed {
+        let file = kubelet::configuration_file(&args.state_dir);
+        parts.extend(kubelet::parts(&args.kubelet, feed, file));
+    }
     let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed, parts)).transpose()?;
 
     tokio.block_on(async move {

@@ -22,21 +22,24 @@ pub enum PodsKnown {
     Now,
     /// They are as they were when it was last heard of; why it is not now.
     Before(ConnectError),
+    /// They are as the kubelet has them; why not as the API server does.
+    Kubelet(ConnectError),
 }
 
 impl PodsKnown {
-    /// True once all pods of the node were told, also if the API server is away since.
+    /// True once all pods of the node were told, also if the API server is away.
     pub const fn is_known(&self) -> bool {
-        matches!(self, Self::Now | Self::Before(_))
+        matches!(self, Self::Now | Self::Before(_) | Self::Kubelet(_))
     }
 
-    /// `waiting`, `unknown`, `known` or `stale`.
+    /// `waiting`, `unknown`, `known`, `stale` or `kubelet`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NotYet => "waiting",
             Self::Never(_) => "unknown",
             Self::Now => "known",
             Self::Before(_) => "stale",
+            Self::Kubelet(_) => "kubelet",
         }
     }
 
@@ -44,7 +47,7 @@ impl PodsKnown {
     pub const fn error(&self) -> Option<&ConnectError> {
         match self {
             Self::NotYet | Self::Now => None,
-            Self::Never(error) | Self::Before(error) => Some(error),
+            Self::Never(error) | Self::Before(error) | Self::Kubelet(error) => Some(error),
         }
     }
 }
@@ -116,13 +119,32 @@ impl PodFeed {
 
     /// These are the pods.
     pub(super) fn tell(&self, records: Vec<PodRecord>) {
+        self.put(self.told(), records, PodsKnown::Now);
+    }
+
+    /// These are the pods as the kubelet has them, if the API server is still `away`. True if it did not
+    /// tell them before.
+    pub(in crate::cluster) fn tell_instead(
+        &self,
+        records: Vec<PodRecord>,
+        away: ConnectError,
+    ) -> bool {
+        let told = self.told();
+        if told.known.error() != Some(&away) {
+            return false;
+        }
+        let is_news = !matches!(told.known, PodsKnown::Kubelet(_));
+        self.put(told, records, PodsKnown::Kubelet(away));
+        is_news
+    }
+
+    fn put(&self, mut told: MutexGuard<'_, PodsTold>, records: Vec<PodRecord>, known: PodsKnown) {
         let records: Arc<[PodRecord]> = records.into();
-        let mut told = self.told();
         let same = told.records == records;
-        if same && told.known == PodsKnown::Now {
+        if same && told.known == known {
             return;
         }
-        told.known = PodsKnown::Now;
+        told.known = known;
         if !same {
             told.generation += 1;
             told.records = records;

@@ -5,6 +5,7 @@ mod table;
 mod watch;
 
 pub use feed::{PodFeed, PodsKnown, PodsTold};
+pub(super) use table::PodTable;
 
 use super::Part;
 

@@ -13,7 +13,7 @@ type Key = (Arc<str>, Arc<str>);
 
 /// Pods by name. One that has ended, or whose object cannot be used, is not among them.
 #[derive(Debug, Default)]
-pub(super) struct PodTable {
+pub(in crate::cluster) struct PodTable {
     pods: BTreeMap<Key, PodRecord>,
     /// What a list that is not complete yet has told.
     listed: Option<BTreeMap<Key, PodRecord>>,
@@ -48,13 +48,19 @@ impl PodTable {
         }
     }
 
+    /// These are the pods, as another source than the watch has them.
+    pub(in crate::cluster) fn replace(&mut self, pods: &[Pod]) {
+        let read = pods.iter().map(|pod| self.read(pod)).collect::<Vec<_>>();
+        self.pods = read.into_iter().filter_map(|(key, record)| Some((key, record?))).collect();
+    }
+
     /// False while a list is not complete: what was known before stays.
     pub(super) const fn is_complete(&self) -> bool {
         self.listed.is_none()
     }
 
     /// Every pod, by namespace and name.
-    pub(super) fn records(&self) -> Vec<PodRecord> {
+    pub(in crate::cluster) fn records(&self) -> Vec<PodRecord> {
         self.pods.values().cloned().collect()
     }
 

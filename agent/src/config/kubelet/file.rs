@@ -9,8 +9,8 @@ use crate::config::{
     shared::WrittenShared,
 };
 
-const KIND: &str = "KubeletConfiguration";
-const API_VERSION: &str = "kubelet.config.k8s.io/v1beta1";
+pub(super) const KIND: &str = "KubeletConfiguration";
+pub(super) const API_VERSION: &str = "kubelet.config.k8s.io/v1beta1";
 
 /// Reads the KubeletConfiguration at `path`.
 pub(in crate::config) fn read(path: &Path) -> Result<Layer, InputError> {

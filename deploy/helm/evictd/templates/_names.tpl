@@ -40,7 +40,7 @@ pid.available: "1000"
 {{- define "evictd.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- with .Values.kubelet -}}
-{{- if not (or .configFile $config.evictionHard) -}}
+{{- if not (or .configFile .ask $config.evictionHard) -}}
 {{- $_ := set $config "evictionHard" (include "evictd.thresholds" $ | fromYaml) -}}
 {{- end -}}
 {{- if ne .rootDirectory "/var/lib/kubelet" -}}
