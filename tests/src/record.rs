@@ -23,6 +23,17 @@ pub enum Record {
         /// As [`Eviction::outcome`].
         outcome: String,
     },
+    /// What the API server said to a soft eviction.
+    EvictionAnswer {
+        /// The eviction.
+        id: u64,
+        /// `accepted`, `disruption-budget`, `unanswered` or `gone`.
+        outcome: String,
+        /// After a refusal: not asked for again before that.
+        retry_after_ms: Option<u64>,
+        /// In its words.
+        detail: Option<String>,
+    },
     /// What has become of telling the API server.
     Told(Told),
     /// An evicted pod was started again and killed again.

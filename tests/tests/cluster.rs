@@ -16,7 +16,7 @@ use std::{
 };
 
 use evictd_tests::{
-    control_plane::{Account, ControlPlane, Kubelet},
+    control_plane::{Account, ControlPlane, EXPIRED, Kubelet, NOT_YET_VALID},
     manifest::{PodSpec, Qos, StorageLimits},
 };
 use serde_json::{Value, json};
@@ -109,6 +109,18 @@ fn bad_input_is_one_clear_error() {
             changed(&plane, "name", |c| cluster(c, "tls-server-name", "elsewhere".to_owned())),
             NODE,
             "no secure connection",
+        ),
+        (
+            "a clock far behind",
+            changed(&plane, "behind", |c| cluster(c, "tls-server-name", NOT_YET_VALID.to_owned())),
+            NODE,
+            "check its certificate, and the clocks of both",
+        ),
+        (
+            "a clock far ahead",
+            changed(&plane, "ahead", |c| cluster(c, "tls-server-name", EXPIRED.to_owned())),
+            NODE,
+            "check its certificate, and the clocks of both",
         ),
         (
             "refused connection",
@@ -212,9 +224,18 @@ fn a_required_api_server_ends_evictd_at_start() {
     let _alone = common::alone();
     let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
     let missing = plane.dir().join("none");
+    let token = changed(&plane, "token", |c| c["users"][0]["user"] = json!({"token": "wrong"}));
+    let name = changed(&plane, "name", |c| {
+        c["clusters"][0]["cluster"]["tls-server-name"] = "elsewhere".into();
+    });
     // This node is not registered.
-    for (name, kubeconfig, code) in [("node", plane.admin_kubeconfig(), 1), ("file", &*missing, 2)]
-    {
+    let cases = [
+        ("node", plane.admin_kubeconfig(), 1),
+        ("token", &*token, 1),
+        ("certificate", &*name, 1),
+        ("file", &*missing, 2),
+    ];
+    for (name, kubeconfig, code) in cases {
         let mut run = Run::start(plane.dir(), kubeconfig, &["--require-api"]);
         assert_eq!(run.child.wait().unwrap().code(), Some(code), "{name}");
     }

@@ -153,6 +153,9 @@ impl Observer {
         observe_pods(&self.index, figures, semantics, &mut self.observation.pods);
         if figures.disk() {
             let usages = self.observation.pods.iter_mut().map(|pod| &mut pod.usage);
+            if figures.inodes() {
+                self.disks.count_inodes(&self.index);
+            }
             self.disks.fill(&self.index, kernel.map(Kernel::disk_counters), usages);
         }
     }

@@ -56,6 +56,14 @@ impl PodFigures {
         }
     }
 
+    /// Whether inodes have to be those of this moment: a signal of theirs is what is ranked for.
+    pub const fn inodes(self) -> bool {
+        match self {
+            Self::For(signal) => matches!(signal.resource(), Resource::Inodes),
+            Self::All => false,
+        }
+    }
+
     const fn pids(self) -> bool {
         match self {
             Self::For(signal) => matches!(signal.resource(), Resource::Pids),

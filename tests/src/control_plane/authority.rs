@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 /// Where the API server is reached: on this machine, and from a VM with user-mode networking.
@@ -51,6 +51,14 @@ impl Authority {
         self.sign("apiserver", params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
+    /// What the API server shows clients that call it `name`: valid in those years only.
+    pub(super) fn server_valid(&self, name: &str, years: (i32, i32)) -> Result<Pair> {
+        let mut params = CertificateParams::new([name.to_owned()])?;
+        params.not_before = date_time_ymd(years.0, 1, 1);
+        params.not_after = date_time_ymd(years.1, 1, 1);
+        self.sign(name, params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// What a client of that user name and group shows the API server.
     pub(super) fn client(&self, user: &str, group: &str) -> Result<Pair> {
         let mut params = CertificateParams::default();
@@ -80,11 +88,16 @@ impl Authority {
     /// A key of its own for the tokens of service accounts: public half, private half.
     pub(super) fn token_keys(&self) -> Result<(PathBuf, PathBuf)> {
         let key = KeyPair::generate()?;
-        let (public, private) = (self.dir.join("tokens.pub"), self.dir.join("tokens.key"));
+        let (public, private) = (self.dir.join("tokens.pub"), token_key(&self.dir));
         write(&public, &key.public_key_pem())?;
         write(&private, &key.serialize_pem())?;
         Ok((public, private))
     }
+}
+
+/// The private key that tokens are signed with.
+pub(super) fn token_key(dir: &Path) -> PathBuf {
+    dir.join("tokens.key")
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

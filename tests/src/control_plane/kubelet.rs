@@ -1,7 +1,10 @@
 //! A fake kubelet: it registers the node, and gives pods of the API processes, cgroups and logs that are
 //! real. It never restarts a container and never evicts.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::{
@@ -29,6 +32,8 @@ use crate::{
 /// From this priority on a pod is critical, and its class is one that every cluster has.
 const CRITICAL: i32 = 2_000_000_000;
 const CRITICAL_CLASS: &str = "system-node-critical";
+/// Until admission knows a priority class that was just made.
+const ADMISSION_PATIENCE: Duration = Duration::from_secs(10);
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// The kubelet of one node of a control plane.
@@ -97,8 +102,7 @@ impl Kubelet {
         let client = self.plane.admin()?;
         let made = self.plane.wait(async {
             priority_class(&client, spec.priority).await?;
-            let api = Api::<ApiPod>::namespaced(client, spec.namespace);
-            anyhow::Ok(api.create(&PostParams::default(), &pod).await?)
+            create_once_admitted(&Api::namespaced(client, spec.namespace), &pod).await
         });
         let made = made.with_context(|| format!("creating {}", spec.full_name()))?;
         if !spec.is_static {
@@ -153,6 +157,21 @@ impl Kubelet {
 
     fn pods(&self, namespace: &str) -> Result<Api<ApiPod>> {
         Ok(Api::namespaced(self.plane.admin()?, namespace))
+    }
+}
+
+/// Admission learns of a new class by its own watch.
+async fn create_once_admitted(api: &Api<ApiPod>, pod: &ApiPod) -> Result<ApiPod> {
+    let deadline = Instant::now() + ADMISSION_PATIENCE;
+    loop {
+        match api.create(&PostParams::default(), pod).await {
+            Err(kube::Error::Api(status))
+                if status.message.contains("no PriorityClass") && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            created => return Ok(created?),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authority;
+mod dated_token;
 mod directory;
 mod kubeconfig;
 mod kubelet;
@@ -11,7 +12,7 @@ mod server;
 
 pub use accounts::{Account, PodRef};
 pub use kubelet::Kubelet;
-pub use programs::{LEFT_OUT, VARIABLE};
+pub use programs::{EXPIRED, LEFT_OUT, NOT_YET_VALID, VARIABLE};
 
 use std::{
     fmt,

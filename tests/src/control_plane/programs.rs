@@ -16,6 +16,14 @@ pub const VARIABLE: &str = "EVICTD_KUBERNETES";
 /// The value of [`VARIABLE`] where the tests that need an API server are left out.
 pub const LEFT_OUT: &str = "none";
 
+/// To clients that call it so (`tls-server-name`) the API server shows a certificate that is not valid yet: they
+/// see it as one does whose clock is far behind.
+pub const NOT_YET_VALID: &str = "not-yet-valid.test";
+/// The same with one that is not valid any more, as of a clock far ahead.
+pub const EXPIRED: &str = "expired.test";
+const OTHER_TIMES: [(&str, (i32, i32)); 2] =
+    [(NOT_YET_VALID, (2200, 2300)), (EXPIRED, (1990, 2000))];
+
 /// The folder of kube-apiserver and kubectl; `None` where they are left out.
 pub(super) fn folder() -> Result<Option<PathBuf>> {
     let Some(folder) = env::var_os(VARIABLE) else {
@@ -66,6 +74,11 @@ pub(super) fn apiserver(
     file("tls-private-key-file", &serving.key);
     file("service-account-key-file", &public);
     file("service-account-signing-key-file", &private);
+    for (name, years) in OTHER_TIMES {
+        let pair = authority.server_valid(name, years)?;
+        let (certificate, key) = (pair.certificate.display(), pair.key.display());
+        command.arg(format!("--tls-sni-cert-key={certificate},{key}:{name}"));
+    }
     command.arg(format!("--secure-port={port}"));
     command.arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
     command.args([

@@ -13,6 +13,10 @@ use crate::control_plane::{Account, ControlPlane, PodRef};
 pub struct Agent {
     /// A kubeconfig with the token of its pod, and nothing more.
     pub kubeconfig: PathBuf,
+    /// The token, where the kubeconfig has it.
+    pub token: PathBuf,
+    /// Name and UID of its pod.
+    pub pod: (String, String),
 }
 
 impl Agent {
@@ -48,8 +52,8 @@ impl Agent {
         let create = ["create", "--output=json", "--filename", &file.display().to_string()];
         let made: Value = serde_json::from_str(&plane.kubectl(&create)?)?;
         let uid = made["metadata"]["uid"].as_str().context("a pod without UID")?;
-        let pod = Some(PodRef { name: &name, uid });
-        let account = Account { namespace: NAMESPACE, name: "evictd", pod };
+        let pod = (name.clone(), uid.to_owned());
+        let account = account(&pod);
         let written = plane.kubeconfig_for(account)?;
         // One each, where several agents are played.
         let [kubeconfig, token] =
@@ -58,6 +62,22 @@ impl Agent {
         let text = fs::read_to_string(&written)?;
         let old = plane.token_file(account).display().to_string();
         fs::write(&kubeconfig, text.replace(&old, &token.display().to_string()))?;
-        Ok(Self { kubeconfig })
+        Ok(Self { kubeconfig, token, pod })
     }
+
+    /// Whose token it is.
+    pub fn account(&self) -> Account<'_> {
+        account(&self.pod)
+    }
+
+    /// Takes its pod out of the API, and with it the validity of its token.
+    pub fn remove(&self, plane: &ControlPlane) -> Result<()> {
+        let delete = ["delete", "pod", &self.pod.0, "--namespace", NAMESPACE, "--force"];
+        plane.kubectl(&[&delete[..], &["--grace-period=0"]].concat()).map(drop)
+    }
+}
+
+fn account(pod: &(String, String)) -> Account<'_> {
+    let (name, uid) = pod;
+    Account { namespace: NAMESPACE, name: "evictd", pod: Some(PodRef { name, uid }) }
 }

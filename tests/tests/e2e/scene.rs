@@ -13,10 +13,9 @@ use evictd_tests::{
     record::{Eviction, PodsFrom, Record, Told},
     session::Session,
 };
-use k8s_openapi::api::core::v1::{Event, Node, PodStatus};
-use kube::{Api, api::ListParams};
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
-use crate::common;
+use crate::{common, known::assert_evicted};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const NODE: &str = "node-a";
@@ -26,7 +25,8 @@ pub(crate) const OTHER: &str = "node-b";
 pub(crate) struct Prepared {
     pub(crate) plane: Arc<ControlPlane>,
     pub(crate) kubelet: Kubelet,
-    options: Options,
+    pub(crate) agent: Agent,
+    pub(crate) options: Options,
 }
 
 /// Fields are dropped in order: the node goes before the cluster.
@@ -44,15 +44,16 @@ impl Prepared {
         let kubelet = Kubelet::register(&plane, NODE).unwrap();
         Kubelet::register(&plane, OTHER).unwrap();
         install(&plane);
-        let kubeconfig = Agent::on(&plane, NODE).unwrap().kubeconfig;
+        let agent = Agent::on(&plane, NODE).unwrap();
         let mut options = Options::new(&common::evictd_binary(), "enforce");
-        options.cluster = Some(Cluster { kubeconfig, node: NODE.to_owned() });
-        Some(Self { plane, kubelet, options })
+        let (kubeconfig, node) = (agent.kubeconfig.clone(), NODE.to_owned());
+        options.cluster = Some(Cluster { kubeconfig, node });
+        Some(Self { plane, kubelet, agent, options })
     }
 
     /// Starts the pods and evictd; returns when evictd knows the pods from the API server.
     pub(crate) fn start(self) -> Scene {
-        let Self { plane, kubelet, options } = self;
+        let Self { plane, kubelet, options, agent: _ } = self;
         let session = Session::join(Inbox::default(), &options, kubelet.clone()).unwrap();
         let mut scene = Scene { session, kubelet, plane };
         scene.wait_pods("known");
@@ -136,16 +137,7 @@ impl Scene {
         }
         let full_name = format!("{}/{}", eviction.namespace, eviction.pod);
         let status = self.status(&full_name);
-        let told = (status.phase.as_deref(), status.reason.as_deref(), status.message.as_deref());
-        assert_eq!(told, (Some("Failed"), Some("Evicted"), Some(&*eviction.message)));
-        let conditions = status.conditions.unwrap_or_default();
-        let disrupted = conditions.iter().find(|c| c.type_ == "DisruptionTarget");
-        assert_eq!(disrupted.map(|c| &*c.status), Some("True"), "{conditions:?}");
-        let events = self.events(&eviction.namespace);
-        let about =
-            events.iter().filter(|e| e.involved_object.uid.as_deref() == Some(&eviction.uid));
-        let messages: Vec<_> = about.filter_map(|event| event.message.as_deref()).collect();
-        assert_eq!(messages, [&*eviction.message]);
+        assert_evicted(&self.plane, &status, eviction);
     }
 
     /// Everybody but these runs, and the API server thinks so too.
@@ -163,22 +155,13 @@ impl Scene {
 
     /// What the API server has of a pod of this node.
     pub(crate) fn status(&mut self, full_name: &str) -> PodStatus {
+        self.api_pod(full_name).status.unwrap()
+    }
+
+    /// A pod of this node, as the API server has it.
+    pub(crate) fn api_pod(&mut self, full_name: &str) -> Pod {
         let position = self.session.position(full_name).unwrap();
         let spec = self.session.pods()[position].spec().clone();
-        self.kubelet.pod(&spec).unwrap().unwrap().status.unwrap()
+        self.kubelet.pod(&spec).unwrap().unwrap()
     }
-
-    fn events(&self, namespace: &str) -> Vec<Event> {
-        let api = Api::<Event>::namespaced(self.plane.admin().unwrap(), namespace);
-        let params = ListParams::default().fields("reason=Evicted");
-        self.plane.wait(api.list(&params)).unwrap().items
-    }
-}
-
-/// evictd's own conditions and taints on a Node.
-pub(crate) fn marks(node: &Node) -> Vec<String> {
-    let conditions = node.status.iter().flat_map(|s| s.conditions.iter().flatten());
-    let conditions = conditions.map(|c| format!("{}={}", c.type_, c.status));
-    let taints = node.spec.iter().flat_map(|s| s.taints.iter().flatten()).map(|t| t.key.clone());
-    conditions.chain(taints).filter(|mark| mark.starts_with("evictd.dev/")).collect()
 }

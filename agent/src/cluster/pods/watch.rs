@@ -62,7 +62,7 @@ async fn keep(connection: &Connection, feed: &PodFeed) {
         };
         match over {
             Over::Error(error) => lose(feed, error),
-            Over::Expired => {}
+            Over::Expired => info!("the watch of pods has expired (410) and begins anew"),
             Over::NotStreamed => {
                 listing = Listing::Paged;
                 continue;

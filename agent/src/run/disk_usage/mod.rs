@@ -6,6 +6,7 @@
 mod accounts;
 mod counted;
 mod deleted;
+mod inodes;
 mod naming;
 mod told;
 mod walked;
@@ -267,11 +268,15 @@ impl DiskUsages {
         let walked = self.walked.get(&pod.facts().id.uid);
         let at = walked.map(|walked| walked.at).unwrap_or_default();
         let exact = walked.map(|walked| walked.exact).unwrap_or_default();
+        let inodes = walked.map(|walked| walked.inodes).unwrap_or_default();
         let logs = change(at.logs, now.logs, exact.logs);
         let volumes = change(at.volumes, now.volumes, exact.volumes);
         ByPart {
-            logs: changed(walked.and_then(|walked| walked.logs), logs),
-            volumes: changed(walked.and_then(|walked| walked.volumes), volumes),
+            logs: holding(changed(walked.and_then(|walked| walked.logs), logs), inodes.logs),
+            volumes: holding(
+                changed(walked.and_then(|walked| walked.volumes), volumes),
+                inodes.volumes,
+            ),
         }
     }
 
@@ -379,6 +384,14 @@ fn change(then: Tally, now: Tally, is_exact: bool) -> i64 {
         return now.space.net().wrapping_sub(then.space.net());
     }
     i64::try_from(now.written.saturating_sub(then.written)).unwrap_or(i64::MAX)
+}
+
+/// The same with as many inodes as were counted later, if they were.
+fn holding(usage: Option<DiskUsage>, inodes: Option<u64>) -> Option<DiskUsage> {
+    match inodes {
+        Some(inodes) => Some(DiskUsage { inodes, ..usage.unwrap_or_default() }),
+        None => usage,
+    }
 }
 
 /// What was walked and what changed since. A tree too large to walk is known from below once something was

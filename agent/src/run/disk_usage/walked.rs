@@ -40,6 +40,8 @@ pub(super) struct Walked {
     pub(super) logs: Option<DiskUsage>,
     /// Its emptyDir volumes on disk.
     pub(super) volumes: Option<DiskUsage>,
+    /// Inodes, where they were counted later than that.
+    pub(super) inodes: ByPart<Option<u64>>,
     /// What had been counted by then.
     pub(super) at: ByPart<Tally>,
     pub(super) seen: Seen,
@@ -220,6 +222,7 @@ impl Walked {
         Self {
             logs,
             volumes,
+            inodes: ByPart::default(),
             at,
             seen,
             exact,
@@ -237,6 +240,7 @@ impl Walked {
     fn take(&mut self, parts: &Parts, empty_dirs: &[EmptyDir], circumstances: Circumstances) {
         self.logs = parts.logs;
         self.volumes = parts.volumes(empty_dirs);
+        self.inodes = ByPart::default();
         let Circumstances { at, seen, exact, unnamed, files, slack, strays, begun } = circumstances;
         (self.at, self.seen, self.exact, self.unnamed) = (at, seen, exact, unnamed);
         (self.files, self.slack, self.strays, self.begun) = (files, slack, strays, begun);
