@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use super::clock;
 use super::guest::GuestLine;
 use super::initramfs::Initramfs;
 use super::kernel::Kernel;
@@ -121,7 +122,7 @@ impl Machine {
         let mut command = Command::new("qemu-system-x86_64");
         command.args(HARDWARE.split_whitespace());
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
-        command.args(["-append", KERNEL_ARGUMENTS]);
+        command.arg("-append").arg(format!("{KERNEL_ARGUMENTS}{}", clock::kernel_arguments()));
         command.arg("-serial").arg(option("file:", &self.console));
         command.args(["-serial", "stdio"]);
         command
