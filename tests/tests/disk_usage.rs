@@ -22,7 +22,7 @@ fn churn(node: &SmallNode, pod: usize, container: &str, seed: &str) -> Cgroup {
     let cgroup = node.pods[pod].cgroup().child(container).unwrap();
     let dir = node.pods[pod].volume_dir();
     let dir = dir.to_str().unwrap();
-    work(&cgroup, &["churn", "--dir", dir, "--count", "2000", "--seed", seed, "--lifetime", "300"]);
+    work(&cgroup, &["churn", "--dir", dir, "--count", "1000", "--seed", seed, "--lifetime", "300"]);
     cgroup
 }
 

@@ -135,6 +135,7 @@ fn an_address_that_is_taken_is_named() {
     fs::write(&config, evictd::config(&node, "strict", "")).unwrap();
     let mut command = Command::new(common::evictd_binary());
     command.args(["run", "--http", &address.to_string(), "--config"]).arg(config);
+    command.arg("--pods").arg(node.manifests_dir());
     let output = command.arg("--socket").arg(evictd::socket(&node)).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

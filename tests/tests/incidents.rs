@@ -14,7 +14,7 @@ use evictd_tests::{
 
 fn session() -> Session {
     let options = Options::new(&common::evictd_binary(), "enforce");
-    Session::start(Inbox::default(), &options).unwrap()
+    Session::start_on(common::ballast::node_with_ballast(), Inbox::default(), &options).unwrap()
 }
 
 fn happen(session: &mut Session, kind: Kind, trial: u32) -> Report {

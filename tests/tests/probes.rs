@@ -218,11 +218,10 @@ fn what_files_give_back_that_fell_out_of_a_full_map_is_nobody_s() {
     let cgroup = node.system().child("many-files").unwrap();
     let dir = node.nodefs_root().join("many-files");
     std::fs::create_dir(&dir).unwrap();
-    for number in 0..200 {
-        let file = dir.join(number.to_string());
-        let file = file.to_str().unwrap();
-        work(&cgroup, &["write-exactly", "--file", file, "--bytes", "4096", "--count", "3"]);
-    }
+    let prefix = dir.join("file-");
+    let prefix = prefix.to_str().unwrap();
+    let files = ["--file", prefix, "--files", "200"];
+    work(&cgroup, &[&["write-exactly", "--bytes", "4096", "--count", "3"][..], &files].concat());
     let id = cgroup.inode().unwrap();
     let taken = counters.space(id, dev).unwrap();
     std::fs::remove_dir_all(&dir).unwrap();

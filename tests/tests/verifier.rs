@@ -7,7 +7,7 @@ mod common;
 
 use std::{collections::BTreeMap, slice};
 
-use evictd::probe::{Family, FsKind, LADDER, LoadOptions, load};
+use evictd::probe::{Family, FsKind, LADDER, LoadOptions, Rung, load};
 
 /// Verified instructions by release series (`6.12`) and program.
 type Record = BTreeMap<String, BTreeMap<String, u32>>;
@@ -45,23 +45,42 @@ fn series(release: &str) -> String {
 /// Families whose programs differ with the filesystem.
 const OF_DISKS: [Family; 2] = [Family::Writes, Family::Space];
 
-/// Every program that this kernel takes, on any rung, for any filesystem. The ladder is also loaded as
-/// a whole: programs of one family may do a part of another's work.
+/// What is loaded at a time: a rung of each of some families.
+type Ladder = Vec<(Family, &'static [Rung])>;
+
+/// Ladders that have every rung among them. On ext4 programs of one family may do a part of another's work, so
+/// those of [`OF_DISKS`] are loaded apart and together there.
+fn ladders(filesystem: FsKind) -> Vec<Ladder> {
+    let most = LADDER.iter().map(|(_, rungs)| rungs.len()).max().unwrap_or(0);
+    let level = |at: usize, wanted: fn(Family) -> bool| -> Ladder {
+        let families = LADDER.iter().filter(|(family, _)| wanted(*family));
+        let at = families.filter_map(|(family, rungs)| Some((*family, rungs.get(at)?)));
+        at.map(|(family, rung)| (family, slice::from_ref(rung))).collect()
+    };
+    let ladders: Vec<Ladder> = if filesystem == FsKind::Ext4 {
+        let apart = (0..most).flat_map(|at| {
+            [
+                level(at, |family| family != Family::Space),
+                level(at, |family| family == Family::Space),
+            ]
+        });
+        let together = (0..most).map(|at| {
+            let last = |rungs: &'static [_]| slice::from_ref(&rungs[at.min(rungs.len() - 1)]);
+            let families = LADDER.iter().filter(|(family, _)| OF_DISKS.contains(family));
+            families.map(|(family, rungs)| (*family, last(rungs))).collect()
+        });
+        apart.chain(together).collect()
+    } else {
+        (0..most).map(|at| level(at, |family| OF_DISKS.contains(&family))).collect()
+    };
+    ladders.into_iter().filter(|ladder| !ladder.is_empty()).collect()
+}
+
+/// Every program that this kernel takes, on any rung, for any filesystem.
 fn measure() -> BTreeMap<String, u32> {
     let mut measured = BTreeMap::new();
     for filesystem in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
-        let differ = |family| OF_DISKS.contains(&family) || filesystem == FsKind::Ext4;
-        let ladder = LADDER.iter().filter(|(family, _)| differ(*family));
-        let rungs = ladder.flat_map(|(family, rungs)| {
-            rungs.iter().map(|rung| vec![(*family, slice::from_ref(rung))])
-        });
-        let most = LADDER.iter().map(|(_, rungs)| rungs.len()).max().unwrap_or(0);
-        let levels = (0..most).map(|level| {
-            let at = |rungs: &'static [_]| slice::from_ref(&rungs[level.min(rungs.len() - 1)]);
-            LADDER.iter().map(|(family, rungs)| (*family, at(rungs))).collect()
-        });
-        for ladder in rungs.chain(levels) {
-            let ladder: &[_] = &ladder;
+        for ladder in &ladders(filesystem) {
             let filesystems = &[filesystem];
             let (ebpf, _) =
                 load(LoadOptions { ladder, filesystems, ..LoadOptions::default() }).unwrap();

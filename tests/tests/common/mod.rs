@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod ballast;
 pub(crate) mod rungs;
 pub(crate) mod small_node;
 

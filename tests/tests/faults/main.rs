@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn session(more_args: &[&str]) -> Session {
     let mut options = Options::new(&common::evictd_binary(), "enforce");
     options.more_args = more_args.iter().map(|&arg| arg.to_owned()).collect();
-    Session::start(Inbox::default(), &options).unwrap()
+    Session::start_on(common::ballast::node_with_ballast(), Inbox::default(), &options).unwrap()
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! `vm`: a Debian kernel under QEMU, with the static binaries of this repository packed in.
 
 pub(crate) mod boot;
+mod clock;
 mod cpio;
 pub(crate) mod guest;
 pub(crate) mod initramfs;

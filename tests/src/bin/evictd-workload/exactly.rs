@@ -6,9 +6,17 @@ use rustix::process::{WaitOptions, wait};
 
 use crate::args::Args;
 
-/// Appends `count` blocks of `bytes` to `file`.
+/// Appends `count` blocks of `bytes` to `file`; or to each of so many `files`, which have a number behind
+/// that name.
 pub(crate) fn write_exactly(args: &Args) -> Result<(), String> {
     let path = args.text("file").ok_or("write-exactly needs --file")?;
+    match args.number("files", 0) {
+        0 => append(path, args),
+        files => (0..files).try_for_each(|number| append(&format!("{path}{number}"), args)),
+    }
+}
+
+fn append(path: &str, args: &Args) -> Result<(), String> {
     let error = |e: std::io::Error| format!("{path}: {e}");
     let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;
     let block = vec![b'x'; usize::try_from(args.number("bytes", 4096)).unwrap_or(4096)];
