@@ -31,7 +31,7 @@ impl Kubelet {
             .arg(format!("--config={CONFIG}"))
             .arg(format!("--kubeconfig={CLUSTER_FILES}/{KUBECONFIG}"))
             .arg(format!("--hostname-override={NODE}"))
-            .args(["--node-ip=10.0.2.15", "--root-dir=/var/lib/kubelet", "--v=2"])
+            .args(["--node-ip=10.0.2.15", "--root-dir=/var/lib/kubelet", "--v=3"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

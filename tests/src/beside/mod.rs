@@ -7,11 +7,13 @@ mod gauge;
 mod kubelet;
 mod machine;
 mod run;
+mod status;
 
 pub use cluster::Cluster;
 pub use kubelet::Kubelet;
 pub use machine::Machine;
-pub use run::{Run, Status, run, wait_until};
+pub use run::{Run, run, wait_until};
+pub use status::Status;
 
 /// The folder in the machine where the API server's certificate and the kubeconfig lie.
 pub const CLUSTER_FILES: &str = "/etc/cluster";

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 
-use super::{Cluster, Kubelet, Trouble, cluster::rest, evictd::Evictd, gauge};
+use super::{Cluster, Kubelet, Trouble, cluster::rest, evictd::Evictd, gauge, status::Status};
 use crate::{
     clock::{mono_ns, ms_between},
     containerd::Cri,
@@ -52,21 +52,6 @@ pub struct Run {
     pub wrong: Vec<String>,
 }
 
-/// What a status says of an eviction.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Status {
-    /// When it was heard of.
-    pub at_ms: f64,
-    /// `status.phase`.
-    pub phase: String,
-    /// `status.reason`.
-    pub reason: Option<String>,
-    /// Reason of the condition `DisruptionTarget`, if that is true.
-    pub disruption: Option<String>,
-    /// `restartCount` of the container.
-    pub restarts: i32,
-}
-
 /// Runs it, with evictd or with the kubelet alone.
 pub fn run(
     trouble: Trouble,
@@ -91,7 +76,7 @@ pub fn run(
     let until = Instant::now() + AFTERWARDS;
     loop {
         match changes.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok((at, pod)) => statuses.push(status(&pod, ms_between(crossed, at))),
+            Ok((at, pod)) => statuses.push(Status::of(&pod, ms_between(crossed, at))),
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => bail!("the watch of the pod has ended"),
         }
@@ -117,7 +102,7 @@ pub fn run(
         statuses,
         wrong: Vec::new(),
     };
-    run.judge(&status(&last, ms_between(crossed, mono_ns())), own, trouble);
+    run.judge(&Status::of(&last, ms_between(crossed, mono_ns())), own, trouble);
     let more = cri.containers()?.len().saturating_sub(started);
     run.must(more == 0, || format!("{more} containers were started after the eviction"));
     cluster.remove(&name)?;
@@ -193,20 +178,6 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result
         rest();
     }
     Ok(())
-}
-
-fn status(pod: &Pod, at_ms: f64) -> Status {
-    let status = pod.status.clone().unwrap_or_default();
-    let conditions = status.conditions.unwrap_or_default();
-    let target = conditions.into_iter().find(|c| c.type_ == "DisruptionTarget");
-    let containers = status.container_statuses.unwrap_or_default();
-    Status {
-        at_ms,
-        phase: status.phase.unwrap_or_default(),
-        reason: status.reason,
-        disruption: target.filter(|target| target.status == "True").and_then(|c| c.reason),
-        restarts: containers.iter().map(|container| container.restart_count).sum(),
-    }
 }
 
 fn eviction_of<'a>(record: &'a Record, uid: &str) -> Option<&'a Eviction> {

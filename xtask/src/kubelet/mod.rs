@@ -25,8 +25,8 @@ use told::Told;
 
 /// Shows how evictd and a real kubelet (v1.36) with containerd get along on one node, in a VM: who evicts first, and
 /// what the kubelet makes of a pod that evictd evicted. A pod takes memory, another one's log fills the disk, each
-/// with the kubelet alone and with evictd. Takes some 10 minutes; the first time also some 10 to build the kubelet
-/// and the API server.
+/// with the kubelet alone and with evictd. Takes some 10 minutes, the first time 10 to 20 more to build the kubelet
+/// and the API server. Emulation is slow: times show the order, not the speed.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Kernel to boot
@@ -63,17 +63,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut told = Told::default();
     let mut verdict = None;
     let what = format!("evictd beside the kubelet on Linux {}", options.kernel.name);
-    step(&what, || {
+    let off = step(&what, || {
         machine.boot(LIMIT + BOOT_LIMIT, |line| match GuestLine::parse(line) {
             GuestLine::Output(text) => told.line(text, options.json),
             GuestLine::Ended { verdict: end, .. } => verdict = Some(end),
             GuestLine::Kernel(_) | GuestLine::Started(_) | GuestLine::Done => {}
         })
-    })
-    .with_context(|| format!("its console ends:\n{}\n", machine.console_end().join("\n")))?;
+    });
     if !options.json {
         print!("{told}");
     }
+    off.with_context(|| format!("its console ends:\n{}\n", machine.console_end().join("\n")))?;
     Ok(match verdict {
         Some(Verdict::Ok) => ExitCode::SUCCESS,
         Some(Verdict::Exited(_) | Verdict::Failed(_)) | None => ExitCode::FAILURE,
