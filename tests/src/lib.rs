@@ -2,6 +2,7 @@
 //! pods, a container runtime that writes their logs, and an independent observer of the truth.
 //! The incident runner (`evictd-incidents`), the latency harness and the integration tests share it.
 
+pub mod beside;
 pub mod cgroup;
 pub mod churn;
 pub mod clock;

@@ -10,6 +10,7 @@ mod demo;
 mod deploy_check;
 mod e2e;
 mod fuzz;
+mod kubelet;
 mod path_table;
 mod process;
 mod progress;
@@ -39,6 +40,7 @@ enum Task {
     Test(test::Options),
     E2e(e2e::Options),
     Vm(vm::Options),
+    Kubelet(kubelet::Options),
     Verifier(verifier::Options),
     Bench(bench::Options),
     Conformance(conformance::Options),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(options),
         Task::E2e(options) => e2e::run(&options),
         Task::Vm(options) => vm::run(&options),
+        Task::Kubelet(options) => kubelet::run(&options),
         Task::Verifier(options) => verifier::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),

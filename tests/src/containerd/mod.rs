@@ -100,7 +100,7 @@ impl Containerd {
             dir.file_name().unwrap_or_default().to_string_lossy()
         ));
         let config = dir.join("config.toml");
-        fs::write(&config, configuration(dir, &socket, &programs.runc, cri))?;
+        fs::write(&config, configuration(dir, &socket, &programs.runc, cri, root_is_initramfs()?))?;
         let log = fs::File::create(dir.join("containerd.log"))?;
         let child = programs
             .command("containerd")
@@ -213,7 +213,15 @@ impl Drop for Containerd {
     }
 }
 
-fn configuration(dir: &Path, socket: &Path, runc: &Path, cri: bool) -> String {
+/// Whether `/` is what the kernel unpacked at boot, out of which nobody can pivot.
+fn root_is_initramfs() -> Result<bool> {
+    const RAMFS: u64 = 0x8584_58f6;
+    const TMPFS: u64 = 0x0102_1994;
+    let root = rustix::fs::statfs("/").context("what / is")?;
+    Ok([RAMFS, TMPFS].contains(&u64::try_from(root.f_type)?))
+}
+
+fn configuration(dir: &Path, socket: &Path, runc: &Path, cri: bool, no_pivot: bool) -> String {
     let cri_plugin = if cri { "" } else { r#", "io.containerd.grpc.v1.cri""# };
     let (dir, socket, runc) = (dir.display(), socket.display(), runc.display());
     format!(
@@ -233,6 +241,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       BinaryName = "{runc}"
+      NoPivotRoot = {no_pivot}
 "#
     )
 }

@@ -1,4 +1,4 @@
-//! The API server that the end-to-end tests run against, built from its Go module.
+//! The API server that the end-to-end tests run against, and the kubelet, built from their Go module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ const STAGING_VERSION: &str = "0.36.2";
 const MODULE: &str = "k8s.io/kubernetes";
 const APISERVER: &str = "kube-apiserver";
 const KUBECTL: &str = "kubectl";
+const KUBELET: &str = "kubelet";
+
+const INSTALL_GO: &str = "install Go 1.26 or later (https://go.dev/dl) and let it reach the module proxy (`go env GOPROXY`)";
 
 /// kube-apiserver and kubectl of one version, in a cache folder of its own.
 pub(crate) struct Kubernetes;
@@ -48,35 +51,56 @@ impl Requirement for Kubernetes {
     }
 
     fn meet(&self) -> Result<()> {
-        if process::find_program("go").is_none() {
-            bail!("there is no Go here (program `go`)");
-        }
-        let folder = Self::folder()?;
-        let module = folder.join("module");
-        fs::create_dir_all(&module).with_context(|| module.display().to_string())?;
-        let built = build(&module, &folder);
-        fs::remove_dir_all(&module).with_context(|| module.display().to_string())?;
-        built
+        meet(&[APISERVER, KUBECTL])
     }
 
     fn commands(&self) -> Vec<String> {
-        vec![
-            "install Go 1.26 or later (https://go.dev/dl) and let it reach the module proxy (`go env GOPROXY`)"
-                .to_owned(),
-            "or leave out what needs it: --without-apiserver".to_owned(),
-        ]
+        vec![INSTALL_GO.to_owned(), "or leave out what needs it: --without-apiserver".to_owned()]
     }
 }
 
+/// The kubelet of the same version, in the same folder.
+pub(super) struct Kubelet;
+
+impl Requirement for Kubelet {
+    fn name(&self) -> String {
+        format!("kubelet {VERSION} (built with Go: some 5 min)")
+    }
+
+    fn is_met(&self) -> bool {
+        Kubernetes::has(KUBELET, &["--version"])
+    }
+
+    fn meet(&self) -> Result<()> {
+        meet(&[KUBELET])
+    }
+
+    fn commands(&self) -> Vec<String> {
+        vec![INSTALL_GO.to_owned()]
+    }
+}
+
+fn meet(programs: &[&str]) -> Result<()> {
+    if process::find_program("go").is_none() {
+        bail!("there is no Go here (program `go`)");
+    }
+    let folder = Kubernetes::folder()?;
+    let module = folder.join("module");
+    fs::create_dir_all(&module).with_context(|| module.display().to_string())?;
+    let built = build(&module, &folder, programs);
+    fs::remove_dir_all(&module).with_context(|| module.display().to_string())?;
+    built
+}
+
 /// Builds the programs in `module`, an empty folder, and moves each into `folder` when it is whole.
-fn build(module: &Path, folder: &Path) -> Result<()> {
+fn build(module: &Path, folder: &Path, programs: &[&str]) -> Result<()> {
     let theirs = step(&format!("fetching {MODULE} v{VERSION} from the Go module proxy"), || {
         download(module).with_context(|| format!("{MODULE} v{VERSION} from the Go module proxy"))
     })?;
     let text = fs::read_to_string(&theirs).with_context(|| theirs.display().to_string())?;
     let own = module.join("go.mod");
     fs::write(&own, module_file(&text)?).with_context(|| own.display().to_string())?;
-    for program in [APISERVER, KUBECTL] {
+    for program in programs {
         step(&format!("building {program}"), || {
             let part = module.join(program);
             process::run_quietly(go(module).args(build_arguments(&part, program)))?;

@@ -14,6 +14,7 @@ pub(crate) use bpf_compiler::BpfCompiler;
 pub(crate) use cargo_tool::{bpf_linker, cargo_deny, cargo_fuzz};
 pub(crate) use container_runtime::folder as container_runtime_folder;
 pub(crate) use go_tool::helm;
+use kubernetes::Kubelet;
 pub(crate) use kubernetes::Kubernetes;
 pub(crate) use rustup::static_target;
 
@@ -51,6 +52,8 @@ pub(crate) enum Purpose {
     Fuzz,
     /// Tests against a real API server.
     ControlPlane,
+    /// A real kubelet.
+    Kubelet,
     /// Tools that the probes are measured beside.
     Peers,
 }
@@ -133,6 +136,9 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
         ],
         Purpose::ControlPlane => {
             vec![Box::new(system::etcd()), Box::new(Kubernetes), Box::new(helm())]
+        }
+        Purpose::Kubelet => {
+            vec![Box::new(system::etcd()), Box::new(Kubernetes), Box::new(Kubelet)]
         }
         Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],

@@ -54,6 +54,7 @@ pub(crate) struct Machine {
     nodefs: PathBuf,
     /// The kernel's messages go to this file, the steps' output to the caller.
     console: PathBuf,
+    network: bool,
 }
 
 impl Machine {
@@ -72,7 +73,13 @@ impl Machine {
             initramfs: pack(&folder)?.path,
             nodefs,
             console: folder.join("console.log"),
+            network: false,
         })
+    }
+
+    /// Lets the guest reach what listens on this machine's loopback device, at 10.0.2.2; nobody reaches the guest.
+    pub(crate) fn with_network(self) -> Self {
+        Self { network: true, ..self }
     }
 
     /// Boots, hands each line of the guest's results to `each`, and returns when the machine is
@@ -129,6 +136,9 @@ impl Machine {
             .arg("-drive")
             .arg(option("if=none,id=nodefs,format=raw,cache=unsafe,file=", &self.nodefs));
         command.args(["-device", "nvme,drive=nodefs,serial=nodefs"]);
+        if self.network {
+            command.args(["-nic", "user,model=virtio-net-pci"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         // SAFETY: the closure makes one system call and does not allocate.
         unsafe {

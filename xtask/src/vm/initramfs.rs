@@ -30,6 +30,15 @@ pub(crate) struct Step {
     pub(crate) command: Vec<String>,
 }
 
+/// What else goes into an archive.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Programs of this machine with their libraries, by their names in /bin.
+    pub(crate) programs: BTreeMap<String, PathBuf>,
+    /// Files by their paths in the guest, without the slash in front.
+    pub(crate) files: BTreeMap<String, PathBuf>,
+}
+
 /// A packed archive on disk.
 pub(crate) struct Initramfs {
     pub(crate) path: PathBuf,
@@ -44,6 +53,17 @@ impl Initramfs {
         programs: &BTreeMap<String, PathBuf>,
         steps: &[Step],
     ) -> Result<Self> {
+        Self::pack_with(path, kernel, programs, steps, &More::default())
+    }
+
+    /// The same, and what else is wanted.
+    pub(crate) fn pack_with(
+        path: &Path,
+        kernel: &Kernel,
+        programs: &BTreeMap<String, PathBuf>,
+        steps: &[Step],
+        more: &More,
+    ) -> Result<Self> {
         let file = File::create(path).with_context(|| path.display().to_string())?;
         let mut archive = Archive::new(BufWriter::new(file));
         for folder in FOLDERS {
@@ -57,7 +77,8 @@ impl Initramfs {
             archive.file(&at, &without_debug_info(program, path)?)?;
         }
         pack_modules(&mut archive, kernel)?;
-        pack_makers(&mut archive)?;
+        pack_dynamic(&mut archive, &more.programs)?;
+        pack_files(&mut archive, &more.files)?;
         archive.finish()?;
         Ok(Self { path: path.to_owned() })
     }
@@ -74,21 +95,35 @@ fn pack_modules(archive: &mut Archive<impl Write>, kernel: &Kernel) -> Result<()
     Ok(())
 }
 
-/// Packs [`MAKERS`] into /bin and their libraries where they look for them.
-fn pack_makers(archive: &mut Archive<impl Write>) -> Result<()> {
-    let mut found = BTreeSet::new();
+/// Packs [`MAKERS`] and these programs into /bin and their libraries where they look for them.
+fn pack_dynamic(
+    archive: &mut Archive<impl Write>,
+    programs: &BTreeMap<String, PathBuf>,
+) -> Result<()> {
+    let mut all = programs.clone();
     for name in MAKERS {
         let program = process::find_program(name).with_context(|| format!("{name} is missing"))?;
-        archive.file(&format!("bin/{name}"), &fs::read(&program)?)?;
-        found.extend(libraries::of(&program)?);
+        all.insert(name.to_owned(), program);
     }
-    let folders: BTreeSet<&Path> = found.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+    let mut found = BTreeMap::new();
     let inside = |path: &Path| path.to_string_lossy().trim_start_matches('/').to_owned();
-    for folder in folders.into_iter().map(inside).filter(|folder| !folder.is_empty()) {
-        archive.directory(&folder)?;
+    for (name, program) in &all {
+        archive.file(&format!("bin/{name}"), &fs::read(program)?)?;
+        found.extend(libraries::of(program)?.into_iter().map(|path| (inside(&path), path)));
     }
-    for library in &found {
-        archive.file(&inside(library), &fs::read(library)?)?;
+    pack_files(archive, &found)
+}
+
+/// Packs files with the folders that they lie in.
+fn pack_files(archive: &mut Archive<impl Write>, files: &BTreeMap<String, PathBuf>) -> Result<()> {
+    let folders: BTreeSet<&Path> =
+        files.keys().flat_map(|inside| Path::new(inside).ancestors().skip(1)).collect();
+    for folder in folders.iter().filter(|folder| !folder.as_os_str().is_empty()) {
+        archive.directory(&folder.to_string_lossy())?;
+    }
+    for (inside, file) in files {
+        let content = fs::read(file).with_context(|| file.display().to_string())?;
+        archive.file(inside, &content)?;
     }
     Ok(())
 }

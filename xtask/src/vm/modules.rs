@@ -12,9 +12,18 @@ use crate::process;
 
 /// What the tests use, where it is not built in. Kernels differ in what they have at all, so what is
 /// missing is left out: the tests say what cannot run then. Checksums come first: others ask for
-/// them by what they do, not by name.
-pub(super) const WANTED: [&str; 7] =
-    ["crc32c_generic", "nvme", "ext4", "xfs", "btrfs", "overlay", "loop"];
+/// them by what they do, not by name. The network is for machines that have one.
+pub(super) const WANTED: [&str; 9] = [
+    "crc32c_generic",
+    "nvme",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "overlay",
+    "loop",
+    "virtio_pci",
+    "virtio_net",
+];
 
 /// Writes the wanted modules of the kernel at `tree` (`lib/modules/RELEASE`), and what they depend
 /// on, to `into` as `00-NAME.ko`, `01-NAME.ko` and so on, uncompressed, in loading order.
