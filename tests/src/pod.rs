@@ -92,6 +92,11 @@ impl Pod {
         })
     }
 
+    /// Its identity.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Starts the container `worker` with these arguments of `evictd-workload`. Returns its id.
     pub fn start_worker(
         &mut self,

@@ -1,16 +1,17 @@
 //! Evicted pods of which the API server does not know yet: what is started in them is killed again.
 //!
-//! Until then the kubelet takes a killed container for one that crashed, and starts it again.
+//! Until then the kubelet takes a killed container for one that crashed, and starts it again. It may also take
+//! the status back, with one that it had computed before: then the API server is told once more.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evictd_core::{EvictionId, MonoTime, Outcome::Refused, PodRef};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::record::{KilledAgain, PodName};
 use crate::{
     actuate::{EmptiedWatch, Interpreter, KillError, Killed, is_exempt, kill},
-    cluster::outbox::{Matter, Outcome, Told},
+    cluster::outbox::{Matter, Notice, Outcome, Told},
     pods::{Pod, PodIndex},
     run::told::outcome_name,
 };
@@ -32,23 +33,43 @@ const STIRRED: Duration = Duration::from_secs(3);
 /// back to evictd.
 const KNOWN: Duration = Duration::from_secs(60);
 
+/// A pod of which the API server has the status, and that it tells as unfinished so much later, has another
+/// status again; the next time after twice that, at most. Told so often in vain it is left alone.
+const TAKEN_BACK: Duration = Duration::from_secs(2);
+const TAKEN_BACK_AT_MOST: Duration = Duration::from_secs(30);
+const TELLINGS: u32 = 12;
+
 /// After a start it may take this long to learn which pods there are.
 const UNLISTED: Duration = Duration::from_secs(600);
 
 /// One of them.
 #[derive(Debug)]
 struct Victim {
-    inode: u64,
+    /// What the API server is told of it.
+    notice: Arc<Notice>,
     /// Until then what is in its cgroup may be what was killed.
     dying_until: MonoTime,
     /// How long that is after the next kill.
     dying: Duration,
     /// The API server has the status; the end of it.
     until: Option<MonoTime>,
+    /// Then it should no longer be told as unfinished.
+    finished_by: Option<MonoTime>,
+    /// How often the API server has taken the status.
+    tellings: u32,
     kills: u32,
     since: MonoTime,
     /// It has been in the index: if it no longer is, it has ended.
     listed: bool,
+}
+
+/// What was found and done.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What had been started in them.
+    pub killed: Vec<KilledAgain>,
+    /// What the API server has to be told again.
+    pub taken_back: Vec<Arc<Notice>>,
 }
 
 /// The pods that were evicted and may come back, by uid.
@@ -61,17 +82,17 @@ pub struct Condemned {
 
 impl Condemned {
     /// Looks after a pod that is dying, by the end of `grace` at the latest.
-    pub fn add(&mut self, pod: &PodRef, grace: Duration, now: MonoTime) {
+    pub fn add(&mut self, notice: Arc<Notice>, grace: Duration, now: MonoTime) {
         let dying_until = now.after(grace).after(DYING);
-        self.insert(pod, dying_until, now);
+        self.insert(notice, dying_until, now);
     }
 
     /// Looks after a pod that an earlier evictd killed.
-    pub fn add_dead(&mut self, pod: &PodRef, now: MonoTime) {
-        self.insert(pod, now, now);
+    pub fn add_dead(&mut self, notice: Arc<Notice>, now: MonoTime) {
+        self.insert(notice, now, now);
     }
 
-    fn insert(&mut self, pod: &PodRef, dying_until: MonoTime, now: MonoTime) {
+    fn insert(&mut self, notice: Arc<Notice>, dying_until: MonoTime, now: MonoTime) {
         if self.victims.len() >= MOST
             && let Some((uid, _)) = self.victims.iter().min_by_key(|(_, victim)| victim.since)
         {
@@ -81,17 +102,19 @@ impl Condemned {
             );
             self.victims.remove(&uid);
         }
-        let inode = pod.cgroup_inode;
+        let uid = notice.uid.clone();
         let victim = Victim {
-            inode,
+            notice,
             dying_until,
             dying: DYING,
             until: None,
+            finished_by: None,
+            tellings: 0,
             kills: 0,
             since: now,
             listed: false,
         };
-        self.victims.insert(pod.uid.clone(), victim);
+        self.victims.insert(uid, victim);
     }
 
     /// Its cgroup has been seen without a task: what is in it later was started anew.
@@ -110,6 +133,9 @@ impl Condemned {
             Outcome::Accepted | Outcome::AlreadyTold => {
                 if let Some(victim) = self.victims.get_mut(&told.uid) {
                     victim.until = Some(now.after(KNOWN));
+                    let wait = TAKEN_BACK.saturating_mul(1 << victim.tellings.min(16));
+                    victim.finished_by = Some(now.after(wait.min(TAKEN_BACK_AT_MOST)));
+                    victim.tellings += 1;
                 }
             }
             // There is no such pod, or it will never be known as evicted: to kill it for ever helps nobody.
@@ -133,16 +159,11 @@ impl Condemned {
     }
 
     /// Kills what has been started in them, if it is time. Addressed as every kill: a pod whose cgroup is another one
-    /// now, or that has left the index because it has ended, is let go.
-    pub fn look(
-        &mut self,
-        interpreter: Interpreter,
-        index: &PodIndex,
-        now: MonoTime,
-    ) -> Vec<KilledAgain> {
-        let mut killed = Vec::new();
+    /// now, or that has left the index because it has ended, is let go. In mode observe nothing is killed or told.
+    pub fn look(&mut self, interpreter: Interpreter, index: &PodIndex, now: MonoTime) -> Looked {
+        let mut looked = Looked::default();
         if self.next().is_none_or(|next| now < next) {
-            return killed;
+            return looked;
         }
         self.looked = now;
         self.victims.retain(|uid, victim| {
@@ -150,16 +171,17 @@ impl Condemned {
                 return !victim.listed && now < victim.since.after(UNLISTED);
             };
             victim.listed = true;
-            let is_same = pod.facts().id.cgroup_inode == victim.inode;
+            let is_same = pod.facts().id.cgroup_inode == victim.notice.cgroup_inode;
             if !is_same || victim.until.is_some_and(|until| until <= now) {
                 return false;
             }
             if interpreter == Interpreter::Enforce {
-                killed.extend(victim.look(pod, index, now));
+                looked.killed.extend(victim.look(pod, index, now));
+                looked.taken_back.extend(victim.taken_back(pod.record().is_listed, now));
             }
             true
         });
-        killed
+        looked
     }
 }
 
@@ -167,6 +189,18 @@ impl Victim {
     const fn emptied(&mut self) {
         self.dying_until = MonoTime::from_nanos(0);
         self.dying = DYING;
+    }
+
+    /// What to tell again, if `is_unfinished` for the API server though it should not be.
+    fn taken_back(&mut self, is_unfinished: bool, now: MonoTime) -> Option<Arc<Notice>> {
+        let due = self.finished_by.is_some_and(|by| by <= now);
+        if !(is_unfinished && due && self.tellings < TELLINGS) {
+            return None;
+        }
+        (self.until, self.finished_by) = (None, None);
+        let Notice { namespace, pod, .. } = &*self.notice;
+        info!("{namespace}/{pod}: its status was taken back and is told again");
+        Some(self.notice.clone())
     }
 
     fn look(&mut self, pod: &Pod, index: &PodIndex, now: MonoTime) -> Option<KilledAgain> {
@@ -212,10 +246,18 @@ fn kill_again(pod: &Pod, index: &PodIndex) -> Result<Killed, KillError> {
 
 #[cfg(test)]
 mod tests {
+    use evictd_core::EvictionReport;
+
     use super::*;
 
-    fn pod(n: u64) -> PodRef {
-        PodRef { uid: format!("u{n}").into(), cgroup_inode: n }
+    fn pod(n: u64) -> Arc<Notice> {
+        let pod = PodRef { uid: format!("u{n}").into(), cgroup_inode: n };
+        let report = EvictionReport {
+            message: String::new(),
+            annotations: Vec::new(),
+            disruption_target: true,
+        };
+        Arc::new(Notice::new(&pod, "n".into(), "p".into(), report))
     }
 
     fn told(matter: Matter, outcome: Outcome) -> Told {
@@ -239,10 +281,37 @@ mod tests {
         ];
         for (name, matter, outcome, expected) in cases {
             let mut condemned = Condemned::default();
-            condemned.add(&pod(1), Duration::ZERO, at(5));
+            condemned.add(pod(1), Duration::ZERO, at(5));
             condemned.told(&told(matter, outcome), at(10));
             let until = condemned.victims.values().map(|victim| victim.until).next();
             assert_eq!(until, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_was_taken_back_is_told_again_later_each_time() {
+        let mut condemned = Condemned::default();
+        condemned.add(pod(1), Duration::ZERO, at(5));
+        let taken_back = |condemned: &mut Condemned, is_unfinished, now| {
+            let victim = condemned.victims.get_mut("u1").unwrap();
+            victim.taken_back(is_unfinished, at(now)).is_some()
+        };
+        let accepted = told(Matter::Status, Outcome::Accepted);
+        assert!(!taken_back(&mut condemned, true, 9), "not taken yet");
+        condemned.told(&accepted, at(10));
+        assert!(!taken_back(&mut condemned, true, 11), "it may not have heard of it");
+        assert!(!taken_back(&mut condemned, false, 12), "finished");
+        assert!(taken_back(&mut condemned, true, 12));
+        assert!(!taken_back(&mut condemned, true, 99), "being told");
+        condemned.told(&accepted, at(100));
+        assert!(!taken_back(&mut condemned, true, 103));
+        assert!(taken_back(&mut condemned, true, 104));
+        for n in 2..TELLINGS {
+            condemned.told(&accepted, at(u64::from(n) * 1000));
+            assert_eq!(
+                taken_back(&mut condemned, true, u64::from(n) * 1000 + 30),
+                n + 1 < TELLINGS
+            );
         }
     }
 
@@ -251,7 +320,7 @@ mod tests {
         let mut condemned = Condemned::default();
         let most = u64::try_from(MOST).unwrap();
         for n in 0..=most {
-            condemned.add(&pod(n), Duration::ZERO, at(n));
+            condemned.add(pod(n), Duration::ZERO, at(n));
         }
         assert_eq!(condemned.victims.len(), MOST);
         assert!(!condemned.victims.contains_key("u0"));
@@ -261,7 +330,7 @@ mod tests {
     fn they_are_looked_at_more_often_while_cgroups_come_and_go() {
         let mut condemned = Condemned::default();
         assert_eq!(condemned.next(), None);
-        condemned.add_dead(&pod(1), at(1));
+        condemned.add_dead(pod(1), at(1));
         condemned.looked = at(5);
         assert_eq!(condemned.next(), Some(at(6)));
         condemned.stir(at(5));

@@ -377,6 +377,7 @@ impl Daemon {
         self.tell_what_was_told();
         let settled = self.evictions.settle(self.observer.index(), at);
         self.tell(settled.notices);
+        self.tell_again(settled.taken_back);
         for again in settled.killed_again {
             self.reporter.report(at, Record::KilledAgain(Box::new(again)));
         }

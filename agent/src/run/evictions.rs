@@ -1,6 +1,6 @@
 //! Carrying out evictions and following the victims until they are gone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use evictd_core::{
     Evaluator, Eviction, EvictionId, EvictionReport, LimitEviction, MonoTime, Outcome, Resource,
@@ -77,6 +77,8 @@ pub struct Settled {
     pub grace_over: Vec<(EvictionId, &'static str)>,
     /// What the cluster is to be told now.
     pub notices: Vec<Notice>,
+    /// What it is to be told again, having been told otherwise since.
+    pub taken_back: Vec<Arc<Notice>>,
     /// Evicted before, started again, and killed again.
     pub killed_again: Vec<record::KilledAgain>,
 }
@@ -194,11 +196,12 @@ impl Evictions {
             let (id, uid, grace) = (order.id, order.pod.uid.clone(), order.grace);
             let (namespace, name) = (namespace.clone(), name.clone());
             carried.request = Some(Request { id, namespace, name, uid, grace });
-        } else if let Some(condemned) = &mut self.condemned {
-            condemned.add(&order.pod, order.grace, decided_at);
         }
         let mut notice =
             self.condemned.is_some().then(|| Notice::new(&order.pod, namespace, name, report));
+        if let (false, Some(condemned), Some(notice)) = (order.ask, &mut self.condemned, &notice) {
+            condemned.add(notice.clone().into(), order.grace, decided_at);
+        }
         let end = decided_at.after(order.grace);
         let graceful = evicted.killed.is_none_or(|k| k.method == KillMethod::Terminate);
         let later = notice.take_if(|_| graceful);
@@ -287,7 +290,9 @@ impl Evictions {
             now < victim.until || victim.asked == Asked::Waiting
         });
         if let Some(condemned) = condemned {
-            settled.killed_again = condemned.look(*interpreter, index, now);
+            let looked = condemned.look(*interpreter, index, now);
+            settled.killed_again = looked.killed;
+            settled.taken_back = looked.taken_back;
         }
         settled
     }

@@ -225,7 +225,7 @@ fn condemned(outbox: Option<&mut Outbox>) -> Option<Condemned> {
     let unfinished = outbox?.take_unfinished();
     let mut condemned = Condemned::default();
     for notice in unfinished {
-        condemned.add_dead(&notice.pod_ref(), clock::now());
+        condemned.add_dead(notice, clock::now());
     }
     Some(condemned)
 }

@@ -19,6 +19,7 @@ mod rotation;
 mod scene;
 mod small;
 mod soft;
+mod taken_back;
 mod template;
 
 use evictd_tests::{

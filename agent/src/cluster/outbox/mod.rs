@@ -48,11 +48,20 @@ const NOTICES: usize = 256;
 /// Records that may wait for the daemon.
 const TOLD: usize = 1024;
 
+/// What the daemon puts.
+#[derive(Debug)]
+enum Put {
+    /// A new eviction.
+    Eviction(Arc<Notice>),
+    /// Of one that was told before, the status.
+    StatusAgain(Arc<Notice>),
+}
+
 /// The daemon's end.
 #[derive(Debug)]
 pub struct Outbox {
     keeper: Keeper,
-    notices: mpsc::Sender<Arc<Notice>>,
+    notices: mpsc::Sender<Put>,
     told: Receiver<Told>,
     gauge: Arc<Gauge>,
     unfinished: Vec<Arc<Notice>>,
@@ -82,7 +91,7 @@ impl Outbox {
         let Notice { namespace, pod, .. } = &*notice;
         // To the disk first: the worker may be done before the order is written.
         let kept = self.keeper.orders().try_send(Order::Keep(notice.clone()));
-        match (self.notices.try_send(notice.clone()), kept) {
+        match (self.notices.try_send(Put::Eviction(notice.clone())), kept) {
             (Ok(()), Ok(())) => {}
             (Ok(()), Err(_)) => warn!("{namespace}/{pod}: its eviction is in memory alone"),
             (Err(_), Ok(())) => {
@@ -92,6 +101,15 @@ impl Outbox {
                 self.gauge.drop_one();
                 warn!("{namespace}/{pod}: its eviction is not told: the outbox is full");
             }
+        }
+    }
+
+    /// Has the status of a pod told once more, which somebody has told otherwise since. It is not kept on disk.
+    pub fn put_status_again(&self, notice: Arc<Notice>) {
+        if let Err(full) = self.notices.try_send(Put::StatusAgain(notice)) {
+            let (Put::StatusAgain(notice) | Put::Eviction(notice)) = full.into_inner();
+            let Notice { namespace, pod, .. } = &*notice;
+            warn!("{namespace}/{pod}: its status is not told again: the outbox is full");
         }
     }
 

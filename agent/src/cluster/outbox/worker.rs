@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tracing::{info, warn};
 
 use super::{
-    Entry, Key, Limits, Matter, Next, Notice, Outcome, Queue, Told, Waits,
+    Entry, Key, Limits, Matter, Next, Outcome, Put, Queue, Told, Waits,
     answer::{Answer, next},
     keeper::Order,
     queue::Pending,
@@ -34,7 +34,7 @@ const NAG: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Worker {
     queue: Queue,
-    notices: mpsc::Receiver<Arc<Notice>>,
+    notices: mpsc::Receiver<Put>,
     keeper: SyncSender<Order>,
     told: SyncSender<Told>,
     gauge: Arc<Gauge>,
@@ -47,7 +47,7 @@ pub struct Worker {
 impl Worker {
     pub(super) fn new(
         left: Vec<Entry>,
-        notices: mpsc::Receiver<Arc<Notice>>,
+        notices: mpsc::Receiver<Put>,
         keeper: SyncSender<Order>,
         told: SyncSender<Told>,
         gauge: Arc<Gauge>,
@@ -78,8 +78,8 @@ impl Worker {
                     Err(_) => Answer::Nothing(format!("no answer in {} s", TRY.as_secs())),
                 };
                 self.conclude(&entry, &answer);
-                while let Ok(notice) = self.notices.try_recv() {
-                    self.take_notice(&notice);
+                while let Ok(put) = self.notices.try_recv() {
+                    self.take_put(put);
                 }
                 continue;
             }
@@ -89,8 +89,8 @@ impl Worker {
             let wait = self.queue.next().map(|next| next.since(at));
             let nag = (!self.unforgotten.is_empty()).then_some(NAG);
             tokio::select! {
-                notice = self.notices.recv() => match notice {
-                    Some(notice) => self.take_notice(&notice),
+                put = self.notices.recv() => match put {
+                    Some(put) => self.take_put(put),
                     None => stopping = true,
                 },
                 () = sleep(wait.into_iter().chain(nag).min()) => {}
@@ -99,9 +99,12 @@ impl Worker {
         }
     }
 
-    fn take_notice(&mut self, notice: &Arc<Notice>) {
-        for entry in Entry::of(notice) {
-            self.take(entry);
+    fn take_put(&mut self, put: Put) {
+        match put {
+            Put::Eviction(notice) => {
+                Entry::of(&notice).into_iter().for_each(|entry| self.take(entry))
+            }
+            Put::StatusAgain(notice) => self.take(Entry { matter: Matter::Status, notice }),
         }
     }
 

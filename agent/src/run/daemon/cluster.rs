@@ -1,5 +1,7 @@
 //! What the daemon hears from the API server, and has it told.
 
+use std::sync::Arc;
+
 use crate::{
     clock::now,
     cluster::{
@@ -31,6 +33,13 @@ impl Daemon {
     pub(super) fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
         if let Some(outbox) = &self.outbox {
             notices.into_iter().for_each(|notice| outbox.put(notice));
+        }
+    }
+
+    /// Has the cluster told once more of pods whose status was taken back.
+    pub(super) fn tell_again(&self, notices: Vec<Arc<Notice>>) {
+        if let Some(outbox) = &self.outbox {
+            notices.into_iter().for_each(|notice| outbox.put_status_again(notice));
         }
     }
 
