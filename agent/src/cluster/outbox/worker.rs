@@ -102,7 +102,7 @@ impl Worker {
     fn take_put(&mut self, put: Put) {
         match put {
             Put::Eviction(notice) => {
-                Entry::of(&notice).into_iter().for_each(|entry| self.take(entry))
+                Entry::of(&notice).into_iter().for_each(|entry| self.take(entry));
             }
             Put::StatusAgain(notice) => self.take(Entry { matter: Matter::Status, notice }),
         }
