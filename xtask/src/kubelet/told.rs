@@ -17,6 +17,8 @@ struct Run {
     message: String,
     kubelet_evictions: usize,
     killed_again: usize,
+    taken_back: usize,
+    restarted: usize,
     log_writer: Option<u64>,
     statuses: Vec<Status>,
     wrong: Vec<String>,
@@ -59,11 +61,15 @@ impl fmt::Display for Told {
                 "  ms after it: decided {:.0}, ended {:.0}, told {:.0}",
                 run.decided_ms, run.ended_ms, run.told_ms
             )?;
-            let counts = (run.kubelet_evictions, run.killed_again);
             writeln!(
                 f,
-                "  lowest {:.1} MiB; evictions by the kubelet: {}, killed again: {}",
-                run.lowest_mib, counts.0, counts.1
+                "  lowest {:.1} MiB; evictions by the kubelet: {}; status taken back by it: {}, containers started \
+                 again: {}, killed again: {}",
+                run.lowest_mib,
+                run.kubelet_evictions,
+                run.taken_back,
+                run.restarted,
+                run.killed_again
             )?;
             if let Some(rate) = run.log_writer {
                 writeln!(f, "  log writer named at {:.1} MB/s", rate as f64 / 1e6)?;
