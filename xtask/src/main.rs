@@ -10,6 +10,7 @@ mod demo;
 mod deploy_check;
 mod e2e;
 mod fuzz;
+mod image;
 mod kubelet;
 mod path_table;
 mod process;
@@ -36,6 +37,7 @@ struct Cli {
 enum Task {
     Setup(setup::Options),
     Build(build::Options),
+    Image(image::Options),
     Demo(demo::Options),
     Test(test::Options),
     E2e(e2e::Options),
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Setup(options) => setup::run(options),
         Task::Build(options) => build::run(options),
+        Task::Image(options) => image::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(options),
         Task::E2e(options) => e2e::run(&options),

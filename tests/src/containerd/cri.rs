@@ -86,12 +86,12 @@ impl Cri {
         image: &str,
         script: &str,
     ) -> Result<String> {
-        let config = ContainerConfig {
-            metadata: Some(ContainerMetadata { name: name.to_owned(), attempt }),
-            image: Some(ImageSpec { image: image.to_owned() }),
-            command: ["/bin/sh", "-c", script].map(str::to_owned).into(),
-            log_path: format!("{name}/{attempt}.log"),
-        };
+        let mut config = ContainerConfig::of(name, attempt, image);
+        config.command = ["/bin/sh", "-c", script].map(str::to_owned).into();
+        self.start_container(pod, config)
+    }
+
+    fn start_container(&mut self, pod: &PodSandbox, config: ContainerConfig) -> Result<String> {
         let request = CreateRequest {
             pod_sandbox_id: pod.id.clone(),
             config: Some(config),
@@ -118,12 +118,32 @@ impl Cri {
         script: &str,
     ) -> Result<String> {
         let id = self.start(pod, name, attempt, image, script)?;
+        self.wait_end(&id)?;
+        Ok(id)
+    }
+
+    /// Runs what the image is made for, with these arguments, and waits for its end.
+    pub fn run_image_to_end(
+        &mut self,
+        pod: &PodSandbox,
+        name: &str,
+        attempt: u32,
+        image: &str,
+        arguments: &[&str],
+    ) -> Result<()> {
+        let mut config = ContainerConfig::of(name, attempt, image);
+        config.args = arguments.iter().map(|&word| word.to_owned()).collect();
+        let id = self.start_container(pod, config)?;
+        self.wait_end(&id)
+    }
+
+    fn wait_end(&mut self, id: &str) -> Result<()> {
         let until = std::time::Instant::now() + PATIENCE;
-        while self.containers()?.iter().any(|(other, exited)| *other == id && !exited) {
-            anyhow::ensure!(std::time::Instant::now() < until, "{name} does not end");
+        while self.containers()?.iter().any(|(other, exited)| other == id && !exited) {
+            anyhow::ensure!(std::time::Instant::now() < until, "{id} does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(id)
+        Ok(())
     }
 
     /// Ends the pod's sandbox, with what runs in it.
@@ -254,8 +274,21 @@ struct ContainerConfig {
     image: Option<ImageSpec>,
     #[prost(string, repeated, tag = "3")]
     command: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    args: Vec<String>,
     #[prost(string, tag = "11")]
     log_path: String,
+}
+
+impl ContainerConfig {
+    fn of(name: &str, attempt: u32, image: &str) -> Self {
+        Self {
+            metadata: Some(ContainerMetadata { name: name.to_owned(), attempt }),
+            image: Some(ImageSpec { image: image.to_owned() }),
+            log_path: format!("{name}/{attempt}.log"),
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -158,18 +158,24 @@ impl Containerd {
         self.images += 1;
         let folder = self.dir.join(format!("image-{}", self.images));
         let archive = image::make(&folder, name, &self.programs.busybox, mib)?;
+        self.import_archive(&archive, name)?;
+        fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    /// Imports what is in the archive, the image `name`.
+    pub fn import_archive(&self, archive: &Path, name: &str) -> Result<()> {
         let imported = self
             .programs
             .command("ctr")
             .arg("--address")
             .arg(&self.socket)
             .args(["--namespace", "k8s.io", "images", "import"])
-            .arg(&archive)
+            .arg(archive)
             .output()?;
         if !imported.status.success() {
             bail!("importing {name}: {}", String::from_utf8_lossy(&imported.stderr));
         }
-        fs::remove_dir_all(&folder)?;
         // CRI hears of it through an event.
         let until = Instant::now() + PATIENCE;
         while !self.cri()?.images()?.iter().any(|image| image == name) {

@@ -54,6 +54,8 @@ pub(crate) enum Purpose {
     ControlPlane,
     /// A real kubelet.
     Kubelet,
+    /// The container image.
+    Image,
     /// Tools that the probes are measured beside.
     Peers,
 }
@@ -140,6 +142,7 @@ fn requirements(pins: &Pins, purpose: Purpose) -> Vec<Box<dyn Requirement>> {
         Purpose::Kubelet => {
             vec![Box::new(system::etcd()), Box::new(Kubernetes), Box::new(Kubelet)]
         }
+        Purpose::Image => vec![Box::new(system::image_builder())],
         Purpose::Peers => vec![Box::new(system::peers())],
         Purpose::Fuzz => vec![Box::new(system::cpp_compiler()), Box::new(cargo_fuzz())],
     }

@@ -50,6 +50,15 @@ pub(super) fn etcd() -> SystemPackages {
     SystemPackages { purpose: "etcd", packages }
 }
 
+/// What makes container images, without a daemon.
+pub(super) fn image_builder() -> SystemPackages {
+    let packages = vec![
+        ("buildah".to_owned(), Proof::Program("buildah")),
+        ("binutils".to_owned(), Proof::Program("strip")),
+    ];
+    SystemPackages { purpose: "buildah and strip", packages }
+}
+
 /// Tools that attribute writes, as Debian has them.
 pub(super) fn peers() -> SystemPackages {
     let packages =

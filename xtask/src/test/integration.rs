@@ -10,6 +10,7 @@ use super::suite;
 use super::tally::Tally;
 use crate::build::{self, EVICTD, Linkage, Profile, Programs};
 use crate::e2e::{self, Apiserver};
+use crate::image;
 use crate::progress::step;
 use crate::setup::container_runtime_folder;
 use crate::workspace::Workspace;
@@ -35,8 +36,9 @@ impl Built {
 
 /// All integration tests against the optimised evictd.
 pub(super) fn host(workspace: &Workspace, built: &Built, apiserver: Apiserver) -> Result<Tally> {
+    let image = image::usual(workspace, build::program(&built.programs, EVICTD)?)?;
     let tally = step("integration tests on this kernel", || {
-        run(workspace, built, apiserver, None, "host.log")
+        run(workspace, built, apiserver, Some(&image), None, "host.log")
     })?;
     Ok(tally.within("host"))
 }
@@ -49,7 +51,7 @@ pub(crate) fn end_to_end(
 ) -> Result<Tally> {
     let built = Built::new(workspace, &e2e::PROGRAMS)?;
     let tally = step("tests against the API server", || {
-        run(workspace, &built, apiserver, filter, "e2e.log")
+        run(workspace, &built, apiserver, None, filter, "e2e.log")
     })?;
     Ok(tally.within("e2e"))
 }
@@ -59,12 +61,15 @@ fn run(
     workspace: &Workspace,
     built: &Built,
     apiserver: Apiserver,
+    image: Option<&Path>,
     filter: Option<&str>,
     log: &str,
 ) -> Result<Tally> {
     let mut variables: Vec<(&str, OsString)> = apiserver.environment()?;
-    variables.push(("EVICTD_BIN", build::program(&built.programs, EVICTD)?.into()));
+    let evictd = build::program(&built.programs, EVICTD)?;
+    variables.push(("EVICTD_BIN", evictd.into()));
     variables.push(("EVICTD_CONTAINERD", container_runtime_folder()?.into()));
+    variables.extend(image.map(|archive| ("EVICTD_IMAGE", archive.into())));
     let mut log = suite::create(&workspace.scratch().join(log))?;
     let mut total = Tally::default();
     for (name, program) in &built.tests {

@@ -48,7 +48,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
         purposes.push(Purpose::StaticBuild);
     }
     if host {
-        purposes.push(Purpose::Host);
+        purposes.extend([Purpose::Host, Purpose::Image]);
         purposes.extend(options.apiserver.purpose());
     }
     setup::ensure(&workspace.pins, &purposes)?;

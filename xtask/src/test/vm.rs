@@ -34,12 +34,13 @@ const MACHINES: usize = 2;
 
 /// Test programs about evictd's own decisions, words and files: what they need of the kernel is what others, which
 /// run on both series, show to be there.
-const SAME_EVERYWHERE: [&str; 18] = [
+const SAME_EVERYWHERE: [&str; 19] = [
     "asking",
     "bad_input",
     "check",
     "cleanup",
     "http",
+    "image",
     "kubelet_port",
     "layouts",
     "limits",
