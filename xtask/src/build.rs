@@ -76,7 +76,7 @@ pub(crate) fn programs(
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    executables(&mut cargo, "building evictd", Wanted::Programs)
+    Ok(executables(&mut cargo, "building evictd")?.programs)
 }
 
 /// Builds evictd and the measuring harness, optimised.
@@ -86,7 +86,7 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     for package in PACKAGES.iter().chain(&["evictd-benches"]) {
         cargo.args(["--package", package]);
     }
-    executables(&mut cargo, "building the measuring harness", Wanted::Programs)
+    Ok(executables(&mut cargo, "building the measuring harness")?.programs)
 }
 
 /// Builds, without running them, the static integration tests of the packages, those with these names
@@ -103,8 +103,16 @@ pub(crate) fn static_tests(
         cargo.arg("--release");
     }
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
-    let what = "building the integration tests for the VM";
-    executables(&mut cargo, what, Wanted::Tests)
+    Ok(executables(&mut cargo, "building the integration tests for the VM")?.tests)
+}
+
+/// Builds, without running them, all static integration tests with the programs that they test; in the profile
+/// `tested`, and in one go: features that only tests want would have half of it built twice.
+pub(crate) fn tested(workspace: &Workspace) -> Result<Built> {
+    let mut cargo = cargo(workspace, "test", Linkage::Static)?;
+    cargo.args(["--no-run", "--profile", "tested", "--test", "*"]);
+    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    executables(&mut cargo, "building evictd and its integration tests")
 }
 
 /// A cargo command that finds the BPF toolchain.
@@ -130,39 +138,39 @@ pub(crate) fn find_bpf_toolchain(cargo: &mut Command, pins: &Pins) -> Result<()>
     Ok(())
 }
 
-/// Which of the executables that cargo names are collected.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Programs,
-    Tests,
+/// The executables that cargo names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Built {
+    pub(crate) programs: Programs,
+    pub(crate) tests: Programs,
 }
 
 /// Runs cargo and collects the executables it names; its own messages go to standard error.
-fn executables(cargo: &mut Command, what: &str, wanted: Wanted) -> Result<Programs> {
+fn executables(cargo: &mut Command, what: &str) -> Result<Built> {
     step(what, || {
         cargo.arg("--message-format=json-render-diagnostics").stdin(Stdio::null());
         let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
-        let programs = executables_in(BufReader::new(stdout), wanted)?;
+        let built = executables_in(BufReader::new(stdout))?;
         let status = child.wait()?;
         if !status.success() {
             bail!("{} failed ({status})", process::line(cargo));
         }
-        Ok(programs)
+        Ok(built)
     })
 }
 
-fn executables_in(messages: impl io::BufRead, wanted: Wanted) -> Result<Programs> {
-    let mut programs = Programs::new();
+fn executables_in(messages: impl io::BufRead) -> Result<Built> {
+    let mut built = Built::default();
     for message in Message::parse_stream(messages) {
         if let Message::CompilerArtifact(artifact) = message.context("cargo's messages")?
             && let Some(executable) = artifact.executable
-            && artifact.profile.test == (wanted == Wanted::Tests)
         {
-            programs.insert(artifact.target.name, executable.into_std_path_buf());
+            let kind = if artifact.profile.test { &mut built.tests } else { &mut built.programs };
+            kind.insert(artifact.target.name, executable.into_std_path_buf());
         }
     }
-    Ok(programs)
+    Ok(built)
 }
 
 /// The program of this name; cargo built no such thing only if a manifest has changed.
@@ -195,14 +203,10 @@ mod tests {
             r#"{"reason":"build-finished","success":true}"#.to_owned(),
         ]
         .join("\n");
-        let cases = [
-            (Wanted::Programs, "evictd", "/t/evictd"),
-            (Wanted::Tests, "faults", "/t/faults-0123"),
-        ];
-        for (wanted, name, path) in cases {
-            let found = executables_in(text.as_bytes(), wanted).unwrap();
-            assert_eq!(found, Programs::from([(name.to_owned(), PathBuf::from(path))]));
-        }
+        let one = |name: &str, path| Programs::from([(name.to_owned(), PathBuf::from(path))]);
+        let expected =
+            Built { programs: one("evictd", "/t/evictd"), tests: one("faults", "/t/faults-0123") };
+        assert_eq!(executables_in(text.as_bytes()).unwrap(), expected);
     }
 
     #[test]

@@ -98,7 +98,9 @@ fn loopback_up() -> io::Result<()> {
     let up = libc::IFF_UP | libc::IFF_RUNNING;
     request.ifr_ifru.ifru_flags = i16::try_from(up).unwrap_or_default();
     // SAFETY: the request is initialised and outlives the call, which reads it only.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
+    match unsafe {
+        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request)
+    } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -1,4 +1,4 @@
-//! Integration tests on this kernel: the programs that the VMs run, evictd as it is shipped.
+//! Integration tests on this kernel: the same programs that the VMs run.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,33 +8,14 @@ use anyhow::Result;
 
 use super::suite;
 use super::tally::Tally;
-use crate::build::{self, EVICTD, Linkage, Profile, Programs};
+use crate::build::{self, Built, EVICTD};
 use crate::e2e::{self, Apiserver};
 use crate::image;
 use crate::progress::step;
 use crate::setup::container_runtime_folder;
 use crate::workspace::Workspace;
 
-/// Packages whose integration tests run here and in the guests.
-const PACKAGES: [&str; 2] = ["evictd", "evictd-tests"];
-
-/// What both suites of integration tests run: built once, without shared libraries.
-pub(super) struct Built {
-    /// evictd and the programs of the test crate.
-    pub(super) programs: Programs,
-    pub(super) tests: Programs,
-}
-
-impl Built {
-    /// Builds the programs, and all test programs or those named.
-    pub(super) fn new(workspace: &Workspace, names: &[&str]) -> Result<Self> {
-        let programs = build::programs(workspace, Profile::Release, Linkage::Static)?;
-        let tests = build::static_tests(workspace, Profile::Release, &PACKAGES, names)?;
-        Ok(Self { programs, tests })
-    }
-}
-
-/// All integration tests against the optimised evictd.
+/// All integration tests.
 pub(super) fn host(workspace: &Workspace, built: &Built, apiserver: Apiserver) -> Result<Tally> {
     let image = image::usual(workspace, build::program(&built.programs, EVICTD)?)?;
     let tally = step("integration tests on this kernel", || {
@@ -49,7 +30,8 @@ pub(crate) fn end_to_end(
     apiserver: Apiserver,
     filter: Option<&str>,
 ) -> Result<Tally> {
-    let built = Built::new(workspace, &e2e::PROGRAMS)?;
+    let mut built = build::tested(workspace)?;
+    built.tests.retain(|name, _| e2e::PROGRAMS.contains(&name.as_str()));
     let tally = step("tests against the API server", || {
         run(workspace, &built, apiserver, None, filter, "e2e.log")
     })?;

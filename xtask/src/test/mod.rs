@@ -10,11 +10,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::build;
 use crate::e2e::Apiserver;
 use crate::process;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
-use integration::Built;
 pub(crate) use integration::end_to_end;
 pub(crate) use tally::Tally;
 
@@ -64,7 +64,7 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
         total.skip("host: all integration tests", "not root");
     }
     if host || vm {
-        let built = Built::new(&workspace, &["*"])?;
+        let built = build::tested(&workspace)?;
         if host {
             total.add(integration::host(&workspace, &built, options.apiserver)?);
         }

@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::integration::Built;
 use super::libtest::{Reader, Show};
 use super::suite::create;
 use super::tally::Tally;
-use crate::build::{INCIDENTS, Programs};
+use crate::build::{Built, INCIDENTS, Programs};
 use crate::e2e;
 use crate::progress::step;
 use crate::vm::BOOT_LIMIT;
