@@ -89,20 +89,12 @@ pub(crate) fn benches(workspace: &Workspace) -> Result<Programs> {
     Ok(executables(&mut cargo, "building the measuring harness")?.programs)
 }
 
-/// Builds, without running them, the static integration tests of the packages, those with these names
-/// (`*` for all); in the profile of the programs, so that they share what those were built from.
-pub(crate) fn static_tests(
-    workspace: &Workspace,
-    profile: Profile,
-    packages: &[&str],
-    names: &[&str],
-) -> Result<Programs> {
+/// Builds, without running and without optimising them, the static integration tests of evictd-tests with these
+/// names.
+pub(crate) fn static_tests(workspace: &Workspace, names: &[&str]) -> Result<Programs> {
     let mut cargo = cargo(workspace, "test", Linkage::Static)?;
-    cargo.arg("--no-run").args(names.iter().flat_map(|name| ["--test", name]));
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
-    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    cargo.args(["--no-run", "--package", "evictd-tests"]);
+    cargo.args(names.iter().flat_map(|name| ["--test", name]));
     Ok(executables(&mut cargo, "building the integration tests for the VM")?.tests)
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut answers = vec![step("this kernel", || on_host(&workspace))?];
     if !options.host {
         // The object is the same in both profiles.
-        let tests = build::static_tests(&workspace, Profile::Debug, &["evictd-tests"], &[TEST])?;
+        let tests = build::static_tests(&workspace, &[TEST])?;
         let mut programs = build::programs(&workspace, Profile::Debug, Linkage::Static)?;
         programs.extend(tests);
         for kernel in &KERNELS {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::build::{self, Linkage, Profile, Programs};
+use crate::build::{self, Programs};
 use crate::demo::require_root;
 use crate::progress::step;
 use crate::setup::{self, Kubernetes, Purpose};
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let purposes =
         [Purpose::Build, Purpose::StaticBuild, Purpose::Vm, Purpose::Host, Purpose::Kubelet];
     setup::ensure(&workspace.pins, &purposes)?;
-    let programs = build::programs(&workspace, Profile::Release, Linkage::Static)?;
+    let programs = build::tested(&workspace)?.programs;
     let folder = workspace.scratch().join("kubelet");
     let plane = step("starting the API server", || Plane::start(&programs, &folder))?;
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {

@@ -12,9 +12,9 @@ mod modules;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-use crate::build::{self, Linkage, Profile};
+use crate::build::{self, Built, Linkage, Profile, Programs};
 use crate::progress::step;
 use crate::setup::{self, Purpose};
 use crate::workspace::Workspace;
@@ -47,15 +47,29 @@ pub(crate) struct Options {
 /// Time for a kernel to boot and to power off, under emulation.
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
+/// evictd, the programs of the test crate, and the tests that are wanted.
+fn programs(workspace: &Workspace, options: &Options) -> Result<Programs> {
+    let names: Vec<&str> = options.test.iter().map(String::as_str).collect();
+    if !options.debug {
+        let Built { mut programs, mut tests } = build::tested(workspace)?;
+        if let Some(name) = names.iter().find(|name| !tests.contains_key(**name)) {
+            bail!("there is no test program {name}");
+        }
+        tests.retain(|name, _| names.contains(&name.as_str()));
+        programs.append(&mut tests);
+        return Ok(programs);
+    }
+    let mut programs = build::programs(workspace, Profile::Debug, Linkage::Static)?;
+    if !names.is_empty() {
+        programs.append(&mut build::static_tests(workspace, &names)?);
+    }
+    Ok(programs)
+}
+
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     setup::ensure(&workspace.pins, &[Purpose::Build, Purpose::StaticBuild, Purpose::Vm])?;
-    let profile = if options.debug { Profile::Debug } else { Profile::Release };
-    let mut programs = build::programs(&workspace, profile, Linkage::Static)?;
-    if !options.test.is_empty() {
-        let names: Vec<&str> = options.test.iter().map(String::as_str).collect();
-        programs.append(&mut build::static_tests(&workspace, profile, &["evictd-tests"], &names)?);
-    }
+    let programs = programs(&workspace, options)?;
     let limit = Duration::from_secs(options.timeout);
     let steps = plan(options, limit);
     let machine = Machine::prepare(&workspace, options.kernel, |folder| {
