@@ -103,20 +103,8 @@ pub(crate) fn run(
     // Before anything is loaded: a second evictd goes without a trace. One that only records evicts
     // nobody and may run beside another.
     let socket = if reads_all { None } else { claim(&args.socket)? };
-    let mut parts = Vec::new();
-    let mut outbox = if reads_all { None } else { outbox(args, &mut parts)? };
-    let (evictor, reporter) = match &feed {
-        Some(_) if !reads_all => {
-            let (evictor, reporter) = speakers(config, &mut parts);
-            (Some(evictor), Some(reporter))
-        }
-        Some(_) | None => (None, None),
-    };
-    if let Some(feed) = &feed {
-        let file = kubelet::configuration_file(&args.state_dir);
-        parts.extend(kubelet::parts(&args.kubelet, feed, file));
-    }
-    let cluster = feed.as_ref().map(|feed| connect(&args.cluster, feed, parts)).transpose()?;
+    let Lines { mut outbox, evictor, node, cluster } =
+        lines(config, args, feed.as_ref(), reads_all)?;
 
     tokio.block_on(async move {
         let images = [sampler.imagefs(), sampler.containerfs()];
@@ -156,7 +144,7 @@ pub(crate) fn run(
             },
             evictions: Evictions::new(config.mode, condemned(outbox.as_mut()), asks),
             evictor,
-            node: reporter,
+            node,
             cluster,
             outbox,
             configuration,
@@ -187,6 +175,35 @@ fn open(config: &Config, feed: Option<&PodFeed>) -> anyhow::Result<Node> {
         Some(feed) => Node::with_pods(config, PodSource::Api(ApiPods::new(feed.clone()))),
         None => Node::open(config),
     }
+}
+
+/// The daemon's ends of what is said to the cluster, and what says it.
+#[derive(Default)]
+struct Lines {
+    outbox: Option<Outbox>,
+    evictor: Option<Evictor>,
+    node: Option<NodeReporter>,
+    cluster: Option<Cluster>,
+}
+
+/// Starts to talk to the cluster, if there is one; who only records says nothing there.
+fn lines(
+    config: &Config,
+    args: &Args,
+    feed: Option<&PodFeed>,
+    reads_all: bool,
+) -> anyhow::Result<Lines> {
+    let Some(feed) = feed else { return Ok(Lines::default()) };
+    let (mut lines, mut parts) = (Lines::default(), Vec::new());
+    if !reads_all {
+        lines.outbox = outbox(args, &mut parts)?;
+        let (evictor, node) = speakers(config, &mut parts);
+        (lines.evictor, lines.node) = (Some(evictor), Some(node));
+    }
+    let file = kubelet::configuration_file(&args.state_dir);
+    parts.extend(kubelet::parts(&args.kubelet, feed, file));
+    lines.cluster = Some(connect(&args.cluster, feed, parts)?);
+    Ok(lines)
 }
 
 /// Starts what talks to the API server. With `--require-api` it has to tell the pods first.
