@@ -65,7 +65,7 @@ fn pack(
     }
     step("building the image", || {
         let stripped = stage.join(EVICTD);
-        process::run_quietly(Command::new("strip").arg("--output").arg(&stripped).arg(evictd))?;
+        process::run_quietly(Command::new("strip").arg("-o").arg(&stripped).arg(evictd))?;
         let bytes = fs::metadata(&stripped).with_context(|| stripped.display().to_string())?.len();
         if bytes > LARGEST {
             bail!("{}: {bytes} bytes, more than {LARGEST}", stripped.display());
