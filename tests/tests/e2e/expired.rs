@@ -21,6 +21,7 @@ fn a_watch_that_has_expired_begins_anew_and_the_pods_stay_known() {
     small.add(&idle("added"));
     small.signal(Signal::CONT);
     common::wait_until("it has expired", || small.log().contains("the watch of pods has expired"));
+    common::wait_until("it goes on", || small.log().contains("the pods are listed anew"));
 
     let (killed, eviction) = small.hog(1);
     small.assert_told(killed, 1, &eviction);

@@ -55,14 +55,21 @@ async fn keep(connection: &Connection, feed: &PodFeed) {
     let mut listing = Listing::Streamed;
     let mut backoff = DefaultBackoff::default();
     let mut table = PodTable::default();
+    let mut has_expired = false;
     loop {
         let over = match check_node(connection).await {
-            Ok(()) => once(connection, listing, &mut table, feed, &mut backoff).await,
+            Ok(()) => {
+                let known = Known { table: &mut table, feed, has_expired: &mut has_expired };
+                once(connection, listing, known, &mut backoff).await
+            }
             Err(error) => Over::Error(error),
         };
         match over {
             Over::Error(error) => lose(feed, error),
-            Over::Expired => info!("the watch of pods has expired (410) and begins anew"),
+            Over::Expired => {
+                info!("the watch of pods has expired (410) and begins anew");
+                has_expired = true;
+            }
             Over::NotStreamed => {
                 listing = Listing::Paged;
                 continue;
@@ -84,14 +91,22 @@ async fn check_node(connection: &Connection) -> Result<(), ConnectError> {
     }
 }
 
+/// What a watch goes on with.
+struct Known<'a> {
+    table: &'a mut PodTable,
+    feed: &'a PodFeed,
+    /// The watch before this one; no longer once the pods are listed anew.
+    has_expired: &'a mut bool,
+}
+
 /// One watch, from its list to its end.
 async fn once(
     connection: &Connection,
     listing: Listing,
-    table: &mut PodTable,
-    feed: &PodFeed,
+    known: Known<'_>,
     backoff: &mut DefaultBackoff,
 ) -> Over {
+    let Known { table, feed, has_expired } = known;
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", connection.node));
     let config = match listing {
         Listing::Streamed => config.streaming_lists(),
@@ -111,9 +126,12 @@ async fn once(
         let ended = take(event, &mut events, table).await;
         // Also what came just before the end counts, if a list is complete with it.
         if table.is_complete() && !matches!(ended, Some(Ended::AtOnce(_))) {
+            tell(feed, table);
+            if std::mem::take(has_expired) {
+                info!("the pods are listed anew");
+            }
             is_listed = true;
             backoff.reset();
-            tell(feed, table);
         }
         match ended {
             None => {}
