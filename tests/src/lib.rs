@@ -21,6 +21,7 @@ pub mod kernel_maps;
 pub mod kind;
 pub mod kubelet_port;
 pub mod loop_device;
+pub mod loopback;
 pub mod manifest;
 pub mod node;
 pub mod nodefs;

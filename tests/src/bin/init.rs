@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use evictd_tests::loopback;
 use evictd_tests::nodefs::DEVICE_VARIABLE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
@@ -77,7 +78,7 @@ fn boot_and_run() -> Result<bool> {
         wait_for_device(Path::new(&disk))?;
     }
     delegate_controllers()?;
-    bring_loopback_up()?;
+    loopback::bring_up().context("bringing lo up")?;
 
     let mut results = OpenOptions::new().write(true).open(RESULTS).context(RESULTS)?;
     let system = rustix::system::uname();
@@ -131,24 +132,6 @@ fn delegate_controllers() -> Result<()> {
     fs::write(format!("{home}/cgroup.procs"), "0").context("moving init to its cgroup")?;
     fs::write(format!("{CGROUPS}/cgroup.subtree_control"), "+cpu +io +memory +pids")
         .context("enabling controllers")
-}
-
-fn bring_loopback_up() -> Result<()> {
-    // SAFETY: plain system calls; `request` is a valid, zeroed `ifreq` that outlives both ioctls.
-    let done = unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l' as libc::c_char;
-        request.ifr_name[1] = b'o' as libc::c_char;
-        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        let done = libc::ioctl(socket, libc::SIOCSIFFLAGS as _, &raw const request);
-        libc::close(socket);
-        done
-    };
-    if done != 0 {
-        bail!("bringing lo up: {}", std::io::Error::last_os_error());
-    }
-    Ok(())
 }
 
 fn read_plan() -> Result<Vec<Step>> {

@@ -2,15 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     net::{Ipv4Addr, TcpListener},
-    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
 };
 
+use evictd_tests::loopback;
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change},
-    net::{AddressFamily, SocketType, socket},
     thread::{UnshareFlags, unshare_unsafe},
 };
 
@@ -82,26 +81,7 @@ impl Machine {
         if !Path::new("/sys/kernel/tracing/events").exists() {
             mount("tracefs", "/sys/kernel/tracing", "tracefs", MountFlags::empty(), None).unwrap();
         }
-        loopback_up().unwrap();
+        loopback::bring_up().unwrap();
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()
-    }
-}
-
-/// A new network's only device is down.
-fn loopback_up() -> io::Result<()> {
-    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    // SAFETY: all zeros is a valid request.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = (*from).cast_signed();
-    }
-    let up = libc::IFF_UP | libc::IFF_RUNNING;
-    request.ifr_ifru.ifru_flags = i16::try_from(up).unwrap_or_default();
-    // SAFETY: the request is initialised and outlives the call, which reads it only.
-    match unsafe {
-        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request)
-    } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
     }
 }
