@@ -2,6 +2,7 @@
 
 mod integration;
 mod libtest;
+mod results;
 mod suite;
 mod tally;
 mod vm;

@@ -147,6 +147,14 @@ impl Machine {
         command.spawn().with_context(|| format!("cannot start {}", process::line(&command)))
     }
 
+    /// Whether the kernel has died of a breakpoint that was no longer there: attaching to a function puts one into it
+    /// for a moment, and an emulated processor may still trip over it when another has taken it out, which real ones
+    /// cannot.
+    pub(crate) fn was_tripped(&self) -> bool {
+        let console = fs::read(&self.console).unwrap_or_default();
+        String::from_utf8_lossy(&console).contains("int3: 0000 [#")
+    }
+
     /// The last lines of the kernel's console.
     pub(crate) fn console_end(&self) -> Vec<String> {
         let console = fs::read(&self.console).unwrap_or_default();
