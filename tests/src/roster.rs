@@ -16,6 +16,20 @@ pub const MEMORY_HOG: &str = "data/cache";
 /// See [`LOG_WRITER`].
 pub const FORK_BOMBER: &str = "ci/runner";
 
+/// A pod that is only an object: nothing of it runs.
+pub const CART: PodSpec = PodSpec {
+    namespace: "shop",
+    name: "cart",
+    qos: Qos::Burstable,
+    priority: 1000,
+    memory_mib: 32,
+    disk_mib: 64,
+    work: &[],
+    empty_dir: true,
+    limits: StorageLimits::NONE,
+    is_static: false,
+};
+
 /// Every pod of the node.
 pub const PODS: [PodSpec; 8] = [
     PodSpec {

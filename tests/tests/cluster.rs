@@ -17,7 +17,7 @@ use std::{
 
 use evictd_tests::{
     control_plane::{Account, ControlPlane, EXPIRED, Kubelet, NOT_YET_VALID},
-    manifest::{PodSpec, Qos, StorageLimits},
+    roster::CART as POD,
 };
 use serde_json::{Value, json};
 
@@ -25,19 +25,6 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 const NODE: &str = "node-a";
-
-const POD: PodSpec = PodSpec {
-    namespace: "shop",
-    name: "cart",
-    qos: Qos::Burstable,
-    priority: 1000,
-    memory_mib: 32,
-    disk_mib: 64,
-    work: &[],
-    empty_dir: true,
-    limits: StorageLimits::NONE,
-    is_static: false,
-};
 
 /// What `evictd doctor` says of the pods, and its exit code.
 fn doctor(kubeconfig: &Path, node: &str) -> (Value, Option<i32>) {

@@ -4,7 +4,7 @@
 
 use evictd_tests::{
     control_plane::{Account, ControlPlane, Kubelet, PodRef},
-    manifest::{PodSpec, Qos, StorageLimits},
+    roster::CART as POD,
 };
 use k8s_openapi::api::{
     core::v1::{Node, Pod},
@@ -17,19 +17,6 @@ use kube::{
 use serde_json::json;
 
 const NODE: &str = "node-a";
-
-const POD: PodSpec = PodSpec {
-    namespace: "shop",
-    name: "cart",
-    qos: Qos::Burstable,
-    priority: 1000,
-    memory_mib: 32,
-    disk_mib: 64,
-    work: &[],
-    empty_dir: true,
-    limits: StorageLimits::NONE,
-    is_static: false,
-};
 
 const AGENT: Account<'_> = Account::new("kube-system", "agent");
 

@@ -12,7 +12,7 @@ use std::{fs, time::Duration};
 use evictd::cluster::outbox::{Depth, Entry, Matter, Notice, Outcome, StateDirectory};
 use evictd_tests::{
     control_plane::{Account, ControlPlane, Kubelet},
-    manifest::{PodSpec, Qos, StorageLimits},
+    roster::CART as POD,
 };
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::{Api, api::ListParams};
@@ -22,19 +22,6 @@ use teller::Teller;
 const NODE: &str = "node-a";
 const MESSAGE: &str =
     "The node was low on resource: memory. Threshold quantity: 100Mi, available: 96Mi. ";
-
-const POD: PodSpec = PodSpec {
-    namespace: "shop",
-    name: "cart",
-    qos: Qos::Burstable,
-    priority: 1000,
-    memory_mib: 32,
-    disk_mib: 64,
-    work: &[],
-    empty_dir: true,
-    limits: StorageLimits::NONE,
-    is_static: false,
-};
 
 /// Makes the pod and reports that it runs; gives its eviction.
 fn evicted(kubelet: &Kubelet) -> Notice {
