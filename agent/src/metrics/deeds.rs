@@ -7,10 +7,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Labels;
+use super::{Labels, wakes::Wakes};
 use crate::{
     cluster::outbox::Depth,
-    run::record::{ConfigOutcome, Eviction, Record},
+    run::record::{ConfigOutcome, Eviction, Record, WokenBy},
 };
 
 /// Upper bounds in seconds, around the 20 ms within which an eviction is to be on its way.
@@ -21,6 +21,7 @@ const SECONDS: [f64; 12] =
 #[derive(Debug)]
 pub struct Deeds {
     registry: Registry,
+    wakes: Wakes,
     evictions: Family<Labels, Counter>,
     decision: Histogram,
     kill: Histogram,
@@ -46,6 +47,7 @@ impl Deeds {
             [("version", env!("CARGO_PKG_VERSION").to_owned()), ("kernel", kernel.to_owned())];
         registry.register("build", "The running evictd.", Info::new(build.to_vec()));
         let deeds = Self {
+            wakes: Wakes::register(&mut registry),
             evictions: Family::default(),
             decision: Histogram::new(SECONDS),
             kill: Histogram::new(SECONDS),
@@ -168,6 +170,11 @@ impl Deeds {
             | Record::ProbeDegraded { .. }
             | Record::Stopped(_) => {}
         }
+    }
+
+    /// Counts one look at the signals.
+    pub fn count_wake(&self, by: WokenBy) {
+        self.wakes.count(by);
     }
 
     /// How many records were dropped so far.

@@ -5,6 +5,7 @@ mod containers;
 mod deeds;
 mod node;
 mod probes;
+mod wakes;
 
 use std::{fmt, sync::Arc};
 

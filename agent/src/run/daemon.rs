@@ -1,28 +1,26 @@
 //! The control loop: one owner of all state, woken by the kernel, by time, or by a signal to stop.
 
 mod cluster;
+mod evaluate;
 mod reports;
+mod turn;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use evictd_common::OTHER_CGROUP;
-use evictd_core::{Command, LogWriterAction, MonoTime, Outcome, Signal};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use evictd_core::{MonoTime, Outcome};
 use tracing::warn;
 
-use self::cluster::{answered, changed};
+use self::turn::{Signals, Turn};
 use super::{
-    evictions::{Carried, Evictions},
-    filler::{Filler, Fillers},
+    evictions::Evictions,
+    filler::Fillers,
     inbox::{Inbox, Wake},
     kernel::Kernel,
     memory_events::MemoryEventWatch,
     observe::Observer,
     reclaim::NodeReclaims,
-    record::{LogWriter, OomVictim, Record, WokenBy},
+    record::{OomVictim, Record, WokenBy},
     reload::Configuration,
     reporter::Reporter,
     schedule::{Probed, Schedule},
@@ -32,24 +30,16 @@ use crate::{
     clock::now,
     cluster::{
         Cluster,
-        evict::{Answered, Evictor},
+        evict::Evictor,
         node::NodeReporter,
         outbox::Outbox,
         pods::{PodFeed, PodsKnown},
     },
     http::Vitals,
     probe::{Family, MapSizes, Shortage},
-    runtime::Told,
     state::Board,
     trace::Traced,
 };
-
-/// Evaluations in one wake-up: an outcome may make the next eviction possible, and a budget may be
-/// used up while it is armed. More can wait for the next turn of the loop.
-const EVALUATIONS: usize = 8;
-
-/// The shortest sleep.
-const LEAST_WAIT: Duration = Duration::from_micros(200);
 
 /// A running evictd.
 pub struct Daemon {
@@ -95,24 +85,11 @@ pub struct Daemon {
     pub pods_known: PodsKnown,
 }
 
-/// How one turn of the loop ended.
-enum Turn {
-    Stop,
-    Reload,
-    Records,
-    Pods,
-    Answered(Answered),
-    Told(Told),
-    Due,
-}
-
 impl Daemon {
     /// Runs until SIGTERM, SIGINT or the end that was set, then detaches the probes. SIGHUP makes it
     /// read its configuration.
     pub async fn run(mut self) -> io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+        let mut signals = Signals::new()?;
         let counts = |family| self.kernel.as_ref().is_some_and(|kernel| kernel.counts(family));
         let probed = Probed { writes: counts(Family::Writes), tasks: counts(Family::Tasks) };
         let mut schedule = Schedule::new(now(), probed);
@@ -124,21 +101,7 @@ impl Daemon {
         loop {
             let mut inbox = Inbox::default();
             let due = self.due(&schedule);
-            let turn = tokio::select! {
-                biased;
-                _ = terminate.recv() => Turn::Stop,
-                _ = interrupt.recv() => Turn::Stop,
-                () = until(self.ends.unwrap_or_default()), if self.ends.is_some() => Turn::Stop,
-                _ = hangup.recv() => Turn::Reload,
-                told = self.reclaims.told() => Turn::Told(told),
-                result = records(self.kernel.as_mut(), &mut inbox) => {
-                    result?;
-                    Turn::Records
-                }
-                () = changed(self.pods.as_ref()) => Turn::Pods,
-                answer = answered(self.evictor.as_mut()) => Turn::Answered(answer),
-                () = until(due) => Turn::Due,
-            };
+            let turn = self.turn(&mut signals, due, &mut inbox).await?;
             let at = now();
             let wake = match turn {
                 Turn::Stop => break,
@@ -168,9 +131,10 @@ impl Daemon {
                 self.reload(false);
                 schedule.ticked(at);
             }
-            if let Some(wake) = wake {
+            if let Some(wake) = wake.map(|wake| schedule.reason(wake)) {
                 self.evaluate(wake, is_tick, &mut schedule);
                 tally.count(wake, now());
+                self.reporter.deeds().count_wake(wake.by);
                 self.confirm_conditions();
             }
             self.vitals.turned(now(), self.observer.index().is_known());
@@ -210,31 +174,11 @@ impl Daemon {
         }
     }
 
-    /// Who fills the disk that a decision is about, if it is no pod.
-    fn filler(&self, signal: Signal, at: MonoTime) -> Option<Filler> {
-        self.fillers.as_ref()?.latest(signal, at).cloned()
-    }
-
-    /// When the loop must turn at the latest.
-    fn due(&self, schedule: &Schedule) -> MonoTime {
-        let evaluator = self.evaluator.poll_timeout();
-        let victims = self.evictions.next_check();
-        let events = self.memory_events.next();
-        let reclaim = self.reclaims.next_check();
-        let due = [Some(schedule.next()), evaluator, victims, events, reclaim];
-        due.into_iter().flatten().min().unwrap_or_default()
-    }
-
     /// Why to look now if no record says so: it is time, or an outcome made more possible.
     fn by_clock(&self, schedule: &Schedule, freed: bool, at: MonoTime) -> Option<Wake> {
         let timeout = self.evaluator.poll_timeout().is_some_and(|timeout| timeout <= at);
-        if schedule.is_tick(at) {
-            Some(Wake::by_clock(WokenBy::Tick))
-        } else if freed || timeout || schedule.next() <= at {
-            Some(Wake::by_clock(WokenBy::Look))
-        } else {
-            None
-        }
+        let more = (freed || timeout).then_some(Wake::by_clock(WokenBy::Look));
+        schedule.due(at).or(more)
     }
 
     /// Acts on what the records tell by themselves; gives the reason to look, if there is one.
@@ -257,8 +201,7 @@ impl Daemon {
         let wake = inbox.wake?;
         match wake.by {
             // Reclaim at a limit goes on for as long as the cgroup stays there.
-            WokenBy::Reclaim | WokenBy::MemoryEvent if schedule.too_soon(at) => None,
-            WokenBy::Reclaim | WokenBy::MemoryEvent => Some(wake),
+            WokenBy::Reclaim | WokenBy::MemoryEvent => schedule.heed(wake, at),
             WokenBy::Tripwire | WokenBy::Look | WokenBy::Tick => Some(wake),
         }
     }
@@ -286,91 +229,6 @@ impl Daemon {
         }
     }
 
-    /// Looks, decides, acts; on a tick also with regard to the pods' own limits.
-    fn evaluate(&mut self, wake: Wake, is_tick: bool, schedule: &mut Schedule) {
-        for turn in 0..EVALUATIONS {
-            if let Some(kernel) = &mut self.kernel {
-                kernel.mark();
-            }
-            let at = now();
-            let limits = is_tick && turn == 0;
-            self.observer.look(&self.evaluator, self.kernel.as_ref(), limits, at);
-            self.evaluator.handle_timeout(at);
-            self.evaluator.handle_observation(self.observer.observation(), now());
-            let acted = self.carry_out(wake);
-            self.evaluator.flush(self.observer.observation());
-
-            let signals = &self.observer.observation().signals;
-            let (policy, logs) = (self.evaluator.policy(), self.observer.log_writers());
-            schedule.looked(policy, self.evaluator.forecast(), signals, at);
-            if let Some(next) = logs.next() {
-                schedule.look_by(next);
-            }
-            let log_bytes = logs.budget(policy.log_writers);
-            let used_up =
-                self.kernel.as_mut().is_some_and(|kernel| kernel.arm(policy, signals, log_bytes));
-            if !acted && !used_up {
-                return;
-            }
-        }
-    }
-
-    /// Carries out what was decided. True if something was done that may make more possible.
-    pub(super) fn carry_out(&mut self, wake: Wake) -> bool {
-        let mut acted = false;
-        while let Some(command) = self.evaluator.poll_command() {
-            let at = now();
-            match command {
-                Command::Evict(eviction) => {
-                    let Carried { outcome, mut record, notice, request } =
-                        self.evictions.carry_out(&eviction, &self.evaluator, &self.observer, wake);
-                    self.evaluator.handle_outcome(&outcome, now());
-                    record.filled_by = self.filler(eviction.signal, at);
-                    record.node_reclaim = self.reclaims.take_end(eviction.signal);
-                    self.reporter.report(at, Record::Eviction(Box::new(record)));
-                    self.tell(notice);
-                    self.tell_of_threshold(&eviction);
-                    self.ask(request);
-                    acted = true;
-                }
-                Command::SetCondition { condition, status } => {
-                    self.reporter.report(at, Record::Condition { condition, status });
-                    if let Some(node) = &self.node {
-                        node.set(condition, status, at);
-                    }
-                }
-                Command::Released { id, available, seen } => {
-                    self.give_up_asking(id);
-                    self.reporter.report(at, Record::Released { id: id.0, available, seen });
-                }
-                Command::UnableToEvict { signal } => {
-                    self.reporter.report(at, Record::UnableToEvict { signal });
-                }
-                Command::ReportLogWriter(report) => {
-                    let horizon = self.evaluator.policy().log_writers.horizon;
-                    let filled_by = self.filler(report.signal, at);
-                    let index = self.observer.index();
-                    let record = LogWriter { filled_by, ..LogWriter::new(&report, horizon, index) };
-                    self.reporter.report(at, Record::LogWriter(Box::new(record)));
-                    // Evicting it takes another evaluation, with the pods at hand.
-                    acted |= report.action == LogWriterAction::Evict;
-                }
-                Command::Reclaim { signal, steps } => self.reclaim(signal, steps, at),
-                // Told by the eviction's own record.
-                Command::ThresholdMet { .. } => {}
-                Command::EvictOverLimit(eviction) => {
-                    let Carried { outcome, record, notice, request: _ } =
-                        self.evictions.carry_out_limit(&eviction, &self.observer, wake);
-                    self.evaluator.handle_outcome(&outcome, now());
-                    self.reporter.report(at, Record::Eviction(Box::new(record)));
-                    self.tell(notice);
-                    acted = true;
-                }
-            }
-        }
-        acted
-    }
-
     /// Follows the victims, and tells the evaluator of those that are gone. True if one is.
     fn settle(&mut self) -> bool {
         let at = now();
@@ -390,18 +248,4 @@ impl Daemon {
         }
         !settled.emptied.is_empty()
     }
-}
-
-/// Waits for records; forever without probes.
-async fn records(kernel: Option<&mut Kernel>, inbox: &mut Inbox) -> io::Result<()> {
-    match kernel {
-        Some(kernel) => kernel.records(|record| inbox.take(record)).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Never returns at once, so that a due time that stays in the past cannot spin the loop.
-async fn until(due: MonoTime) {
-    let wait: Duration = due.since(now()).max(LEAST_WAIT);
-    sleep_until(Instant::now() + wait).await;
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use evictd_core::{Forecast, MonoTime, NodeSignals, Policy, Signal, memory_look, task_look};
 
+use super::{inbox::Wake, record::WokenBy};
+
 /// The slow tick: looks whatever else happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -35,12 +37,13 @@ pub struct Schedule {
     looked: MonoTime,
     look: MonoTime,
     tick: MonoTime,
+    put_off: Option<Wake>,
 }
 
 impl Schedule {
     /// Look and tick are due at once. What is not probed is looked at by fill rate.
     pub const fn new(now: MonoTime, probed: Probed) -> Self {
-        Self { probed, looked: now, look: now, tick: now }
+        Self { probed, looked: now, look: now, tick: now, put_off: None }
     }
 
     /// When to look at the latest.
@@ -53,14 +56,27 @@ impl Schedule {
         now >= self.tick
     }
 
-    /// Whether a "look now" at `now` comes too soon after the last look. The look is then due at the
-    /// end of the gap.
-    pub fn too_soon(&mut self, now: MonoTime) -> bool {
+    /// Gives `wake` back unless it comes too soon after the last look. The look is then due at the end of
+    /// the gap, and still for that reason.
+    pub fn heed(&mut self, wake: Wake, now: MonoTime) -> Option<Wake> {
         let due = self.looked.after(LEAST_GAP);
-        if now < due {
-            self.look = self.look.min(due);
+        if now >= due {
+            return Some(wake);
         }
-        now < due
+        self.look = self.look.min(due);
+        self.put_off = Some(self.reason(wake));
+        None
+    }
+
+    /// Why to look by the clock at `now`, if it is time.
+    pub fn due(&self, now: MonoTime) -> Option<Wake> {
+        let by = if self.is_tick(now) { WokenBy::Tick } else { WokenBy::Look };
+        (self.next() <= now).then(|| Wake::by_clock(by))
+    }
+
+    /// The more urgent of that reason and one that was put off.
+    pub fn reason(&self, wake: Wake) -> Wake {
+        self.put_off.filter(|put_off| put_off.by <= wake.by).unwrap_or(wake)
     }
 
     /// A look is due at that time at the latest.
@@ -82,6 +98,7 @@ impl Schedule {
         now: MonoTime,
     ) {
         self.looked = now;
+        self.put_off = None;
         let mut wait = TICK;
         let disks = if self.probed.writes { &[] } else { DISKS };
         for &signal in MEMORY.iter().chain(disks) {
@@ -179,9 +196,36 @@ mod tests {
         let mut schedule = Schedule::new(at(0), ALL);
         schedule.ticked(at(0));
         schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 100_000), at(100));
-        assert!(schedule.too_soon(at(102)));
-        assert_eq!(schedule.next(), at(105));
-        assert!(!schedule.too_soon(at(105)));
+        assert_eq!(schedule.heed(Wake::by_clock(WokenBy::MemoryEvent), at(102)), None);
+        assert_eq!((schedule.next(), schedule.due(at(104))), (at(105), None));
+        assert_eq!(schedule.due(at(105)), Some(Wake::by_clock(WokenBy::Look)));
+        let wake = Wake::by_clock(WokenBy::MemoryEvent);
+        assert_eq!(schedule.heed(wake, at(105)), Some(wake));
+    }
+
+    #[test]
+    fn what_was_put_off_is_the_reason_of_the_next_look() {
+        let wake = |by, event| Wake { by, event_ns: Some(event) };
+        let look = Wake::by_clock(WokenBy::Look);
+        let (first, second) = (wake(WokenBy::MemoryEvent, 1), wake(WokenBy::MemoryEvent, 2));
+        let (reclaim, tripwire) = (wake(WokenBy::Reclaim, 3), wake(WokenBy::Tripwire, 4));
+        let cases: [(&str, &[Wake], Wake, Wake); 6] = [
+            ("nothing", &[], look, look),
+            ("an event", &[first], look, first),
+            ("the first counts", &[first, second], look, first),
+            ("the more urgent counts", &[first, reclaim, second], look, reclaim),
+            ("also on a tick", &[first], Wake::by_clock(WokenBy::Tick), first),
+            ("what wakes now is more urgent", &[first], tripwire, tripwire),
+        ];
+        for (name, put_off, now, expected) in cases {
+            let mut schedule = Schedule::new(at(100), ALL);
+            for wake in put_off {
+                assert_eq!(schedule.heed(*wake, at(102)), None, "{name}");
+            }
+            assert_eq!(schedule.reason(now), expected, "{name}");
+            schedule.looked(&policy(), &Forecast::default(), &signals(100_000, 100_000), at(105));
+            assert_eq!(schedule.reason(look), look, "{name}: not twice");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Rungs that are forced, and rungs that a kernel does not give.
 
-use evictd_tests::{kind::Kind, record::Record};
+use evictd_tests::{
+    http::{free_address, request},
+    kind::Kind,
+    record::Record,
+};
 
-use crate::{PATIENCE, common, run_out_of_memory, session, still_catches};
+use crate::{PATIENCE, common, run_out_of_memory, session, still_catches, wait_until};
 
 #[test]
 fn every_family_without_a_rung_says_why() {
@@ -75,14 +79,22 @@ fn memory_events_are_heard_from_files_and_wake_evictd() {
     let _alone = common::alone();
     for rung in ["inotify", "eventfd"] {
         let forced = format!("memory_events={rung}");
+        let address = free_address().unwrap();
+        let http = address.to_string();
         // Else "reclaim began" comes first.
-        let mut session = session(&["--probe-rung", &forced, "--probe-rung", "reclaim=none"]);
+        let args = ["--probe-rung", &forced, "--probe-rung", "reclaim=none", "--http", &http];
+        let mut session = session(&args);
         if let Some(refused) = session.started().rungs["memory_events"].refused.first() {
             println!("cannot run here: memory_events={rung}: {}", refused.reason);
             session.stop().unwrap();
             continue;
         }
         run_out_of_memory(&mut session);
+        wait_until("an event wakes evictd", || {
+            let told = request(address, "GET", "/metrics").unwrap().body;
+            told.contains("evictd_wakes_total{reason=\"memory-event\"}")
+                && !told.contains("evictd_wakes_total{reason=\"memory-event\"} 0")
+        });
         let ended = session.stop().unwrap();
         let wakes = &ended.stopped.wakes;
         assert!(wakes.contains_key("memory-event"), "{rung}: {wakes:?}");
