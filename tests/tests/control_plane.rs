@@ -20,20 +20,6 @@ const NODE: &str = "node-a";
 
 const AGENT: Account<'_> = Account::new("kube-system", "agent");
 
-/// May do one thing: list pods.
-const ONE_VERB: &str = r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: agent}
-rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: agent}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agent}
-subjects: [{kind: ServiceAccount, namespace: kube-system, name: agent}]
-"#;
-
 /// HTTP status and message of a refusal.
 fn refusal<T: std::fmt::Debug>(answer: Result<T, kube::Error>) -> (u16, String) {
     let error = answer.unwrap_err();
@@ -58,9 +44,7 @@ fn an_account_may_do_what_its_role_says_and_is_told_what_it_lacks() {
                     \"pods\" in API group \"\" at the cluster scope";
     assert_eq!(message, expected);
 
-    let file = plane.dir().join("role.yaml");
-    std::fs::write(&file, ONE_VERB).unwrap();
-    plane.kubectl(&["apply", "-f", file.to_str().unwrap()]).unwrap();
+    plane.grant(AGENT, r#"[{apiGroups: [""], resources: [pods], verbs: [list]}]"#).unwrap();
     let of_node = params.fields(&here);
     let listed = plane.wait(Api::<Pod>::all(agent.clone()).list(&of_node)).unwrap();
     assert_eq!(listed.items.len(), 1);

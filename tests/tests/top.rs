@@ -134,6 +134,11 @@ fn who_writes_forks_and_logs_is_in_its_row_and_nobody_else_is() {
     let socket = evictd::socket(session.node());
     let asked = |args: &[&str]| top(args).arg("--socket").arg(&socket).output().unwrap();
 
+    common::wait_until("a rate of the new container's log is known", || {
+        let snapshot = json(&asked(&["--once", "--json", "--interval", "100ms"]));
+        let worker = rows(&snapshot).iter().find(|row| name(row) == "shop/checkout/worker");
+        worker.is_some_and(|row| row["log_bytes_per_second"].as_u64().is_some())
+    });
     let through_agent = json(&asked(&["--once", "--json"]));
     assert_eq!(through_agent["source"]["kind"], "agent");
     assert_eq!(through_agent["source"]["pid"], session.evictd_pid());

@@ -40,7 +40,7 @@ pub(super) fn register(registry: &mut Registry, reading: &Reading, most: usize) 
         series.add(if number < most { &own } else { &shared }, account, done, logged(account));
     }
     series.register(registry);
-    let text = "Containers that share the series named (others).";
+    let text = "Containers that share the series named (others)";
     let gauge = Gauge::<i64>::default();
     gauge.set(i64::try_from(overflow).unwrap_or(i64::MAX));
     registry.register("containers_without_series", text, gauge);
@@ -66,13 +66,13 @@ impl Series {
     }
 
     fn register(self, registry: &mut Registry) {
-        let text = "Bytes written to files, since the probes were loaded.";
+        let text = "Bytes written to files, since the probes were loaded";
         registry.register("container_written_bytes", text, self.written);
-        let text = "Bytes of stdout and stderr that the runtime wrote into the container's log.";
+        let text = "Bytes of stdout and stderr that the runtime wrote into the container's log";
         registry.register("container_log_written_bytes", text, self.logged);
-        registry.register("container_forks", "Tasks created.", self.forks);
-        registry.register("container_tasks", "Processes and threads.", self.tasks);
-        let text = "Memory in use and not easily given back (working set).";
+        registry.register("container_forks", "Tasks created", self.forks);
+        registry.register("container_tasks", "Processes and threads", self.tasks);
+        let text = "Memory in use and not easily given back (working set)";
         registry.register("container_memory_working_set_bytes", text, self.memory);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 use super::{Labels, wakes::Wakes};
@@ -43,66 +43,60 @@ impl Deeds {
     /// Nothing done yet.
     pub fn new(kernel: &str) -> Self {
         let mut registry = Registry::with_prefix("evictd");
+        let to = &mut registry;
         let build =
             [("version", env!("CARGO_PKG_VERSION").to_owned()), ("kernel", kernel.to_owned())];
-        registry.register("build", "The running evictd.", Info::new(build.to_vec()));
-        let deeds = Self {
-            wakes: Wakes::register(&mut registry),
-            evictions: Family::default(),
-            decision: Histogram::new(SECONDS),
-            kill: Histogram::new(SECONDS),
-            unable: Family::default(),
-            log_writers: Counter::default(),
-            oom_victims: Counter::default(),
-            memory_events: Family::default(),
-            configurations: Family::default(),
-            dropped: Gauge::default(),
-            answers: Family::default(),
-            told: Family::default(),
-            killed_again: Counter::default(),
-            reclaims: Family::default(),
-            outbox_entries: Gauge::default(),
-            outbox_age: Gauge::default(),
-            registry: Registry::default(),
-        };
-        let Self { evictions, decision, kill, unable, log_writers, .. } = &deeds;
-        let text =
-            "Pods chosen: by signal, path (hard, soft, limit, log-writer), mode and outcome.";
-        registry.register("evictions", text, evictions.clone());
-        let text = "From the kernel's record, else from the sample, to the decision, in seconds.";
-        registry.register("decision_seconds", text, decision.clone());
-        let text = "From the decision to the kill's having been issued, in seconds.";
-        registry.register("kill_seconds", text, kill.clone());
-        let text = "Times a threshold was met and no pod could be evicted for it.";
-        registry.register("unable_to_evict", text, unable.clone());
-        let text = "Containers named because they wrote their log too fast.";
-        registry.register("log_writers", text, log_writers.clone());
-        let Self { oom_victims, memory_events, configurations, dropped, .. } = &deeds;
-        let text = "Processes that the kernel's OOM killer took.";
-        registry.register("oom_victims", text, oom_victims.clone());
-        let text = "What memory limits did to pods: high, max, oom, oom_kill.";
-        registry.register("memory_events", text, memory_events.clone());
-        let text = "Configurations read while running: applied or refused.";
-        registry.register("configurations", text, configurations.clone());
-        let text = "Records that found no room on their way to stdout.";
-        registry.register("records_dropped", text, dropped.clone());
-        deeds.register_cluster(&mut registry);
-        Self { registry, ..deeds }
-    }
-
-    fn register_cluster(&self, registry: &mut Registry) {
-        let text = "Answers of the API server to soft evictions.";
-        registry.register("eviction_answers", text, self.answers.clone());
-        let text = "What became of telling the API server: by matter (status, event) and outcome.";
-        registry.register("told", text, self.told.clone());
-        let text = "Evicted pods that came back before the API server knew, and were killed again.";
-        registry.register("killed_again", text, self.killed_again.clone());
-        let text = "Times the node was to free what nobody needs, by signal and mode.";
-        registry.register("node_reclaims", text, self.reclaims.clone());
-        let text = "What the API server is still to be told.";
-        registry.register("outbox_entries", text, self.outbox_entries.clone());
-        let text = "Age of the oldest of it; 0 if there is none.";
-        registry.register("outbox_oldest_seconds", text, self.outbox_age.clone());
+        to.register("build", "The running evictd", Info::new(build.to_vec()));
+        let wakes = Wakes::register(to);
+        let text = "Pods chosen: by signal, path (hard, soft, limit, log-writer), mode and outcome";
+        let evictions = registered(to, "evictions", text);
+        let text = "From the kernel's record, else from the sample, to the decision, in seconds";
+        let decision = durations(to, "decision_seconds", text);
+        let text = "From the decision to the kill's having been issued, in seconds";
+        let kill = durations(to, "kill_seconds", text);
+        let text = "Times a threshold was met and no pod could be evicted for it";
+        let unable = registered(to, "unable_to_evict", text);
+        let text = "Containers named because they wrote their log too fast";
+        let log_writers = registered(to, "log_writers", text);
+        let oom_victims =
+            registered(to, "oom_victims", "Processes that the kernel's OOM killer took");
+        let text = "What memory limits did to pods: high, max, oom, oom_kill";
+        let memory_events = registered(to, "memory_events", text);
+        let text = "Configurations read while running: applied or refused";
+        let configurations = registered(to, "configurations", text);
+        let text = "Records that found no room on their way to stdout";
+        let dropped = registered(to, "records_dropped", text);
+        let answers =
+            registered(to, "eviction_answers", "Answers of the API server to soft evictions");
+        let text = "What became of telling the API server: by matter (status, event) and outcome";
+        let told = registered(to, "told", text);
+        let text = "Evicted pods that came back before the API server knew, and were killed again";
+        let killed_again = registered(to, "killed_again", text);
+        let text = "Times the node was to free what nobody needs, by signal and mode";
+        let reclaims = registered(to, "node_reclaims", text);
+        let text = "What the API server is still to be told";
+        let outbox_entries = registered(to, "outbox_entries", text);
+        let text = "Age of the oldest of it; 0 if there is none";
+        let outbox_age = registered(to, "outbox_oldest_seconds", text);
+        Self {
+            registry,
+            wakes,
+            evictions,
+            decision,
+            kill,
+            unable,
+            log_writers,
+            oom_victims,
+            memory_events,
+            configurations,
+            dropped,
+            answers,
+            told,
+            killed_again,
+            reclaims,
+            outbox_entries,
+            outbox_age,
+        }
     }
 
     /// How much the API server is still to be told.
@@ -196,6 +190,19 @@ impl Deeds {
             self.kill.observe(seconds(eviction.decided_ns, issued));
         }
     }
+}
+
+/// A metric that is told under that name.
+fn registered<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
+}
+
+fn durations(to: &mut Registry, name: &str, help: &str) -> Histogram {
+    let histogram = Histogram::new(SECONDS);
+    to.register(name, help, histogram.clone());
+    histogram
 }
 
 fn path(eviction: &Eviction) -> &'static str {

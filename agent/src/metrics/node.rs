@@ -45,14 +45,14 @@ pub(super) fn register(registry: &mut Registry, reading: &Reading) {
             }
         }
     }
-    let text = "What is left: bytes, inodes or tasks, as the signal's name says.";
+    let text = "What is left: bytes, inodes or tasks, as the signal's name says";
     registry.register("signal_available", text, available);
-    registry.register("signal_capacity", "Of how much, in the same unit.", capacity);
-    registry.register("signal_age_seconds", "Time since the signal was sampled.", age);
-    let text = "Met when less than this is left, in the signal's unit.";
+    registry.register("signal_capacity", "Of how much, in the same unit", capacity);
+    registry.register("signal_age_seconds", "Time since the signal was sampled", age);
+    let text = "Met when less than this is left, in the signal's unit";
     registry.register("threshold", text, threshold);
     registry.register("threshold_met", "1 while it is met.", met);
-    let text = "When the nearest threshold ahead is met if all goes on as it does; none while nothing is used up.";
+    let text = "When the nearest threshold ahead is met if all goes on as it does; none while nothing is used up";
     registry.register("time_to_threshold_seconds", text, soon);
     let condition = Family::<Labels, Gauge>::default();
     for name in reading.node.conditions.iter().flatten() {

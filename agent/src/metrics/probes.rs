@@ -17,5 +17,5 @@ pub(super) fn register(registry: &mut Registry, reading: &Reading) {
         lost.get_or_create(&vec![("family", probe.family.clone())]).inc_by(probe.lost);
     }
     registry.register("probe_rung", "1 for the rung that each family of probes stands on.", rung);
-    registry.register("probe_lost", "Keys that found no room in the kernel's maps.", lost);
+    registry.register("probe_lost", "Keys that found no room in the kernel's maps", lost);
 }

@@ -18,7 +18,7 @@ impl Wakes {
         let labels = |by: WokenBy| vec![("reason", by.name().to_owned())];
         let counters = WokenBy::ALL.map(|by| (by, family.get_or_create_owned(&labels(by))));
         let text =
-            "Times signals were looked at: for a tripwire, reclaim, memory event, look or tick.";
+            "Times signals were looked at: for a tripwire, reclaim, memory event, look or tick";
         registry.register("wakes", text, family);
         Self(counters)
     }

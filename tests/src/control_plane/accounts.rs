@@ -45,6 +45,30 @@ impl<'a> Account<'a> {
 }
 
 impl ControlPlane {
+    /// Lets the account do what these rules of RBAC (a YAML list on one line) say, and nothing else that
+    /// was granted so before.
+    pub fn grant(&self, to: Account<'_>, rules: &str) -> Result<()> {
+        let Account { namespace, name, .. } = to;
+        let role = format!(
+            r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: {name}}}
+rules: {rules}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: {name}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}
+subjects: [{{kind: ServiceAccount, namespace: {namespace}, name: {name}}}]
+"#
+        );
+        let file = self.dir().join(format!("role-{name}.yaml"));
+        fs::write(&file, role)?;
+        self.kubectl(&["apply", "-f", file.to_str().context("not UTF-8")?])?;
+        Ok(())
+    }
+
     /// Makes a namespace with its service account `default`, as controllers do; fine if it is there.
     pub fn namespace(&self, name: &str) -> Result<()> {
         let client = self.admin()?;

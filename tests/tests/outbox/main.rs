@@ -178,19 +178,6 @@ fn what_happened_while_the_api_server_was_away_is_told_by_the_next_start() {
     common::wait_until("nothing is left", || fs::read_dir(&outbox).unwrap().count() == 0);
 }
 
-/// May tell events and nothing else.
-const EVENTS: &str = r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: agent}
-rules: [{apiGroups: [""], resources: [events], verbs: [create]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: agent}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agent}
-subjects: [{kind: ServiceAccount, namespace: kube-system, name: agent}]
-"#;
 const AGENT: Account<'_> = Account::new("kube-system", "agent");
 
 #[test]
@@ -200,22 +187,15 @@ fn what_is_not_allowed_is_told_once_it_is() {
     // By a clock that is years ahead; the other notices' is years behind.
     let notice = Notice { at_unix_ms: 4_102_444_800_000, ..evicted(&kubelet) };
     let kubeconfig = plane.kubeconfig_for(AGENT).unwrap();
-    let file = plane.dir().join("role.yaml");
-    let apply = |text: &str| {
-        fs::write(&file, text).unwrap();
-        plane.kubectl(&["apply", "-f", file.to_str().unwrap()]).unwrap();
-    };
-    apply(EVENTS);
+    let events = r#"{apiGroups: [""], resources: [events], verbs: [create]}"#;
+    let status = r#"{apiGroups: [""], resources: [pods/status], verbs: [patch]}"#;
+    plane.grant(AGENT, &format!("[{events}]")).unwrap();
     let state = plane.dir().join("state");
     let teller = Teller::start(&state, &kubeconfig);
     teller.outbox.put(notice.clone());
     assert_eq!(teller.told(1), [(Matter::Event, Outcome::Accepted)]);
     assert_eq!(teller.outbox.depth().entries, 1, "the status is kept");
-    let more = EVENTS.replace(
-        "verbs: [create]}",
-        "verbs: [create]}, {apiGroups: [\"\"], resources: [pods/status], verbs: [patch]}",
-    );
-    apply(&more);
+    plane.grant(AGENT, &format!("[{events}, {status}]")).unwrap();
     assert_eq!(teller.told(1), [(Matter::Status, Outcome::Accepted)]);
     assert_told(&plane, &kubelet, &notice.uid);
 }
