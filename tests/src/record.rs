@@ -122,7 +122,7 @@ pub struct Started {
 pub struct PodsFrom {
     /// `manifests` or `api`.
     pub source: String,
-    /// Of the API: `waiting`, `unknown`, `known` or `stale`.
+    /// Of the API: `waiting`, `unknown`, `known`, `stale`, `kubelet` or `remembered`.
     pub api: Option<String>,
     /// Pods that it names.
     pub listed: usize,

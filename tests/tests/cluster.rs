@@ -204,6 +204,16 @@ fn pods_outlive_the_api_server() {
     assert_eq!(run.until("stale")["listed"], 1);
     plane.start_apiserver().unwrap();
     assert_eq!(run.until("known")["listed"], 1);
+    drop(run);
+
+    // And as an earlier evictd knew them, however that ended.
+    plane.stop_apiserver().unwrap();
+    let mut run = Run::start(plane.dir(), plane.admin_kubeconfig(), &[]);
+    assert_eq!(run.until("remembered")["listed"], 1);
+    plane.start_apiserver().unwrap();
+    assert_eq!(run.until("known")["listed"], 1);
+    plane.stop_apiserver().unwrap();
+    assert_eq!(run.until("stale")["listed"], 1);
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod pods;
 mod scripted;
 mod thread;
 mod timeouts;
+mod whole_file;
 
 pub use args::ClusterArgs;
 pub use connect::Connection;

@@ -1,6 +1,7 @@
 //! Pods: what their objects say, where they live on this machine, and both joined in [`PodIndex`].
 
 mod cgroup;
+mod essence;
 mod index;
 mod layout;
 mod manifest;
@@ -15,6 +16,7 @@ mod unlisted;
 
 pub(crate) use cgroup::for_each_dir;
 pub use cgroup::{CgroupDirs, CgroupTree, CgroupTreeError, ContainerCgroup, PodCgroup};
+pub use essence::essence;
 pub use index::PodIndex;
 pub use layout::{CgroupDriver, NodeLayout};
 pub use manifest::{ManifestDirectory, parse_manifest};

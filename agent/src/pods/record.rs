@@ -7,8 +7,8 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectM
 
 use super::{qos::qos, resources::ResourceError, spec};
 
-const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
-const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
+pub(super) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+pub(super) const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -202,13 +202,13 @@ fn lines(
     }
     let file = kubelet::configuration_file(&args.state_dir);
     parts.extend(kubelet::parts(&args.kubelet, feed, file));
+    parts.extend(pods::remembering_parts(feed.clone(), pods::file(&args.state_dir)));
     lines.cluster = Some(connect(&args.cluster, feed, parts)?);
     Ok(lines)
 }
 
 /// Starts what talks to the API server. With `--require-api` it has to tell the pods first.
-fn connect(args: &ClusterArgs, feed: &PodFeed, mut parts: Vec<Part>) -> anyhow::Result<Cluster> {
-    parts.push(pods::part(feed.clone()));
+fn connect(args: &ClusterArgs, feed: &PodFeed, parts: Vec<Part>) -> anyhow::Result<Cluster> {
     let cluster = Cluster::start(args, parts)?;
     if args.require_api {
         feed.require()?;

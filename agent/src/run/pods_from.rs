@@ -13,7 +13,7 @@ pub struct PodsFrom {
     /// `manifests` or `api`; `none` where only cgroups are looked at.
     pub source: &'static str,
     /// Of the API: `waiting` for its first answer; `unknown`, `known`; `stale`, known from before it was
-    /// lost; `kubelet`, as the kubelet has them meanwhile. Pods of which there is only a cgroup are named and never evicted, in any of these.
+    /// lost; `kubelet`, as the kubelet has them meanwhile; `remembered`, as an earlier evictd knew them. Pods of which there is only a cgroup are named and never evicted, in any of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<&'static str>,
     /// Pods that it names.

@@ -1,6 +1,6 @@
 //! evictd itself: kills first, tells afterwards, also after a crash.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use evictd_tests::{
     container::{Container, Placement},
@@ -11,7 +11,7 @@ use evictd_tests::{
     manifest::{Identity, PodSpec, Qos, StorageLimits},
     node::Node,
     pod::Pod,
-    record::{Record, Told},
+    record::{PodsFrom, Record, Told},
     runtime::Runtime,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -34,6 +34,30 @@ const LIMITED: PodSpec = PodSpec {
     is_static: false,
 };
 
+/// A node of a cluster, with [`LIMITED`] on it.
+struct Stage {
+    // In the order in which they are to go.
+    pod: Pod,
+    runtime: Runtime,
+    inbox: Inbox,
+    node: Node,
+    kubelet: Kubelet,
+    plane: Arc<ControlPlane>,
+}
+
+impl Stage {
+    /// `None` where the control plane is left out.
+    fn set() -> Option<Self> {
+        let plane = ControlPlane::start_unless_left_out().unwrap()?;
+        let kubelet = Kubelet::register(&plane, NODE).unwrap();
+        let node = Node::create().unwrap();
+        let mut inbox = Inbox::default();
+        let mut runtime = Runtime::start(&node, &inbox).unwrap();
+        let pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
+        Some(Self { pod, runtime, inbox, node, kubelet, plane })
+    }
+}
+
 fn start(node: &Node, inbox: &mut Inbox, plane: &ControlPlane, mode: &'static str) -> Evictd {
     let mut options = Options::new(&common::evictd_binary(), mode);
     options.cluster =
@@ -42,14 +66,16 @@ fn start(node: &Node, inbox: &mut Inbox, plane: &ControlPlane, mode: &'static st
     Evictd::start(node, &cgroup, inbox, &options).unwrap()
 }
 
-fn wait_pods_known(evictd: &Evictd, inbox: &mut Inbox, from: usize) {
-    if evictd.started().pods_from.listed > 0 {
-        return;
+/// Waits until there are pods; gives where they come from.
+fn wait_pods_known(evictd: &Evictd, inbox: &mut Inbox, from: usize) -> PodsFrom {
+    let known = |pods: &PodsFrom| (pods.listed > 0).then(|| pods.clone());
+    if let Some(pods) = known(&evictd.started().pods_from) {
+        return pods;
     }
-    let known = inbox.wait_record(from, PATIENCE, "the pods", |record| {
-        matches!(record, Record::Pods(pods) if pods.listed > 0).then_some(())
+    let pods = inbox.wait_record(from, PATIENCE, "the pods", |record| {
+        if let Record::Pods(pods) = record { known(pods) } else { None }
     });
-    known.unwrap();
+    pods.unwrap()
 }
 
 /// Has the pod's worker hold more than it may.
@@ -98,12 +124,8 @@ fn files(state: &Path) -> usize {
 #[test]
 fn an_eviction_survives_the_api_server_and_evictd() {
     let _alone = common::alone();
-    let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
-    let kubelet = Kubelet::register(&plane, NODE).unwrap();
-    let node = Node::create().unwrap();
-    let mut inbox = Inbox::default();
-    let mut runtime = Runtime::start(&node, &inbox).unwrap();
-    let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
+    let Some(stage) = Stage::set() else { return };
+    let Stage { plane, kubelet, node, mut inbox, mut runtime, mut pod } = stage;
     let state = node.dir().join("state");
 
     let from = inbox.mark();
@@ -162,15 +184,40 @@ fn an_eviction_survives_the_api_server_and_evictd() {
     assert!(evictd.stop(&mut inbox).unwrap().status.success());
 }
 
+/// evictd ends, the API server goes, and evictd starts: it goes by the pods that were known before.
+#[test]
+fn the_pods_of_before_are_known_and_evicted_while_the_api_server_is_away() {
+    let _alone = common::alone();
+    let Some(stage) = Stage::set() else { return };
+    let Stage { plane, kubelet, node, mut inbox, mut runtime, mut pod } = stage;
+    let from = inbox.mark();
+    let evictd = start(&node, &mut inbox, &plane, "enforce");
+    wait_pods_known(&evictd, &mut inbox, from);
+    let remembered = node.dir().join("state").join("pods.json");
+    common::wait_until("the pods are on disk", || {
+        fs::read_to_string(&remembered).is_ok_and(|text| text.contains(pod.uid()))
+    });
+    assert!(evictd.stop(&mut inbox).unwrap().status.success());
+    plane.stop_apiserver().unwrap();
+
+    let from = inbox.mark();
+    let evictd = start(&node, &mut inbox, &plane, "enforce");
+    let pods = wait_pods_known(&evictd, &mut inbox, from);
+    assert_eq!((pods.api.as_deref(), pods.listed), (Some("remembered"), 1));
+    pod.start_worker(&Kind::MemoryHog.workload(), &mut runtime, &mut inbox).unwrap();
+    let message = wait_evicted(&mut inbox, from, pod.uid());
+    plane.start_apiserver().unwrap();
+    assert_eq!(wait_told(&mut inbox, from, "status").outcome, "accepted");
+    let status = kubelet.pod(&LIMITED).unwrap().unwrap().status.unwrap();
+    assert_eq!(status.message, Some(message));
+    assert!(evictd.stop(&mut inbox).unwrap().status.success());
+}
+
 #[test]
 fn observe_mode_tells_nothing() {
     let _alone = common::alone();
-    let Some(plane) = ControlPlane::start_unless_left_out().unwrap() else { return };
-    let kubelet = Kubelet::register(&plane, NODE).unwrap();
-    let node = Node::create().unwrap();
-    let mut inbox = Inbox::default();
-    let mut runtime = Runtime::start(&node, &inbox).unwrap();
-    let mut pod = kubelet.start_pod(&LIMITED, &node, &mut runtime, &mut inbox).unwrap();
+    let Some(stage) = Stage::set() else { return };
+    let Stage { plane, kubelet, node, mut inbox, mut runtime, mut pod } = stage;
     let from = inbox.mark();
     let evictd = start(&node, &mut inbox, &plane, "observe");
     wait_pods_known(&evictd, &mut inbox, from);

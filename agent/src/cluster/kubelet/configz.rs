@@ -1,7 +1,7 @@
 //! What the kubelet is configured by, kept in a file that the configuration is read from.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::client::{Kubelet, KubeletError};
 use crate::{
-    cluster::{Connection, Stop, backoff::Backoff},
+    cluster::{Connection, Stop, backoff::Backoff, whole_file},
     config::kubelet_as_file,
 };
 
@@ -59,17 +59,8 @@ async fn once(kubelet: &Kubelet, connection: &Connection, file: &Path) -> Result
     if fs::read_to_string(file).is_ok_and(|before| before == text) {
         return Ok(());
     }
-    write(file, &text).map_err(|e| kubelet.error(PATH, format!("{}: {e}", file.display())))?;
+    whole_file::write(file, text.as_bytes())
+        .map_err(|e| kubelet.error(PATH, format!("{}: {e}", file.display())))?;
     info!("the kubelet's configuration is in {}", file.display());
     Ok(())
-}
-
-/// All of it at once: who reads it meanwhile reads the old one.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let new = file.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(new, file)
 }

@@ -24,15 +24,17 @@ pub enum PodsKnown {
     Before(ConnectError),
     /// They are as the kubelet has them; why not as the API server does.
     Kubelet(ConnectError),
+    /// They are as an earlier evictd knew them last; why not as the API server does.
+    Remembered(ConnectError),
 }
 
 impl PodsKnown {
     /// True once all pods of the node were told, also if the API server is away.
     pub const fn is_known(&self) -> bool {
-        matches!(self, Self::Now | Self::Before(_) | Self::Kubelet(_))
+        !matches!(self, Self::NotYet | Self::Never(_))
     }
 
-    /// `waiting`, `unknown`, `known`, `stale` or `kubelet`.
+    /// `waiting`, `unknown`, `known`, `stale`, `kubelet` or `remembered`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::NotYet => "waiting",
@@ -40,6 +42,7 @@ impl PodsKnown {
             Self::Now => "known",
             Self::Before(_) => "stale",
             Self::Kubelet(_) => "kubelet",
+            Self::Remembered(_) => "remembered",
         }
     }
 
@@ -47,7 +50,10 @@ impl PodsKnown {
     pub const fn error(&self) -> Option<&ConnectError> {
         match self {
             Self::NotYet | Self::Now => None,
-            Self::Never(error) | Self::Before(error) | Self::Kubelet(error) => Some(error),
+            Self::Never(error)
+            | Self::Before(error)
+            | Self::Kubelet(error)
+            | Self::Remembered(error) => Some(error),
         }
     }
 }
@@ -69,6 +75,8 @@ pub struct PodFeed(Arc<Place>);
 
 #[derive(Debug, Default)]
 struct Place {
+    /// The pods as an earlier evictd knew them, until they are known otherwise.
+    remembered: Mutex<Option<Vec<PodRecord>>>,
     /// Held for as long as it takes to exchange or clone it.
     told: Mutex<PodsTold>,
     /// Counts changes of anything in it.
@@ -117,6 +125,11 @@ impl PodFeed {
         self.0.changed.notified().await;
     }
 
+    /// These are the pods if the API server cannot be asked at first.
+    pub(super) fn remember(&self, records: Vec<PodRecord>) {
+        *self.remembered() = Some(records);
+    }
+
     /// These are the pods.
     pub(super) fn tell(&self, records: Vec<PodRecord>) {
         self.put(self.told(), records, PodsKnown::Now);
@@ -159,11 +172,24 @@ impl PodFeed {
         if told.known.error() == Some(&error) {
             return false;
         }
-        told.known =
-            if told.known.is_known() { PodsKnown::Before(error) } else { PodsKnown::Never(error) };
+        let remembered = self.remembered().take();
+        told.known = match (&told.known, remembered) {
+            (PodsKnown::Remembered(_), _) => PodsKnown::Remembered(error),
+            (known, _) if known.is_known() => PodsKnown::Before(error),
+            (_, None) => PodsKnown::Never(error),
+            (_, Some(records)) => {
+                told.generation += 1;
+                told.records = records.into();
+                PodsKnown::Remembered(error)
+            }
+        };
         drop(told);
         self.wake();
         true
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Option<Vec<PodRecord>>> {
+        self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told(&self) -> MutexGuard<'_, PodsTold> {

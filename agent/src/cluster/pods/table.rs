@@ -6,17 +6,25 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::watcher::Event;
 use tracing::warn;
 
-use crate::pods::PodRecord;
+use crate::pods::{PodRecord, essence};
 
 /// Namespace and name, which only one pod has at a time.
 type Key = (Arc<str>, Arc<str>);
 
+/// One pod.
+#[derive(Debug)]
+struct Listed {
+    record: PodRecord,
+    /// What of the object says so.
+    object: Arc<Pod>,
+}
+
 /// Pods by name. One that has ended, or whose object cannot be used, is not among them.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct PodTable {
-    pods: BTreeMap<Key, PodRecord>,
+    pods: BTreeMap<Key, Listed>,
     /// What a list that is not complete yet has told.
-    listed: Option<BTreeMap<Key, PodRecord>>,
+    listed: Option<BTreeMap<Key, Listed>>,
     /// Objects that cannot be used, and why: each is told once.
     refused: BTreeMap<Key, String>,
 }
@@ -61,15 +69,20 @@ impl PodTable {
 
     /// Every pod, by namespace and name.
     pub(in crate::cluster) fn records(&self) -> Vec<PodRecord> {
-        self.pods.values().cloned().collect()
+        self.pods.values().map(|pod| pod.record.clone()).collect()
     }
 
-    fn read(&mut self, pod: &Pod) -> (Key, Option<PodRecord>) {
+    /// The same as objects, without what evictd does not use.
+    pub(super) fn objects(&self) -> Vec<Arc<Pod>> {
+        self.pods.values().map(|pod| pod.object.clone()).collect()
+    }
+
+    fn read(&mut self, pod: &Pod) -> (Key, Option<Listed>) {
         let key = key(pod);
         match PodRecord::of(pod) {
             Ok(record) => {
                 self.refused.remove(&key);
-                (key, record)
+                (key, record.map(|record| Listed { record, object: Arc::new(essence(pod)) }))
             }
             Err(error) => {
                 let problem = format!("{} {}", error.field.join("."), error.problem);

@@ -14,7 +14,7 @@ use kube::{
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::{PodFeed, PodsKnown, table::PodTable};
+use super::{PodFeed, PodsKnown, remembered::Memory, table::PodTable};
 use crate::cluster::{Attempt, ConnectError, Connection, Stop};
 
 /// Pods of one answer when they are listed by pages: bounds what has to be held at a time.
@@ -44,14 +44,19 @@ enum Over {
 
 /// Keeps `feed` as the API server has it until evictd ends. Whatever goes wrong is told there, and the
 /// watch begins anew with a complete list, later each time, at a time that nobody else chooses.
-pub(super) async fn watch(connection: Connection, feed: PodFeed, mut stop: Stop) {
+pub(super) async fn watch(
+    connection: Connection,
+    feed: PodFeed,
+    memory: Option<Memory>,
+    mut stop: Stop,
+) {
     tokio::select! {
         () = stop.requested() => {}
-        () = keep(&connection, &feed) => {}
+        () = keep(&connection, &feed, memory.as_ref()) => {}
     }
 }
 
-async fn keep(connection: &Connection, feed: &PodFeed) {
+async fn keep(connection: &Connection, feed: &PodFeed, memory: Option<&Memory>) {
     let mut listing = Listing::Streamed;
     let mut backoff = DefaultBackoff::default();
     let mut table = PodTable::default();
@@ -59,7 +64,8 @@ async fn keep(connection: &Connection, feed: &PodFeed) {
     loop {
         let over = match check_node(connection).await {
             Ok(()) => {
-                let known = Known { table: &mut table, feed, has_expired: &mut has_expired };
+                let known =
+                    Known { table: &mut table, feed, memory, has_expired: &mut has_expired };
                 once(connection, listing, known, &mut backoff).await
             }
             Err(error) => Over::Error(error),
@@ -95,6 +101,7 @@ async fn check_node(connection: &Connection) -> Result<(), ConnectError> {
 struct Known<'a> {
     table: &'a mut PodTable,
     feed: &'a PodFeed,
+    memory: Option<&'a Memory>,
     /// The watch before this one; no longer once the pods are listed anew.
     has_expired: &'a mut bool,
 }
@@ -106,7 +113,7 @@ async fn once(
     known: Known<'_>,
     backoff: &mut DefaultBackoff,
 ) -> Over {
-    let Known { table, feed, has_expired } = known;
+    let Known { table, feed, memory, has_expired } = known;
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", connection.node));
     let config = match listing {
         Listing::Streamed => config.streaming_lists(),
@@ -127,6 +134,9 @@ async fn once(
         // Also what came just before the end counts, if a list is complete with it.
         if table.is_complete() && !matches!(ended, Some(Ended::AtOnce(_))) {
             tell(feed, table);
+            if let Some(memory) = memory {
+                memory.keep(table.objects());
+            }
             if std::mem::take(has_expired) {
                 info!("the pods are listed anew");
             }

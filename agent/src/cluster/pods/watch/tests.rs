@@ -62,7 +62,7 @@ fn watching(answers: Vec<Answer>) -> (PodFeed, Asked) {
     let (client, asked) = api(answers);
     let feed = PodFeed::default();
     let (connection, filled) = (Connection::to(client, "node-a"), feed.clone());
-    tokio::spawn(async move { keep(&connection, &filled).await });
+    tokio::spawn(async move { keep(&connection, &filled, None).await });
     (feed, asked)
 }
 
