@@ -197,7 +197,9 @@ fn the_pods_of_before_are_known_and_evicted_while_the_api_server_is_away() {
     common::wait_until("the pods are on disk", || {
         fs::read_to_string(&remembered).is_ok_and(|text| text.contains(pod.uid()))
     });
+    let from = inbox.mark();
     assert!(evictd.stop(&mut inbox).unwrap().status.success());
+    inbox.wait_end(from, PATIENCE).unwrap();
     plane.stop_apiserver().unwrap();
 
     let from = inbox.mark();
