@@ -59,7 +59,7 @@ async fn once(kubelet: &Kubelet, connection: &Connection, file: &Path) -> Result
     if fs::read_to_string(file).is_ok_and(|before| before == text) {
         return Ok(());
     }
-    whole_file::write(file, text.as_bytes())
+    whole_file::write_with_folder(file, text.as_bytes())
         .map_err(|e| kubelet.error(PATH, format!("{}: {e}", file.display())))?;
     info!("the kubelet's configuration is in {}", file.display());
     Ok(())

@@ -1,9 +1,8 @@
 //! Entries on disk: one small file each, there as a whole or not at all.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::{Entry, Key, Matter, Notice};
+use crate::cluster::whole_file;
 
 /// The shape of the files; one of another is set aside.
 const VERSION: u32 = 1;
@@ -42,7 +42,7 @@ impl StateDirectory {
     /// # Errors
     /// As making or reading a directory.
     pub fn open(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        whole_file::make_folder(path)?;
         fs::read_dir(path)?;
         Ok(Self { path: path.to_owned() })
     }
@@ -93,21 +93,8 @@ impl StateDirectory {
     pub fn write(&self, entry: &Entry) -> io::Result<()> {
         let written =
             Written { version: VERSION, matter: entry.matter, notice: entry.notice.clone() };
-        let name = file_name(&entry.key());
-        let unfinished = self.path.join(format!("{name}.new"));
-        let finish = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            let mut file =
-                options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(&serde_json::to_vec(&written)?)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, self.path.join(&name))?;
-            self.sync()
-        };
-        finish().inspect_err(|_| {
-            // Half of it would take space that is needed.
-            let _ = fs::remove_file(&unfinished);
-        })
+        let file = self.path.join(file_name(&entry.key()));
+        whole_file::write(&file, &serde_json::to_vec(&written)?)
     }
 
     /// Removes an entry; one that is not there is removed.
@@ -120,10 +107,6 @@ impl StateDirectory {
             // That a removal is lost only means that the same is told again.
             Ok(()) | Err(_) => Ok(()),
         }
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
     }
 }
 

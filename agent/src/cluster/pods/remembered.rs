@@ -89,7 +89,7 @@ impl Keeper {
 fn write(file: &Path, pods: &[Arc<Pod>]) -> io::Result<()> {
     let items = pods.iter().map(|pod| Pod::clone(pod)).collect();
     let list = List::<Pod> { items, ..List::default() };
-    whole_file::write(file, &serde_json::to_vec(&list)?)
+    whole_file::write_with_folder(file, &serde_json::to_vec(&list)?)
 }
 
 /// The pods in that file; `None` if there is none, or nothing that can be used.
