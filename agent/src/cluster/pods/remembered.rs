@@ -9,7 +9,11 @@ use std::{
 };
 
 use k8s_openapi::{List, api::core::v1::Pod};
-use tokio::{sync::watch, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
 use tracing::warn;
 
 use super::table::PodTable;
@@ -28,28 +32,34 @@ type Objects = Arc<[Arc<Pod>]>;
 
 /// Where the watch leaves the pods that are to be remembered.
 #[derive(Debug)]
-pub(super) struct Memory(watch::Sender<Objects>);
+pub(super) struct Memory(watch::Sender<Option<Objects>>);
 
 /// Who writes them.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    latest: watch::Receiver<Objects>,
+    /// `None` until they are told.
+    latest: watch::Receiver<Option<Objects>>,
+    written: Option<Objects>,
+    next: Instant,
     file: PathBuf,
+    /// The disk's refusal.
+    is_told: bool,
 }
 
 /// Both ends, for that file.
 pub(super) fn memory(file: PathBuf) -> (Memory, Keeper) {
-    let (sender, latest) = watch::channel(Objects::default());
-    (Memory(sender), Keeper { latest, file })
+    let (sender, latest) = watch::channel(None);
+    let keeper = Keeper { latest, written: None, next: Instant::now(), file, is_told: false };
+    (Memory(sender), keeper)
 }
 
 impl Memory {
     /// These are the pods now.
     pub(super) fn keep(&self, pods: Vec<Arc<Pod>>) {
         self.0.send_if_modified(|before| {
-            let is_new = **before != *pods;
+            let is_new = before.as_ref().is_none_or(|before| **before != *pods);
             if is_new {
-                *before = pods.into();
+                *before = Some(pods.into());
             }
             is_new
         });
@@ -57,31 +67,49 @@ impl Memory {
 }
 
 impl Keeper {
-    /// Writes what changes until evictd ends. A disk that takes nothing is named once.
-    pub(super) async fn run(self, mut stop: Stop) {
-        tokio::select! {
-            () = stop.requested() => {}
-            () = self.write_changes() => {}
+    /// Writes what changes until evictd ends. A disk that takes nothing is named once, and tried again.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        loop {
+            // A write is not left in the middle: the next would meet it.
+            let is_over = tokio::select! {
+                () = stop.requested() => true,
+                () = self.due() => false,
+            };
+            self.write().await;
+            if is_over {
+                return;
+            }
         }
     }
 
-    async fn write_changes(mut self) {
-        let mut is_told = false;
-        while self.latest.changed().await.is_ok() {
-            let pods = self.latest.borrow_and_update().clone();
-            let file = self.file.clone();
-            // On a thread of its own: a disk that hangs costs nothing else.
-            let written = spawn_blocking(move || write(&file, &pods)).await;
-            match written.unwrap_or_else(|failed| Err(io::Error::other(failed))) {
-                Ok(()) => is_told = false,
-                Err(error) => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        let file = self.file.display();
-                        warn!("{file}: the pods are not remembered beyond evictd's end: {error}");
-                    }
+    /// Waits until there is something to write, and it is time.
+    async fn due(&mut self) {
+        if self.unwritten().is_none() && self.latest.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        sleep_until(self.next).await;
+    }
+
+    fn unwritten(&self) -> Option<Objects> {
+        let latest = self.latest.borrow().clone()?;
+        let is_written = self.written.as_ref().is_some_and(|w| Arc::ptr_eq(w, &latest));
+        (!is_written).then_some(latest)
+    }
+
+    async fn write(&mut self) {
+        let Some(pods) = self.unwritten() else { return };
+        let (file, latest) = (self.file.clone(), pods.clone());
+        // On a thread of its own: a disk that hangs costs nothing else.
+        let written = spawn_blocking(move || write(&file, &latest)).await;
+        self.next = Instant::now() + EVERY;
+        match written.unwrap_or_else(|failed| Err(io::Error::other(failed))) {
+            Ok(()) => (self.written, self.is_told) = (Some(pods), false),
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_told, true) {
+                    let file = self.file.display();
+                    warn!("{file}: the pods are not remembered beyond evictd's end: {error}");
                 }
             }
-            sleep(EVERY).await;
         }
     }
 }
@@ -134,26 +162,51 @@ mod tests {
         Some(records.iter().map(|record| record.uid.to_string()).collect())
     }
 
+    async fn wait_written(file: &Path, expected: &[&str]) {
+        while uids(file).as_deref().is_none_or(|uids| uids != expected) {
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_changes_is_written_and_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pods.json");
         assert_eq!(uids(&file), None, "nothing was ever told");
         let (memory, keeper) = memory(file.clone());
-        let (_stop, stopped) = Stop::channel();
+        let (stop, stopped) = Stop::channel();
         let running = tokio::spawn(keeper.run(stopped));
+        // That there are none is told, too.
         for (pods, expected) in [
-            (vec![pod("a", "1"), pod("b", "2")], vec!["1", "2"]),
-            (vec![pod("b", "3")], vec!["3"]),
-            (vec![], vec![]),
+            (vec![], &[][..]),
+            (vec![pod("a", "1"), pod("b", "2")], &["1", "2"]),
+            (vec![pod("b", "3")], &["3"]),
         ] {
             memory.keep(pods);
-            while uids(&file).as_deref().is_none_or(|uids| uids != expected) {
-                sleep(EVERY).await;
-            }
+            wait_written(&file, expected).await;
         }
-        drop(memory);
+        // What comes just before the end is not lost.
+        memory.keep(vec![pod("c", "4")]);
+        stop.send_replace(true);
         running.await.unwrap();
+        assert_eq!(uids(&file).unwrap(), ["4"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_takes_nothing_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state").join("pods.json");
+        let in_the_way = dir.path().join("state");
+        fs::write(&in_the_way, "a file").unwrap();
+        let (memory, keeper) = memory(file.clone());
+        let (_stop, stopped) = Stop::channel();
+        let running = tokio::spawn(keeper.run(stopped));
+        memory.keep(vec![pod("a", "1")]);
+        tokio::time::sleep(4 * EVERY).await;
+        assert_eq!(uids(&file), None);
+        fs::remove_file(&in_the_way).unwrap();
+        wait_written(&file, &["1"]).await;
+        running.abort();
     }
 
     #[test]
