@@ -144,7 +144,8 @@ impl Run {
         fs::write(&config, text).unwrap();
         let mut run = Command::new(common::evictd_binary());
         run.args(["run", "--mode", "observe", "--node-name", NODE, "--kubeconfig"]).arg(kubeconfig);
-        run.arg("--config").arg(config).arg("--socket").arg(dir.join("socket")).args(more);
+        run.arg("--config").arg(config).arg("--socket").arg(dir.join("socket"));
+        run.arg("--state-dir").arg(dir.join("state")).args(more);
         let mut child = run.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, records) = mpsc::channel();

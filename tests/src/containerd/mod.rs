@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 pub use cri::{Cri, PodSandbox};
 
@@ -187,9 +187,11 @@ impl Containerd {
         Ok(())
     }
 
-    /// Stops it as a hang does, until [`Self::resume`].
+    /// Stops it as a hang does, until [`Self::resume`]. All of its threads have stopped then.
     pub fn hang(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        waitid(WaitId::Pid(self.pid()?), WaitIdOptions::STOPPED).context("containerd to stop")?;
+        Ok(())
     }
 
     /// Lets it go on.
@@ -198,9 +200,13 @@ impl Containerd {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("containerd's process id")?, signal)?;
+        kill_process(self.pid()?, signal)?;
         Ok(())
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        pid.context("containerd's process id")
     }
 }
 
