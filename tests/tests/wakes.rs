@@ -37,6 +37,7 @@ fn e37_the_kernel_wakes_evictd_when_memory_becomes_short() {
         let wakes = session.stop().unwrap().stopped.wakes;
         let woken = ["reclaim", "memory-event"].iter().any(|reason| wakes.contains_key(*reason));
         assert_eq!(woken, by_kernel, "{semantics}: {wakes:?}");
-        assert!(wakes.contains_key("look"), "looks by fill rate in any case: {wakes:?}");
+        // What the kernel told is the reason of a look that would have come by fill rate as well.
+        assert!(by_kernel || wakes.contains_key("look"), "by fill rate: {wakes:?}");
     }
 }
