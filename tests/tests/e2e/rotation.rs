@@ -21,12 +21,13 @@ fn a_token_that_is_replaced_is_taken_up_and_the_kill_waits_for_none() {
     let (plane, token) = (small.plane.clone(), small.agent.token.clone());
     let valid = fs::read_to_string(&token).unwrap();
 
-    // Issued by a clock that is ahead of the one that checks it, and by one that is behind.
-    for ahead in [HOUR, -2 * HOUR] {
+    // Issued by a clock that is ahead of the one that checks it, and by one that is behind. The second
+    // evictd goes by the pods that the first knew.
+    for (ahead, until_known) in [(HOUR, "unknown"), (-2 * HOUR, "remembered")] {
         let other = plane.token_by_clock(small.agent.account(), ahead).unwrap();
         write_whole(&token, &other).unwrap();
         let from = small.start();
-        let error = small.wait_pods(from, "unknown").error.unwrap();
+        let error = small.wait_pods(from, until_known).error.unwrap();
         assert!(error.contains(REFUSED), "{ahead}: {error}");
         let log = small.log();
         let said: Vec<_> = log.lines().filter(|line| line.contains("asking again")).collect();
@@ -35,6 +36,7 @@ fn a_token_that_is_replaced_is_taken_up_and_the_kill_waits_for_none() {
         let from = small.inbox.mark();
         write_whole(&token, &valid).unwrap();
         assert_eq!(small.wait_pods(from, "known").listed, 3);
+        wait_remembered(&small);
         small.kill();
     }
 
@@ -56,6 +58,13 @@ fn a_token_that_is_replaced_is_taken_up_and_the_kill_waits_for_none() {
     let (from, second) = small.hog(1);
     small.assert_told(from, 1, &second);
     small.end();
+}
+
+/// Waits until the pods are on disk for the next evictd.
+fn wait_remembered(small: &Small) {
+    let file = small.node.dir().join("state").join("pods.json");
+    let is_there = |text: String| small.pods.iter().all(|pod| text.contains(pod.uid()));
+    common::wait_until("the pods are on disk", || fs::read_to_string(&file).is_ok_and(is_there));
 }
 
 /// A token ends with its pod. An API server that was started anew does not remember that it took it.
