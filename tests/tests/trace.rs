@@ -156,8 +156,11 @@ fn an_incident_is_recorded_and_played_under_other_policies() {
     let changes = evictions(&played);
     assert!(changes.contains(&("only_recorded".to_owned(), 64 << 20)), "{played}");
     assert!(changes.contains(&("only_replayed".to_owned(), 96 << 20)), "{played}");
+    // Nobody is killed: while the memory is held, each look decides the same.
     let played = json(&["replay", all.text(), "--config", never.text()]);
-    assert_eq!(evictions(&played), [("only_recorded".to_owned(), 64 << 20)], "{played}");
+    let changes = evictions(&played);
+    let is_recorded = |change| *change == ("only_recorded".to_owned(), 64 << 20);
+    assert!(!changes.is_empty() && changes.iter().all(is_recorded), "{played}");
     let kubelet = || evictd(&["replay", all.text(), "--semantics", "kubelet"]);
     let (first, second) = (kubelet(), kubelet());
     assert!(first.status.success());
