@@ -159,7 +159,7 @@ fn an_incident_is_recorded_and_played_under_other_policies() {
     // Nobody is killed: while the memory is held, each look decides the same.
     let played = json(&["replay", all.text(), "--config", never.text()]);
     let changes = evictions(&played);
-    let is_recorded = |change| *change == ("only_recorded".to_owned(), 64 << 20);
+    let is_recorded = |change: &(String, i64)| *change == ("only_recorded".to_owned(), 64 << 20);
     assert!(!changes.is_empty() && changes.iter().all(is_recorded), "{played}");
     let kubelet = || evictd(&["replay", all.text(), "--semantics", "kubelet"]);
     let (first, second) = (kubelet(), kubelet());

@@ -138,11 +138,10 @@ fn on_kernel(
     let mut results = Results::new(&names);
     let mut lost = 0;
     loop {
-        let limit = steps.iter().map(|step| step.limit).sum::<Duration>() + BOOT_LIMIT;
         let machine = Machine::prepare(workspace, kernel, |folder| {
             Initramfs::pack(&folder.join("initramfs.cpio"), kernel, &packed, &steps)
         })?;
-        let off = machine.boot(limit, |line| {
+        let off = machine.boot(PROGRAM_LIMIT + BOOT_LIMIT, |line| {
             // The log is for people: a full disk must not end the run.
             let _logged = writeln!(log, "{line}");
             if results.line(line) == Show::Yes && !line.is_empty() {

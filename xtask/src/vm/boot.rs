@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -16,6 +16,7 @@ use super::clock;
 use super::guest::GuestLine;
 use super::initramfs::Initramfs;
 use super::kernel::Kernel;
+use super::tripped;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -25,7 +26,8 @@ const NODEFS_BYTES: u64 = 384 << 20;
 /// `default`: a disk this small would get blocks of 1 KiB. The rest is as for the tests' own images: free space
 /// changes only by what the pods write.
 const NODEFS_OPTIONS: &str = "-q -F -T default -m 0 -E lazy_itable_init=0,lazy_journal_init=0";
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet \
+/// A processor that gets nowhere for twice the threshold (seconds) ends the machine: nothing else would.
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet softlockup_panic=1 watchdog_thresh=30 \
      HOME=/root PATH=/bin TMPDIR=/tmp RUST_BACKTRACE=1 EVICTD_BIN=/bin/evictd \
      EVICTD_NODEFS_DEVICE=/dev/nvme0n1 EVICTD_CHURN_SECONDS=15";
 /// KVM is there on many machines where it does not work: emulation is slower and the same
@@ -83,12 +85,12 @@ impl Machine {
     }
 
     /// Boots, hands each line of the guest's results to `each`, and returns when the machine is
-    /// off. Anything but a run to init's `done` is an error. A machine that goes off before init has
+    /// off. Anything but a run to init's `done` is an error, also to be `silent` for longer. A machine that goes off before init has
     /// said anything is booted again: emulated processors now and then trip over kernel code that
     /// another one is patching, long before anything of ours runs.
-    pub(crate) fn boot(&self, limit: Duration, mut each: impl FnMut(&str)) -> Result<()> {
+    pub(crate) fn boot(&self, silent: Duration, mut each: impl FnMut(&str)) -> Result<()> {
         for _ in 1..BOOTS {
-            match self.boot_once(limit, &mut each)? {
+            match self.boot_once(silent, &mut each)? {
                 End::Done => return Ok(()),
                 End::Off { init_ran: true, status } => return Err(went_off(status)),
                 End::Off { init_ran: false, status } => {
@@ -96,20 +98,19 @@ impl Machine {
                 }
             }
         }
-        match self.boot_once(limit, &mut each)? {
+        match self.boot_once(silent, &mut each)? {
             End::Done => Ok(()),
             End::Off { status, .. } => Err(went_off(status)),
         }
     }
 
-    fn boot_once(&self, limit: Duration, each: &mut impl FnMut(&str)) -> Result<End> {
-        let deadline = Instant::now() + limit;
+    fn boot_once(&self, silent: Duration, each: &mut impl FnMut(&str)) -> Result<End> {
         let mut qemu = Running(self.start()?);
         let stdout = qemu.0.stdout.take().context("QEMU has no output")?;
         let lines = read_lines(stdout);
         let (mut init_ran, mut done) = (false, false);
         loop {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match lines.recv_timeout(silent) {
                 Ok(line) => {
                     init_ran = true;
                     done |= GuestLine::parse(&line) == GuestLine::Done;
@@ -117,7 +118,7 @@ impl Machine {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!("the machine was still on after {} s", limit.as_secs())
+                    bail!("the machine said nothing for {} s", silent.as_secs())
                 }
             }
         }
@@ -147,12 +148,9 @@ impl Machine {
         command.spawn().with_context(|| format!("cannot start {}", process::line(&command)))
     }
 
-    /// Whether the kernel has died of a breakpoint that was no longer there: attaching to a function puts one into it
-    /// for a moment, and an emulated processor may still trip over it when another has taken it out, which real ones
-    /// cannot.
+    /// Whether the kernel has [tripped](tripped).
     pub(crate) fn was_tripped(&self) -> bool {
-        let console = fs::read(&self.console).unwrap_or_default();
-        String::from_utf8_lossy(&console).contains("int3: 0000 [#")
+        tripped::is_said_by(&String::from_utf8_lossy(&fs::read(&self.console).unwrap_or_default()))
     }
 
     /// The last lines of the kernel's console.

@@ -8,6 +8,7 @@ pub(crate) mod initramfs;
 pub(crate) mod kernel;
 mod libraries;
 mod modules;
+mod tripped;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -79,9 +80,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut verdict: Option<Verdict> = None;
     let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     let what = format!("Linux {} runs {}", options.kernel.name, names.join(", "));
-    let all = limit * u32::try_from(steps.len()).unwrap_or(u32::MAX) + BOOT_LIMIT;
     step(&what, || {
-        machine.boot(all, |line| match GuestLine::parse(line) {
+        machine.boot(limit + BOOT_LIMIT, |line| match GuestLine::parse(line) {
             GuestLine::Output(text) => println!("{text}"),
             // The first failure is the answer.
             GuestLine::Ended { verdict: end, .. } => {
